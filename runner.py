@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Entry point: `python runner.py COMMAND`. It wires commands to packages and holds no logic."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+NEEDED = ("click", "pydantic", "torch")
+
+
+def use_checkout_python() -> None:
+    """Re-execute with the checkout's own interpreter where the current one lacks the packages.
+
+    `wandb agent` starts runs with whatever `python3` comes first on PATH; without this, a sweep
+    would fail on every machine where the virtual environment is not activated.
+    """
+    python = ROOT / ".venv" / "bin" / "python"
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if not missing:
+        return
+    if not python.exists() or Path(sys.prefix) == ROOT / ".venv":
+        sys.exit(f"error: {', '.join(missing)} not installed; run `make setup` in {ROOT}")
+    os.execv(python, [str(python), str(Path(__file__).resolve()), *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    use_checkout_python()
+
+import click  # noqa: E402
+
+# command -> (module in cli/, one-line help): the help page must not import torch or wandb
+COMMANDS = {
+    "train": ("train", "Build and train one model (what every W&B agent calls)."),
+    "models": ("models", "List the registered models with parameters and FLOPs."),
+    "data": ("data", "Make, check and describe data sets."),
+    "sweep": ("sweep", "Run a sweep file: check, register, agents, report."),
+    "agent": ("agent", "Run one W&B agent for a sweep."),
+    "report": ("report", "Write the report of a sweep."),
+    "serve": ("serve", "Run or stop the embedded W&B-compatible server."),
+    "env": ("env", "Print the exports that point wandb at the server in use."),
+}
+
+
+class Commands(click.Group):
+    """Loads a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"cli.{COMMANDS[cmd_name][0]}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Compare neural architectures: W&B sweeps in, honest reports out."""
+
+
+def run() -> None:
+    """Run the command line; errors that a person caused are one line, without a traceback."""
+    try:
+        main(prog_name="runner.py")
+    except Exception as error:
+        code = getattr(error, "exit_code", None)
+        if code is None:
+            raise
+        click.echo(f"error: {error}", err=True)
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    run()
