@@ -1,0 +1,23 @@
+"""Opaque storage ids: base64 of `Kind:row`, as the wandb client expects them (`id` fields)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from tracker.errors import RequestError
+
+
+def encode(kind: str, row: int) -> str:
+    return base64.b64encode(f"{kind}:{row}".encode()).decode()
+
+
+def decode(kind: str, storage_id: str) -> int:
+    """Row number of a storage id; an id of another kind is an error, not another row."""
+    try:
+        found, _, row = base64.b64decode(storage_id, validate=True).decode().partition(":")
+        if found == kind:
+            return int(row)
+    except (binascii.Error, ValueError):
+        pass
+    raise RequestError(f"{storage_id!r} is not the id of a {kind}", status=404)

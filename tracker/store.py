@@ -1,0 +1,171 @@
+"""SQLite: connections, transactions, migrations. SQL stands in this file, `store_*.py`,
+`leases.py` and `migrations/*.sql` only.
+
+Durability: WAL. With synchronous=NORMAL (default) a commit survives the death of the process;
+with `durable=True` (synchronous=FULL) it also survives the loss of power.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tracker.errors import DamagedError, TrackerError
+
+MIGRATIONS = Path(__file__).parent / "migrations"  # NNNN_subject.sql, applied in order
+APPLICATION_ID = 0x46555354  # "FUST": tells this database from any other SQLite file
+BUSY_SECONDS = 10.0
+
+
+class Store:
+    """One database file; safe to share between threads.
+
+    `write()` gives the single writing connection inside BEGIN IMMEDIATE … COMMIT, `read()` a
+    connection of the calling thread inside a transaction, so that it sees one state. Inside
+    `write()` read through the connection at hand: `read()` does not see what is not committed.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = False) -> None:
+        self.path = path
+        self.durable = durable
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        check(path)
+        self._writer = self._connect()
+        try:
+            migrate(self._writer, path)
+        except BaseException:
+            self._writer.close()
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={'FULL' if self.durable else 'NORMAL'}")
+        db.execute("PRAGMA foreign_keys=ON")
+        return db
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; committed when the block ends. Not to be nested."""
+        with self._lock:
+            if self._writer.in_transaction:
+                raise RuntimeError("write() inside write(): pass the connection along instead")
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:  # some errors (disk full) have rolled back
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """One consistent state; may be nested (the outer state stays)."""
+        db: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if db is None:
+            db = self._local.db = self._connect()
+            with self._lock:
+                self._readers.append(db)
+        if db.in_transaction:
+            yield db
+            return
+        db.execute("BEGIN")
+        try:
+            yield db
+        finally:
+            db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Brings the WAL back into the database file and closes every connection."""
+        with self._lock:
+            for db in self._readers:
+                db.close()
+            self._readers.clear()
+            self._local = threading.local()
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._writer.close()
+
+
+def versions() -> dict[int, Path]:
+    """Schema version -> the script that leads to it."""
+    return {int(path.name[:4]): path for path in sorted(MIGRATIONS.glob("[0-9]*.sql"))}
+
+
+def migrate(db: sqlite3.Connection, path: Path, scripts: dict[int, Path] | None = None) -> None:
+    """Brings the schema to the newest version, one transaction per step."""
+    scripts = versions() if scripts is None else scripts
+    found, newest = db.execute("PRAGMA user_version").fetchone()[0], max(scripts)
+    if found > newest:
+        raise TrackerError(
+            f"{path} was written by a newer version (schema {found}; this one knows {newest}): "
+            "update this checkout, or use another --data-dir"
+        )
+    for version, script in scripts.items():
+        if version <= found:
+            continue
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in statements(script.read_text()):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version={version}")
+            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+
+def statements(script: str) -> Iterator[str]:
+    """Splits a script (sqlite3's own executescript would commit half of a migration)."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        raise ValueError(f"unfinished statement: {statement.strip()[:80]}")
+
+
+def check(path: Path) -> None:
+    """Raises DamagedError, with the remedy, where an existing database is not whole."""
+    wal = path.with_name(path.name + "-wal")
+    if not path.exists():
+        if wal.exists() and wal.stat().st_size:
+            raise damaged(path, "the file is gone, its write-ahead log is still there")
+        return
+    if path.stat().st_size == 0:
+        if wal.exists() and wal.stat().st_size:
+            raise damaged(path, "the file is empty")
+        return
+    try:
+        db = sqlite3.connect(path, timeout=BUSY_SECONDS)
+        try:
+            if db.execute("PRAGMA user_version").fetchone()[0] and (
+                db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID
+            ):
+                raise TrackerError(f"{path} is not a tracker database: use another --data-dir")
+            problems = [row[0] for row in db.execute("PRAGMA quick_check(3)")]
+        finally:
+            db.close()
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, str(error)) from error
+    if problems != ["ok"]:
+        raise damaged(path, "; ".join(problems))
+
+
+def damaged(path: Path, reason: str) -> DamagedError:
+    return DamagedError(
+        f"{path} is damaged ({' '.join(reason.split())[:300]}); nothing was changed. Restore it "
+        f"from a backup, or save what can be read with: "
+        f"runner.py serve --repair --data-dir {path.parent}"
+    )
