@@ -1,0 +1,52 @@
+# Every target sets up what it needs; `make` alone lists them.
+BUDGET ?= default
+AGENTS ?= 2
+# Replicates; empty = the budget's own number (smoke 2, default and paper 5).
+SEEDS  ?=
+
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python runner.py
+SWEEP  := --budget $(BUDGET) --agents $(AGENTS) $(if $(SEEDS),--seeds $(SEEDS))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup ablation fusion report serve test lint clean
+
+help: ## List the targets and variables
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "Variables: BUDGET=smoke|default|paper (now $(BUDGET))  AGENTS=$(AGENTS)  SEEDS=5 (empty: the budget's)"
+
+setup: $(VENV)/ready ## Create .venv with the pinned packages
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: $(PYTHON) is older than 3.11; use PYTHON=python3.x")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+ablation: setup ## Main job: MaxPool against strided convolution, from data to report
+	$(RUN) sweep sweeps/maxpool_vs_strided_ablation.yaml $(SWEEP)
+
+fusion: setup ## Compare the fusion architectures, from data to report
+	$(RUN) sweep sweeps/fusion_architecture_comparison.yaml $(SWEEP)
+
+report: setup ## Write the reports of all sweeps again (SWEEP_ID=entity/project/id for one)
+	$(RUN) report $(SWEEP_ID)
+
+serve: setup ## Run the embedded W&B-compatible server in the foreground
+	$(RUN) serve
+
+test: setup ## Run all tests
+	$(VENV)/bin/python -m pytest
+
+lint: setup ## Check style and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/pyright
+
+clean: ## Stop the tracker, remove .venv and caches (data and results stay)
+	@if [ -x $(VENV)/bin/python ] && [ -d .tracker ]; then $(RUN) serve --stop; fi
+	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "Kept: data/ runs/ reports/ .tracker/ (your results; remove them by hand)"

@@ -1,0 +1,44 @@
+"""`runner.py agent`: the wandb client's own agent, polling more often."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from cli.servers import ROOT, choose, server_options
+
+# Seconds. The client's own 5 s before every poll would cost more than a short run takes.
+POLL_INTERVAL = 0.5
+
+
+@click.command()
+@click.argument("sweep")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after this many runs.")
+@server_options
+def command(sweep: str, count: int | None, tracker: str | None, data_dir: Path | None) -> None:
+    """Run one agent for SWEEP (entity/project/id) until the server has nothing more to run."""
+    click.echo(choose(tracker, data_dir).line)
+    prepare_environment()
+    from wandb.wandb_agent import Agent, run_agent
+
+    Agent.POLL_INTERVAL = POLL_INTERVAL  # type: ignore[assignment]
+    os.chdir(ROOT)
+    run_agent(sweep, count=count)
+
+
+def prepare_environment() -> None:
+    """Set what makes agents of one machine fast and quiet; what the user has set stays."""
+    defaults = {
+        # One torch thread per agent: two one-thread agents do 1.8-2 times the work of one.
+        "OMP_NUM_THREADS": "1",
+        # Hyperband decides on the rows that have arrived; the client's default is every 15 s.
+        "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1",
+        # The server stops offering runs to a sick agent; the client's own rule exits with 0.
+        "WANDB_AGENT_DISABLE_FLAPPING": "true",
+        "WANDB_DIR": str(ROOT / "runs"),
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    Path(os.environ["WANDB_DIR"]).mkdir(parents=True, exist_ok=True)

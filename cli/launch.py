@@ -1,0 +1,218 @@
+"""Run a registered sweep on this machine: register, start agents, watch them, stop them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.agent import prepare_environment
+from cli.servers import ROOT, Chosen
+
+POLL_SECONDS = 2.0
+# A run gets this long to write its checkpoint after Ctrl-C, before its agent is killed.
+STOP_SECONDS = 60.0
+
+
+class LaunchError(Exception):
+    """The sweep could not be registered or found."""
+
+    exit_code = 2
+
+
+def register(file: Path, update: str | None = None) -> str:
+    """Register `file` with the real `wandb sweep`; return "entity/project/id".
+
+    `update`: the path of an existing sweep that gets this configuration instead.
+    """
+    command = [sys.executable, "-m", "wandb", "sweep"]
+    command += ["--update", update] if update else []
+    done = subprocess.run([*command, str(file)], capture_output=True, text=True, cwd=ROOT)
+    output = click.unstyle(done.stdout + done.stderr)
+    found = re.search(r"wandb agent '?([^\s']+)", output)
+    if done.returncode != 0 or found is None:
+        raise LaunchError(f"wandb sweep {file} was refused:\n{output.strip()}")
+    path = found[1]
+    if path.count("/") == 2:
+        return path
+    import wandb
+
+    return "/".join([str(wandb.Api().default_entity), *path.split("/")])
+
+
+def find_existing(config: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """Return path and configuration of the latest sweep that `config` repeats or extends.
+
+    It is the same sweep where project, name, method and fixed parameters agree, and where each of
+    its axes holds no value that `config` lacks. Seeds may differ: they are replicates.
+    """
+    import wandb
+
+    api = wandb.Api()
+    try:
+        sweeps = list(api.project(config["project"]).sweeps())
+    except (ValueError, wandb.errors.CommError):  # no such project yet
+        return None
+    for sweep in sorted(sweeps, key=lambda s: s._attrs.get("createdAt") or "", reverse=True):
+        if _extends(config, sweep.config) and sweep._attrs.get("state") != "CANCELED":
+            return "/".join(sweep.path), sweep.config
+    return None
+
+
+def _extends(new: dict[str, Any], old: dict[str, Any]) -> bool:
+    if any(new.get(key) != old.get(key) for key in ("name", "method", "command", "program")):
+        return False
+    mine, theirs = new["parameters"], old.get("parameters", {})
+    if set(mine) != set(theirs):
+        return False
+    return all(
+        all(value in values(mine[name]) for value in values(spec))
+        for name, spec in theirs.items()
+        if name != "seed"
+    )
+
+
+def values(spec: dict[str, Any]) -> list[Any]:
+    """Return the values of one parameter of a grid."""
+    return spec["values"] if "values" in spec else [spec.get("value")]
+
+
+def with_seeds_of(config: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """Return `config` with the seeds of the existing sweep kept beside its own."""
+    if "seed" not in config["parameters"]:
+        return config
+    seeds = values(old["parameters"]["seed"])
+    added = [s for s in values(config["parameters"]["seed"]) if s not in seeds]
+    return {
+        **config,
+        "parameters": {**config["parameters"], "seed": {"values": [*seeds, *added]}},
+    }
+
+
+@dataclass
+class Agents:
+    """The agent processes of one sweep, each with its own log."""
+
+    sweep: str
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    logs: list[Path] = field(default_factory=list)
+
+    def start(self, count: int) -> None:
+        """Start `count` agents in process groups of their own, so that Ctrl-C reaches them once."""
+        prepare_environment()
+        folder = ROOT / "runs" / "agents"
+        folder.mkdir(parents=True, exist_ok=True)
+        for _ in range(count):
+            log = folder / f"{self.sweep.rsplit('/', 1)[-1]}-{len(self.logs)}.log"
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    [sys.executable, str(ROOT / "runner.py"), "agent", self.sweep],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=ROOT,
+                    process_group=0,
+                )
+            self.processes.append(process)
+            self.logs.append(log)
+
+    def alive(self) -> bool:
+        """Return whether any agent still works."""
+        return any(process.poll() is None for process in self.processes)
+
+    def stop(self) -> None:
+        """Ask agents to end their runs at once; kill what does not listen.
+
+        The client's agent waits for its runs at the first signal and passes the second one on as
+        SIGTERM, upon which a run writes its checkpoint.
+        """
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in self.processes:
+            process.poll() is None and process.send_signal(signal.SIGINT)
+        time.sleep(1.0)
+        for process in self.processes:
+            process.poll() is None and process.send_signal(signal.SIGINT)
+        for process in self.processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@contextmanager
+def terminated_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C, so that a stopped sweep stops its agents in both cases."""
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def watch(
+    agents: Agents, server: Chosen, count: Callable[[], dict[str, int]], expected: int
+) -> dict[str, int]:
+    """Show progress until the agents are through; return the last counts by state.
+
+    `count` returns cells × seeds by state ("done", "running", "failed", "missing"). A server of
+    ours that dies is started again: agents and runs retry until it answers.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console()
+    started, first = time.monotonic(), None
+    last: dict[str, int] = {}
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[line]}"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("cells × seeds", total=expected, line="")
+        alive = True
+        while alive:
+            alive = agents.alive()
+            try:
+                now = count()
+            except Exception as error:
+                server.keep_alive()
+                progress.log(f"the server did not answer ({type(error).__name__}); retrying")
+                time.sleep(POLL_SECONDS)
+                continue
+            first = now["done"] if first is None else first
+            line = describe(now, time.monotonic() - started, now["done"] - first)
+            progress.update(task, completed=now["done"], line=line)
+            if not console.is_terminal and now != last:
+                click.echo(line)
+            last = now
+            if alive:
+                time.sleep(POLL_SECONDS)
+    return last
+
+
+def describe(counts: dict[str, int], seconds: float, done_here: int) -> str:
+    """Return one line of progress; `seconds` since the start, in which `done_here` were done."""
+    left = counts["running"] + counts["missing"]
+    line = ", ".join(f"{counts[state]} {state}" for state in ("done", "running", "failed"))
+    if left and done_here:
+        minutes, rest = divmod(int(left * seconds / done_here), 60)
+        line += f", {left} to go, about {minutes}:{rest:02d} left"
+    return line

@@ -1,0 +1,120 @@
+"""Which W&B server a command talks to: the user's own where there is one, else the embedded one."""
+
+from __future__ import annotations
+
+import configparser
+import netrc
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from tracker import server as embedded
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA_DIR = ROOT / ".tracker"
+WANDB_CLOUD = "https://api.wandb.ai"
+
+
+class ServerError(Exception):
+    """No server can be used as asked for."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The server in use. `data_dir` is None for a server that is not ours."""
+
+    url: str
+    data_dir: Path | None
+
+    @property
+    def line(self) -> str:
+        """The first line that every command prints."""
+        if self.data_dir is None:
+            return f"W&B server: {self.url} (yours; nothing was started)"
+        return f"W&B server: {self.url} (embedded tracker, data in {self.data_dir})"
+
+    def keep_alive(self) -> None:
+        """Start the embedded tracker again where it has died; its clients retry until then."""
+        if self.data_dir is not None:
+            embedded.ensure(self.data_dir)
+
+
+def user_base_url() -> str | None:
+    """Return the address of the user's own W&B server, or None where the user has none.
+
+    Read from the places where the wandb client looks, without importing it: `WANDB_BASE_URL`, the
+    settings file of `wandb login --host`, a key in `WANDB_API_KEY`, or an entry in the netrc file.
+    """
+    url = os.environ.get("WANDB_BASE_URL") or _settings_base_url()
+    if url:
+        return url
+    if os.environ.get("WANDB_API_KEY") or _netrc_has(WANDB_CLOUD):
+        return WANDB_CLOUD
+    return None
+
+
+def _settings_base_url() -> str | None:
+    folder = Path(os.environ.get("WANDB_CONFIG_DIR", Path.home() / ".config" / "wandb"))
+    settings = configparser.ConfigParser(interpolation=None)
+    try:
+        settings.read(folder / "settings")
+    except configparser.Error:
+        return None
+    return settings.get("default", "base_url", fallback=None)
+
+
+def _netrc_has(url: str) -> bool:
+    paths = [os.environ.get("NETRC"), Path.home() / ".netrc", Path.home() / "_netrc"]
+    path = next((Path(p) for p in paths if p and Path(p).is_file()), None)
+    if path is None:
+        return False
+    try:
+        return netrc.netrc(path).authenticators(urlsplit(url).hostname or "") is not None
+    except (netrc.NetrcParseError, OSError):
+        return False
+
+
+def choose(tracker: str | None, data_dir: Path | None) -> Chosen:
+    """Decide on the server and point this process and its children at it.
+
+    `tracker`: "embedded", "wandb", or None (the user's own server where there is one). The embedded
+    server is started where it is not running. An address that `runner.py env` exported earlier is
+    recognised as the embedded server's, so that a killed one is started again.
+    """
+    folder = (data_dir or DATA_DIR).resolve()
+    url = user_base_url()
+    if tracker == "wandb":
+        if url is None:
+            raise ServerError(
+                "--tracker wandb: no W&B login found; run `wandb login`, or set WANDB_BASE_URL and "
+                "WANDB_API_KEY, or use --tracker embedded"
+            )
+        return Chosen(url, None)
+    ours = url is not None and url.rstrip("/") == embedded.last_url(folder)
+    if tracker is None and data_dir is None and url is not None and not ours:
+        return Chosen(url, None)
+    server = embedded.ensure(folder)
+    os.environ["WANDB_BASE_URL"] = server.url
+    os.environ["WANDB_API_KEY"] = server.key
+    # The user's default entity belongs to another server.
+    os.environ.pop("WANDB_ENTITY", None)
+    return Chosen(server.url, folder)
+
+
+def server_options(command):
+    """Add `--tracker` and `--data-dir`, shared by all commands that talk to a server."""
+    command = click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of the embedded tracker (default: .tracker in the checkout).",
+    )(command)
+    return click.option(
+        "--tracker",
+        type=click.Choice(["embedded", "wandb"]),
+        help="Server to use (default: yours where you are logged in or WANDB_BASE_URL is set).",
+    )(command)

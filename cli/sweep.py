@@ -1,0 +1,255 @@
+"""`runner.py sweep`: from a sweep file to a report, in one idempotent command."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli import sweepfile
+from cli.servers import ROOT, choose, server_options
+from cli.sweepfile import SweepFile, SweepFileError
+
+# Exit code where the agents are through and some cells are not done, as `report --strict`.
+INCOMPLETE = 3
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--budget", type=click.Choice(sweepfile.budget_names()), help="Fixed parameters.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Replicates: seeds 0 .. N-1.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Fix a parameter.")
+@click.option("--agents", default=2, show_default=True, type=click.IntRange(min=1))
+@click.option("--dry-run", is_flag=True, help="Check and list every cell; create nothing.")
+@server_options
+def command(
+    file: Path,
+    budget: str | None,
+    seeds: int | None,
+    assignments: tuple[str, ...],
+    agents: int,
+    dry_run: bool,
+    tracker: str | None,
+    data_dir: Path | None,
+) -> None:
+    """Check every cell of FILE, register the sweep, run agents, write the report.
+
+    Idempotent: called again, it runs only cells that are missing or failed; with more --seeds, or
+    more values in the file, it adds those to the same sweep. Ctrl-C stops runs at a checkpoint, and
+    the next call goes on from there.
+    """
+    sweep, notes = prepare(file, budget, seeds, assignments)
+    points = checked_points(sweep)
+    if dry_run:
+        click.echo("W&B server: none is asked or started by --dry-run")
+        describe_cells(sweep, points, notes)
+        return
+    server = choose(tracker, data_dir)
+    click.echo(server.line)
+    describe_cells(sweep, points, notes, most=0)
+    make_data(points)
+
+
+    path, config = registered(sweep)
+    done = run_agents(path, config, agents, server)
+    from analysis.report import report
+
+    written = report(path, None)
+    click.echo(f"wrote {written}")
+    if done:
+        raise SystemExit(done)
+
+
+def prepare(
+    file: Path, budget: str | None, seeds: int | None, assignments: tuple[str, ...]
+) -> tuple[SweepFile, list[str]]:
+    """Read FILE and lay budget, --seeds and --set over it, in this order."""
+    sweep = SweepFile(file)
+    notes: list[str] = []
+    if sweep.config.get("method") != "grid" and seeds is not None:
+        raise SweepFileError(
+            f"--seeds: {file} has method {sweep.config.get('method')!r}; seeds are replicates of a "
+            "grid. Set `run_cap` in the file for other methods"
+        )
+    sweep.config.setdefault("name", file.stem)
+    sweep.config.setdefault("project", file.stem)
+    if budget is not None:
+        count, parameters = sweepfile.read_budget(budget)
+        notes = sweep.lay_over(parameters, f"--budget {budget}")
+        seeds = seeds or count
+        if budget != "default":
+            sweep.config["name"] += f"-{budget}"
+    if seeds is not None:
+        sweep.set_seeds(seeds)
+    sweep.set(assignments)
+    return sweep, notes
+
+
+def checked_points(sweep: SweepFile) -> list[dict[str, Any]]:
+    """Return the points of the sweep after the program's own check of each of them.
+
+    For a grid these are all its points; for random and bayes the ends of every parameter.
+    """
+    from analysis.grid import GridError, expand
+
+    config = sweep.config
+    grid = config if config.get("method") == "grid" else {"parameters": _ends(config["parameters"])}
+    try:
+        points = expand(grid)
+    except GridError as error:
+        raise sweep.error(str(error), "parameters") from None
+    check = program_check(config)
+    if check is not None:
+        sweep.check(points, check)
+    return points
+
+
+def _ends(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: spec if "min" not in spec else {"values": [spec["min"], spec["max"]]}
+        for name, spec in parameters.items()
+        if "min" in spec or "values" in spec or "value" in spec
+    }
+
+
+def program_check(config: dict[str, Any]) -> Callable[[dict[str, Any]], Any] | None:
+    """Return what checks one cell: the config of the command called; None for a foreign program."""
+    command = config.get("command", [])
+    if config.get("program") != "runner.py":
+        return None
+    if "train" in command:
+        from fusion.config import check
+
+        return check
+    return None
+
+
+def describe_cells(
+    sweep: SweepFile, points: list[dict[str, Any]], notes: list[str], most: int = 1000
+) -> None:
+    """Print the size of the sweep, what the budget replaced, and up to `most` cells."""
+    from analysis.grid import SEED, key
+
+    parameters = sweep.config["parameters"]
+    axes = [n for n in parameters if n != SEED and len({key(p.get(n)) for p in points}) > 1]
+    cells: dict[str, list[Any]] = {}
+    for point in points:
+        cells.setdefault(", ".join(f"{n}={point[n]}" for n in axes), []).append(point.get(SEED))
+    for note in notes:
+        click.echo(f"note: {note}")
+    for name, seeds in list(cells.items())[:most]:
+        click.echo(f"  {name or 'one cell'}  seeds {seeds}")
+    click.echo(
+        f"{sweep.config['name']}: {len(cells)} cells × {len(points) // max(1, len(cells))} seeds "
+        f"= {len(points)} runs, every cell checked"
+    )
+
+
+def make_data(points: list[dict[str, Any]]) -> None:
+    """Make or check the data of all cells once, before two agents want it at the same time."""
+    from fusion.dataset import resolve
+
+    for data in sorted({point["data"] for point in points if "data" in point}):
+        resolve(data)
+
+
+@contextmanager
+def registering() -> Iterator[None]:
+    """Let one command at a time look for a sweep and create it."""
+    path = ROOT / "runs" / "register.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def registered(sweep: SweepFile) -> tuple[str, dict[str, Any]]:
+    """Create the sweep, or extend the one that it repeats; return its path and configuration."""
+    from cli import launch
+
+    file = ROOT / "runs" / "sweeps" / f"{sweep.config['name']}.yaml"
+    with registering():
+        found = launch.find_existing(sweep.config)
+        if found is not None:
+            path, old = found
+            sweep.config = launch.with_seeds_of(sweep.config, old)
+            if sweep.config["method"] != "grid" or not unfinished(path, sweep.config):
+                return path, sweep.config
+            click.echo(f"continuing sweep {path}")
+            sweep.write(file)
+            return launch.register(file, update=path), sweep.config
+        sweep.write(file)
+        return launch.register(file), sweep.config
+
+
+def unfinished(path: str, config: dict[str, Any]) -> int:
+    """Return how many cells × seeds of the sweep are not done."""
+    counts = counter(path, config)()
+    return sum(number for state, number in counts.items() if state != "done")
+
+
+def counter(path: str, config: dict[str, Any]) -> Callable[[], dict[str, int]]:
+    """Return a function that counts cells × seeds by state, asking the server anew.
+
+    A cell × seed is done where any run of it finished, whatever became of other attempts.
+    """
+    import wandb
+
+    from analysis.grid import expand, key
+
+    entity, project, sweep_id = path.split("/")
+    points = expand(config) if config["method"] == "grid" else []
+    names = list(points[0]) if points else []
+    states = {"finished": "done", "running": "running", "pending": "running"}
+    order = ["done", "running", "failed"]
+
+    def count() -> dict[str, int]:
+        best: dict[str, str] = {}
+        runs = wandb.Api().runs(
+            f"{entity}/{project}", filters={"sweep": sweep_id}, per_page=1000, lazy=False
+        )
+        for run in runs:
+            point = key({n: run.config.get(n) for n in names}) if points else run.id
+            state = states.get(run.state, "failed")
+            best[point] = min(best.get(point, state), state, key=order.index)
+        wanted = [key(point) for point in points] or list(best)
+        found = [best.get(point, "missing") for point in wanted]
+        return {state: found.count(state) for state in (*order, "missing")}
+
+    return count
+
+
+def run_agents(path: str, config: dict[str, Any], agents: int, server: Any) -> int:
+    """Run agents until the sweep is through; return the exit code that its state deserves."""
+    from cli import launch
+
+    count = counter(path, config)
+    before = count()
+    expected = sum(before.values()) if config["method"] == "grid" else config.get("run_cap", 0)
+    if config["method"] == "grid" and before["done"] == expected:
+        click.echo(f"sweep {path}: all {expected} cells × seeds are done; nothing to run")
+        return 0
+    click.echo(f"sweep {path}: {agents} agents; their logs are in {ROOT / 'runs' / 'agents'}")
+    crew = launch.Agents(path)
+    with launch.terminated_as_interrupt():
+        try:
+            crew.start(agents)
+            after = launch.watch(crew, server, count, expected)
+        except KeyboardInterrupt:
+            click.echo("\nstopping: every run writes its checkpoint …", err=True)
+            crew.stop()
+            click.echo("stopped; the same command goes on from here", err=True)
+            raise SystemExit(130) from None
+    left = expected - after["done"]
+    if config["method"] == "grid" and left:
+        click.echo(
+            f"{left} of {expected} cells × seeds are not done; the reasons stand in "
+            f"{', '.join(str(log) for log in crew.logs)}. The same command runs them again",
+            err=True,
+        )
+        return INCOMPLETE
+    return 0

@@ -1,0 +1,176 @@
+"""Sweep files: read, lay a budget over, check every cell before anything is created."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cli.servers import ROOT
+
+BUDGETS = ROOT / "sweeps" / "budgets"
+# Keys of a W&B sweep file that this launcher understands (W&B's own schema).
+KEYS = {
+    "command",
+    "controller",
+    "description",
+    "early_terminate",
+    "entity",
+    "method",
+    "metric",
+    "name",
+    "parameters",
+    "program",
+    "project",
+    "run_cap",
+    "settings",
+}
+
+
+class SweepFileError(Exception):
+    """A sweep file, or what was laid over it, cannot be run."""
+
+    exit_code = 2
+
+
+class SweepFile:
+    """A W&B sweep file with the line of every key, so that errors can point at it."""
+
+    def __init__(self, path: Path) -> None:
+        """Read `path`; SweepFileError where it is missing or no mapping of YAML."""
+        self.path = path
+        try:
+            text = path.read_text(encoding="utf-8")
+            self.config: dict[str, Any] = yaml.safe_load(text)
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+        except FileNotFoundError:
+            names = sorted(p.name for p in (ROOT / "sweeps").glob("*.yaml"))
+            raise SweepFileError(
+                f"{path}: no such sweep file; shipped in sweeps/: {', '.join(names)}"
+            ) from None
+        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+            raise SweepFileError(f"{path}: not a readable YAML file: {error}") from None
+        if not isinstance(self.config, dict) or not isinstance(node, yaml.MappingNode):
+            raise SweepFileError(f"{path}: a sweep file is a mapping with the key `parameters`")
+        self.lines = dict(_lines(node))
+        for key in self.config:
+            if key not in KEYS:
+                raise self.error(f"unknown key {key!r}{suggest(str(key), KEYS)}", str(key))
+        if not isinstance(self.config.get("parameters"), dict) or not self.config["parameters"]:
+            raise self.error("`parameters` must map at least one name to its values", "parameters")
+        for name, spec in self.config["parameters"].items():
+            if not isinstance(spec, dict):
+                raise self.error(
+                    f"parameter {name!r}: {spec!r} is no mapping; write "
+                    f"`{name}: {{value: {spec}}}` or `{name}: {{values: [{spec}]}}`",
+                    f"parameters.{name}",
+                )
+
+    def error(self, message: str, key: str) -> SweepFileError:
+        """Return an error that names this file and the line of `key` (dotted)."""
+        line = self.lines.get(key)
+        where = f"{self.path}:{line}" if line else str(self.path)
+        return SweepFileError(f"{where}: {message}")
+
+    def lay_over(self, parameters: dict[str, Any], source: str) -> list[str]:
+        """Fix parameters that are no axes of this file; return a line for each that was replaced.
+
+        An axis (a parameter with several values) is what the experiment is about, so it stays.
+        """
+        notes = []
+        own = self.config["parameters"]
+        for name, value in parameters.items():
+            spec = own.get(name)
+            if spec is not None and set(spec) != {"value"}:
+                notes.append(f"{name}: stays the sweep's axis; {source} would fix it at {value}")
+                continue
+            if spec is not None and spec["value"] != value:
+                notes.append(f"{name}: {value} from {source} replaces {spec['value']}")
+            own[name] = {"value": value}
+        return notes
+
+    def set(self, assignments: tuple[str, ...]) -> None:
+        """Apply `--set key=value`; a YAML list (`key=[a, b]`) makes the key an axis."""
+        for assignment in assignments:
+            name, equals, text = assignment.partition("=")
+            if not equals or not name:
+                raise SweepFileError(f"--set {assignment}: write key=value, or key=[a, b]")
+            try:
+                value = yaml.safe_load(text)
+            except yaml.YAMLError:
+                raise SweepFileError(f"--set {assignment}: {text!r} is no YAML value") from None
+            spec = {"values": value} if isinstance(value, list) else {"value": value}
+            self.config["parameters"][name.strip().replace("-", "_")] = spec
+
+    def set_seeds(self, count: int) -> None:
+        """Make the replicates seeds 0 .. count - 1."""
+        self.config["parameters"]["seed"] = {"values": list(range(count))}
+
+    def check(self, points: list[dict[str, Any]], check: Callable[[dict[str, Any]], Any]) -> None:
+        """Pass every cell through `check`; SweepFileError names file, line and key.
+
+        A cell is checked once, not once for every seed.
+        """
+        seen: set[str] = set()
+        for point in points:
+            key = repr({**point, "seed": None})
+            if key in seen:
+                continue
+            seen.add(key)
+            try:
+                check(point)
+            except Exception as error:
+                if getattr(error, "exit_code", None) != 2:
+                    raise
+                names = [n for n in self.config["parameters"] if n in str(error)]
+                where = f"parameters.{names[0]}" if names else "parameters"
+                raise self.error(str(error), where) from None
+
+    def write(self, path: Path) -> None:
+        """Write the sweep as it will be registered, atomically."""
+        write_atomically(path, yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True))
+
+
+def read_budget(name: str) -> tuple[int, dict[str, Any]]:
+    """Return a budget's number of seeds and its fixed parameters."""
+    content = yaml.safe_load((BUDGETS / f"{name}.yaml").read_text(encoding="utf-8"))
+    return content["seeds"], content["parameters"]
+
+
+def budget_names() -> list[str]:
+    """Return the shipped budgets, cheapest first."""
+    return [n for n in ("smoke", "default", "paper") if (BUDGETS / f"{n}.yaml").exists()]
+
+
+def suggest(word: str, known: set[str] | list[str]) -> str:
+    """Return "; did you mean …?" for the nearest known word, or what is known."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace `path` with `text` in one step, so that no reader ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=path.name, delete=False
+    ) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(path)
+
+
+def _lines(node: yaml.MappingNode, prefix: str = "") -> itertools.chain[tuple[str, int]]:
+    pairs: list[tuple[str, int]] = []
+    for key, value in node.value:
+        name = f"{prefix}{key.value}"
+        pairs.append((name, key.start_mark.line + 1))
+        if isinstance(value, yaml.MappingNode):
+            pairs.extend(_lines(value, f"{name}."))
+    return itertools.chain(pairs)
