@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from tracker import server as embedded
-
 ROOT = Path(__file__).resolve().parent.parent
 DATA_DIR = ROOT / ".tracker"
 WANDB_CLOUD = "https://api.wandb.ai"
@@ -40,6 +38,8 @@ class Chosen:
 
     def keep_alive(self) -> None:
         """Start the embedded tracker again where it has died; its clients retry until then."""
+        from tracker import server as embedded
+
         if self.data_dir is not None:
             embedded.ensure(self.data_dir)
 
@@ -86,6 +86,8 @@ def choose(tracker: str | None, data_dir: Path | None) -> Chosen:
     server is started where it is not running. An address that `runner.py env` exported earlier is
     recognised as the embedded server's, so that a killed one is started again.
     """
+    from tracker import server as embedded
+
     folder = (data_dir or DATA_DIR).resolve()
     url = user_base_url()
     if tracker == "wandb":

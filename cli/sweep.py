@@ -53,7 +53,6 @@ def command(
     describe_cells(sweep, points, notes, most=0)
     make_data(points)
 
-
     path, config = registered(sweep)
     done = run_agents(path, config, agents, server)
     from analysis.report import report

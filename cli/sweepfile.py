@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import os
 import tempfile
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 
 from cli.servers import ROOT
+from fusion.config import suggest
 
 BUDGETS = ROOT / "sweeps" / "budgets"
 # Keys of a W&B sweep file that this launcher understands (W&B's own schema).
@@ -59,6 +59,7 @@ class SweepFile:
         if not isinstance(self.config, dict) or not isinstance(node, yaml.MappingNode):
             raise SweepFileError(f"{path}: a sweep file is a mapping with the key `parameters`")
         self.lines = dict(_lines(node))
+        self.origins: dict[str, str] = {}  # dotted key -> the flag that replaced the file's value
         for key in self.config:
             if key not in KEYS:
                 raise self.error(f"unknown key {key!r}{suggest(str(key), KEYS)}", str(key))
@@ -75,7 +76,7 @@ class SweepFile:
     def error(self, message: str, key: str) -> SweepFileError:
         """Return an error that names this file and the line of `key` (dotted)."""
         line = self.lines.get(key)
-        where = f"{self.path}:{line}" if line else str(self.path)
+        where = self.origins.get(key) or (f"{self.path}:{line}" if line else str(self.path))
         return SweepFileError(f"{where}: {message}")
 
     def lay_over(self, parameters: dict[str, Any], source: str) -> list[str]:
@@ -93,6 +94,7 @@ class SweepFile:
             if spec is not None and spec["value"] != value:
                 notes.append(f"{name}: {value} from {source} replaces {spec['value']}")
             own[name] = {"value": value}
+            self.origins[f"parameters.{name}"] = source
         return notes
 
     def set(self, assignments: tuple[str, ...]) -> None:
@@ -106,31 +108,37 @@ class SweepFile:
             except yaml.YAMLError:
                 raise SweepFileError(f"--set {assignment}: {text!r} is no YAML value") from None
             spec = {"values": value} if isinstance(value, list) else {"value": value}
-            self.config["parameters"][name.strip().replace("-", "_")] = spec
+            name = name.strip().replace("-", "_")
+            self.config["parameters"][name] = spec
+            self.origins[f"parameters.{name}"] = f"--set {assignment}"
 
     def set_seeds(self, count: int) -> None:
         """Make the replicates seeds 0 .. count - 1."""
         self.config["parameters"]["seed"] = {"values": list(range(count))}
 
     def check(self, points: list[dict[str, Any]], check: Callable[[dict[str, Any]], Any]) -> None:
-        """Pass every cell through `check`; SweepFileError names file, line and key.
+        """Pass every cell through `check`; SweepFileError lists file, line and key of each fault.
 
-        A cell is checked once, not once for every seed.
+        `check` raises an exception with `problems`, a text for each offending key. A cell is
+        checked once, not once for every seed.
         """
         seen: set[str] = set()
+        faults: dict[str, None] = {}
         for point in points:
-            key = repr({**point, "seed": None})
-            if key in seen:
+            cell = repr({**point, "seed": None})
+            if cell in seen:
                 continue
-            seen.add(key)
+            seen.add(cell)
             try:
                 check(point)
             except Exception as error:
-                if getattr(error, "exit_code", None) != 2:
+                problems = getattr(error, "problems", None)
+                if problems is None:
                     raise
-                names = [n for n in self.config["parameters"] if n in str(error)]
-                where = f"parameters.{names[0]}" if names else "parameters"
-                raise self.error(str(error), where) from None
+                for key, text in problems.items():
+                    faults[str(self.error(f"{key}: {text}", f"parameters.{key}"))] = None
+        if faults:
+            raise SweepFileError("\n".join(faults))
 
     def write(self, path: Path) -> None:
         """Write the sweep as it will be registered, atomically."""
@@ -146,12 +154,6 @@ def read_budget(name: str) -> tuple[int, dict[str, Any]]:
 def budget_names() -> list[str]:
     """Return the shipped budgets, cheapest first."""
     return [n for n in ("smoke", "default", "paper") if (BUDGETS / f"{n}.yaml").exists()]
-
-
-def suggest(word: str, known: set[str] | list[str]) -> str:
-    """Return "; did you mean …?" for the nearest known word, or what is known."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
 
 
 def write_atomically(path: Path, text: str) -> None:

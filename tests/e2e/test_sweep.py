@@ -1,0 +1,135 @@
+"""The main job as a person runs it: sweep file in, report out, with everything real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+PROJECT = "maxpool_vs_strided_ablation"
+NAME = f"{PROJECT}-smoke"
+TINY = (
+    "sweep",
+    f"sweeps/{PROJECT}.yaml",
+    *("--budget", "smoke", "--set", "data=fusion:200:0", "--set", "epochs=2"),
+    *("--set", "fusion=[late, concat]", "--set", "downsample=[maxpool, strided_replace]"),
+)
+
+
+def done_once(runs: list[dict]) -> bool:
+    """Whether every cell × seed has exactly one finished run."""
+    cells = [repr(sorted(r["config"].items())) for r in runs if r["state"] == "finished"]
+    return len(cells) == len(set(cells))
+
+
+def test_a_sweep_runs_to_its_report_and_only_missing_cells_run_again(checkout):
+    output = checkout.runner(*TINY, "--seeds", "1")
+    assert output.startswith("W&B server: http://127.0.0.1:")
+    assert output.splitlines()[-1].startswith("wrote ")
+    report = checkout.report(NAME)
+    assert report["grid"] == {
+        "expected": 4, "done": 4, "failed": 0, "running": 0, "missing": 0, "duplicates": 0,
+    }  # fmt: skip
+    assert (checkout.root / "reports" / NAME / "report.md").read_text().strip()
+
+    again = checkout.runner(*TINY, "--seeds", "1")
+    assert "nothing to run" in again
+    assert len(checkout.api_runs(PROJECT)) == 4
+
+    checkout.runner(*TINY, "--seeds", "2")
+    runs = checkout.api_runs(PROJECT)
+    assert len(runs) == 8 and done_once(runs)
+    report = checkout.report(NAME)
+    assert report["grid"]["expected"] == report["grid"]["done"] == 8
+    assert {len(c["metrics"]["val/loss"]["values"]) for c in report["cells"]} == {2}
+
+
+def wait_for(condition, seconds: float = 120.0, what: str = ""):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.2)
+    pytest.fail(f"waited {seconds} s in vain for {what}")
+
+
+def processes(checkout, *words: str) -> list[int]:
+    """Ids of this checkout's processes whose command line holds all `words`."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            here = os.readlink(folder / "cwd") == str(checkout.root)
+        except OSError:
+            continue
+        if here and all(word in line for word in words):
+            found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.parametrize("victim", ["run", "agent", "server"])
+def test_killed_in_the_middle_the_same_command_completes_every_cell_once(checkout, victim):
+    seeds = {"run": "3", "agent": "4", "server": "5"}[victim]
+    command = [sys.executable, "runner.py", *TINY, "--seeds", seeds, "--set", "epochs=6"]
+    words = {
+        "run": ("runner.py train",),
+        "agent": ("runner.py agent",),
+        "server": ("tracker",),
+    }[victim]
+    process = checkout.popen(*command)
+    wait_for(lambda: processes(checkout, "runner.py train"), what="a first run")
+    time.sleep(3)
+    pid = wait_for(lambda: processes(checkout, *words), what=victim)[0]
+    os.kill(pid, signal.SIGKILL)
+    process.communicate(timeout=240)
+    checkout.run(*command)
+    wanted = [r for r in checkout.api_runs(PROJECT) if r["config"]["epochs"] == 6]
+    assert done_once(wanted)
+    report = checkout.report(NAME)
+    assert report["grid"]["done"] == report["grid"]["expected"] == 4 * int(seeds)
+
+
+def test_ctrl_c_stops_cleanly_and_the_next_call_goes_on(checkout):
+    command = [sys.executable, "runner.py", *TINY, "--seeds", "1", "--set", "epochs=40"]
+    process = checkout.popen(*command)
+    wait_for(lambda: processes(checkout, "runner.py train"), what="a first run")
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130 and "Traceback" not in output
+    assert not processes(checkout, "runner.py train")
+    assert not processes(checkout, "runner.py agent")
+    checkout.run(*command)
+    runs = [r for r in checkout.api_runs(PROJECT) if r["config"]["epochs"] == 40]
+    assert done_once(runs) and sum(r["state"] == "finished" for r in runs) == 4
+
+
+def test_plain_wandb_sweep_and_agent_work_without_an_activated_environment(checkout):
+    exports = checkout.exports()
+    text = (checkout.root / "sweeps" / "fusion_architecture_comparison.yaml").read_text()
+    text = text.replace("seed: {values: [0, 1, 2, 3, 4]}", "seed: {value: 0}")
+    text = text.replace("[early, late, concat, add, mul, matmul, rgb, lidar]", "[early, lidar]")
+    text += "  data: {value: 'fusion:200:0'}\n  epochs: {value: 1}\n"
+    file = checkout.root / "mine.yaml"
+    file.write_text(text)
+    wandb = str(Path(sys.executable).parent / "wandb")
+    # The checkout's own .venv, and a PATH on which `python3` is a bare interpreter.
+    (checkout.root / ".venv").symlink_to(Path(sys.executable).parents[1])
+    env = exports | {"PATH": "/usr/bin:/bin"}
+    output = checkout.run(wandb, "sweep", str(file), env=env)
+    path = output.split("wandb agent ")[1].split()[0]
+    checkout.run(wandb, "agent", path, env=env)
+    runs = checkout.api_runs("fusion_architecture_comparison")
+    assert sorted(r["config"]["fusion"] for r in runs) == ["early", "lidar"]
+    assert {r["state"] for r in runs} == {"finished"}
+    assert all(0 <= r["summary"]["test/accuracy"] <= 1 for r in runs)
+    checkout.runner("report", path)
