@@ -1,0 +1,180 @@
+"""Which cell of a sweep is next, and which run should stop: pure functions of what was observed.
+
+Nothing here keeps state: the same config, seed and observations give the same answer, so a server
+that was restarted goes on as if it had not been. Grid, random and hyperband follow W&B's published
+search library (PyPI `sweeps` 0.3, read for its behaviour); bayes is Optuna's TPE.
+
+Three deliberate differences from it: a grid gives every cell its first seed before any gets its
+second; random does not repeat itself where the space is finite, and ends when it is exhausted;
+and whoever asks may skip cells (`seen`), so failed ones can be run again.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from tracker.space import Cell, Hyperband, Metric, Observation, SweepConfig, make_cell
+
+REPLICATE = "seed"  # the axis that varies slowest in a grid
+DRAWS = 200  # repeats in a row before a random search looks for the unseen systematically
+
+
+class Suggestion(NamedTuple):
+    """The next cell and where to go on after it."""
+
+    cell: Cell
+    cursor: int
+
+
+class Decision(NamedTuple):
+    """Hyperband's word on a run at a rung, with the reason."""
+
+    stop: bool
+    rung: int
+    value: float
+    threshold: float
+    reason: str
+
+
+# --- the next cell ----------------------------------------------------------------------------
+
+
+def suggest(
+    config: SweepConfig,
+    *,
+    seed: str,
+    cursor: int,
+    seen: Callable[[str], bool],
+    observations: Callable[[], Sequence[Observation]] = tuple,
+) -> Suggestion | None:
+    """Return the next cell that was not `seen` (asked by key), or None when there is none left.
+
+    `cursor` is 0 at first and after the config changed, then the last suggestion's. `seed` is used
+    where the config names none. `observations` is only called by bayes.
+    """
+    if config.method == "grid":
+        return _next_of_grid(config, cursor, seen)
+    stream = f"{config.seed or seed}/{cursor}"
+    if config.method == "bayes":
+        from tracker.bayes import ask  # optuna takes a third of a second to import
+
+        cell = make_cell(config, ask(config, stream, observations()))
+        if not seen(cell.key):
+            return Suggestion(cell, cursor + 1)
+    cell = _random(config, stream, seen)
+    return Suggestion(cell, cursor + 1) if cell else None
+
+
+def grid_point(config: SweepConfig, index: int) -> Cell:
+    """Cell number `index` of a finite space: `seed` slowest, the last parameter fastest."""
+    order = sorted(
+        range(len(config.parameters)), key=lambda i: config.parameters[i].path != (REPLICATE,)
+    )
+    values: list[Any] = [None] * len(order)
+    for i in reversed(order):
+        support = config.support(config.parameters[i])
+        assert support is not None, "the space is finite"
+        index, position = divmod(index, len(support))
+        values[i] = support[position]
+    return make_cell(config, tuple(values))
+
+
+def _next_of_grid(
+    config: SweepConfig, cursor: int, seen: Callable[[str], bool]
+) -> Suggestion | None:
+    size = config.size
+    assert size is not None, "a grid is finite: sweep_config.parse has seen to it"
+    for index in range(cursor, size):
+        cell = grid_point(config, index)
+        if not seen(cell.key):
+            return Suggestion(cell, index + 1)
+    return None
+
+
+def _random(config: SweepConfig, stream: str, seen: Callable[[str], bool]) -> Cell | None:
+    rng = random.Random(stream)
+    for _ in range(DRAWS):
+        values = tuple(p.distribution.at(rng.random()) for p in config.parameters)
+        cell = make_cell(config, values)
+        if not seen(cell.key):
+            return cell
+    return _any_unseen(config, rng, seen)
+
+
+def _any_unseen(
+    config: SweepConfig, rng: random.Random, seen: Callable[[str], bool]
+) -> Cell | None:
+    """Walk a finite space from a random place; what is unbounded but repeats itself is over."""
+    size = config.size
+    if size is None:
+        return None
+    start = rng.randrange(size)
+    points = (grid_point(config, (start + i) % size) for i in range(size))
+    return next((cell for cell in points if not seen(cell.key)), None)
+
+
+# --- metric -----------------------------------------------------------------------------------
+
+
+def impute(metric: Metric, history: Sequence[float], worst: float | None) -> float | None:
+    """Value that bayes takes for a run that failed; None where there is nothing to take.
+
+    `history`: the run's own logged values; `worst`: the worst of all finished runs.
+    """
+    own = [value for value in history if math.isfinite(value)]
+    if metric.impute == "worst" or not own:
+        return worst
+    return own[-1] if metric.impute == "latest" else best(metric, own)
+
+
+def best(metric: Metric, values: Sequence[float]) -> float | None:
+    """Best finite value by the metric's goal; None where there is none."""
+    finite = [value for value in values if math.isfinite(value)]
+    return min(finite, key=lambda value: metric.sign * value, default=None)
+
+
+def reached(metric: Metric, value: float | None) -> bool:
+    """Whether `value` meets the metric's target."""
+    if metric.target is None or value is None:
+        return False
+    return metric.sign * value <= metric.sign * metric.target
+
+
+# --- hyperband --------------------------------------------------------------------------------
+
+
+def rung_values(hyperband: Hyperband, history: Sequence[float]) -> Iterator[tuple[int, float]]:
+    """(rung, value logged at it) for every rung that a run has passed."""
+    for rung in hyperband.rungs(len(history)):
+        yield rung, history[rung - 1]
+
+
+def judge(
+    config: SweepConfig, history: Sequence[float], at_rung: Callable[[int], Sequence[float]]
+) -> Decision | None:
+    """Hyperband's decision on a running run; None before its first rung.
+
+    `history`: all finite values of the metric that the run logged, in order. `at_rung(r)`: what
+    every run of the sweep that came to rung r had there, this one included. A run stays while it
+    is in the top 1/eta of them.
+    """
+    hyperband, metric = config.hyperband, config.metric
+    if hyperband is None or metric is None:
+        return None
+    passed = hyperband.rungs(len(history))
+    if not passed:
+        return None
+    rung, sign = passed[-1], metric.sign
+    peers = sorted(at_rung(rung), key=lambda value: sign * value)
+    threshold = peers[int(len(peers) / hyperband.eta)]
+    own = history[rung - 1] if hyperband.strict else min(history, key=lambda value: sign * value)
+    stop = sign * own > sign * threshold
+    what = f"at rung {rung}" if hyperband.strict else f"at its best by rung {rung}"
+    reason = (
+        f"{metric.name} {own:g} {what} is {'outside' if stop else 'within'} the top "
+        f"1/{hyperband.eta:g} of {len(peers)} runs (threshold {threshold:g}, {metric.goal})"
+    )
+    return Decision(stop, rung, own, threshold, reason)
