@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli import sweep as command
+from cli.sweepfile import SweepFile, SweepFileError
+
+TEXT = """\
+project: p
+method: grid
+program: runner.py
+command: ["${env}", python3, "${program}", train, "${args}"]
+parameters:
+  seed: {values: [0, 1]}
+  fusion: {values: [late, concat]}
+  epochs: {value: 3}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(TEXT)
+    return path
+
+
+def test_a_budget_fixes_values_but_never_an_axis(file):
+    sweep = SweepFile(file)
+    notes = sweep.lay_over({"epochs": 8, "fusion": "add", "width": 0.5}, "--budget x")
+    parameters = sweep.config["parameters"]
+    assert parameters["epochs"] == {"value": 8}
+    assert parameters["width"] == {"value": 0.5}
+    assert parameters["fusion"] == {"values": ["late", "concat"]}
+    assert len(notes) == 2  # the replaced epochs and the kept axis; width was not there before
+
+
+def test_set_makes_a_value_or_an_axis(file):
+    sweep = SweepFile(file)
+    sweep.set(("epochs=5", "batch-size=[16, 32]"))
+    assert sweep.config["parameters"]["epochs"] == {"value": 5}
+    assert sweep.config["parameters"]["batch_size"] == {"values": [16, 32]}
+
+
+@pytest.mark.parametrize(
+    "budget, name", [(None, "mine"), ("default", "mine"), ("smoke", "mine-smoke")]
+)
+def test_a_budget_other_than_the_default_shows_in_the_name(file, budget, name):
+    sweep, _ = command.prepare(file, budget, None, ())
+    assert sweep.config["name"] == name
+
+
+def test_without_a_budget_the_file_runs_as_it_stands(file):
+    sweep, notes = command.prepare(file, None, None, ())
+    assert sweep.config["parameters"]["epochs"] == {"value": 3} and not notes
+
+
+def test_seeds_come_from_the_flag_before_the_budget(file):
+    sweep, _ = command.prepare(file, "smoke", 7, ())
+    assert sweep.config["parameters"]["seed"] == {"values": list(range(7))}
+
+
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        ("fusion:", "fusoin:", [":7: fusoin", "did you mean 'fusion'"]),
+        ("late,", "lat,", [":7: fusion", "'lat' is not allowed", "did you mean 'late'"]),
+        ("{value: 3}", "{value: 0}", [":8: epochs", "0 is not allowed"]),
+        ("{value: 3}", "3", [":8: ", "{value: 3}"]),
+        ("method:", "methd:", [":2: ", "did you mean 'method'"]),
+        ("parameters:", "parameter:", [":5: ", "did you mean 'parameters'"]),
+    ],
+)
+def test_a_typo_names_file_line_key_and_a_suggestion(file, old, new, words):
+    file.write_text(TEXT.replace(old, new))
+    with pytest.raises(SweepFileError) as caught:
+        sweep, _ = command.prepare(file, None, None, ())
+        command.checked_points(sweep)
+    assert str(caught.value).startswith(str(file))
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_a_bad_flag_is_named_instead_of_the_file(file):
+    sweep, _ = command.prepare(file, None, None, ("width=-1",))
+    with pytest.raises(SweepFileError, match=r"^--set width=-1: width: -1 is not allowed"):
+        command.checked_points(sweep)
+
+
+@pytest.mark.parametrize("content", ["", "- a", "a: [", "parameters: {}", "parameters: 3"])
+def test_what_is_no_sweep_is_refused_with_its_path(tmp_path, content):
+    path = tmp_path / "x.yaml"
+    path.write_text(content)
+    with pytest.raises(SweepFileError, match=r"x\.yaml"):
+        SweepFile(path)
+
+
+def test_a_sweep_is_extended_by_seeds_and_values_but_not_by_other_fixed_values():
+    from cli.launch import _extends, with_seeds_of
+
+    def config(**parameters):
+        return {"name": "n", "method": "grid", "parameters": parameters}
+
+    old = config(seed={"values": [0, 1]}, fusion={"values": ["late"]}, epochs={"value": 3})
+    more = config(
+        seed={"values": [0, 1, 2]}, fusion={"values": ["late", "add"]}, epochs={"value": 3}
+    )
+    assert _extends(more, old) and not _extends(old, more)
+    assert _extends(config(**{**old["parameters"], "seed": {"value": 0}}), old)
+    assert not _extends(config(**{**more["parameters"], "epochs": {"value": 4}}), old)
+    fewer = config(**{**more["parameters"], "seed": {"values": [5]}})
+    assert with_seeds_of(fewer, old)["parameters"]["seed"] == {"values": [0, 1, 5]}

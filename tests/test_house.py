@@ -1,0 +1,90 @@
+"""Rules of the house that no single package can check."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("fusion", "analysis", "tracker")
+
+
+def imports(file: Path) -> set[str]:
+    """Top-level names of everything that `file` imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_do_not_know_each_other(package):
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    foreign = {*PACKAGES, "cli", "runner"} - {package}
+    foreign |= {"analysis": {"torch"}, "tracker": {"torch", "wandb"}, "fusion": set()}[package]
+    wrong = {str(f.relative_to(ROOT)): imports(f) & foreign for f in files}
+    assert not {name: names for name, names in wrong.items() if names}
+
+
+def test_one_module_of_fusion_talks_to_wandb():
+    files = [f.name for f in (ROOT / "fusion").rglob("*.py") if "wandb" in imports(f)]
+    assert files == ["tracking.py"]
+
+
+def test_sweeps_is_no_python_package():
+    # The import name `sweeps` belongs to W&B's own search library.
+    assert not list((ROOT / "sweeps").rglob("*.py"))
+
+
+def test_help_imports_nothing_heavy():
+    script = (
+        "import sys, runner\n"
+        "try: runner.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'wandb', 'fiftyone', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda f: f.stem)
+def test_every_shipped_sweep_passes_the_real_command(file):
+    for budget in ("smoke", "default", "paper"):
+        done = subprocess.run(
+            [sys.executable, "runner.py", "sweep", str(file), "--budget", budget, "--dry-run"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "every cell checked" in done.stdout
+    header = file.read_text(encoding="utf-8").split("project:")[0]
+    assert "minutes" in header and "Expect" in header
+
+
+def test_the_default_budget_is_what_a_plain_sweep_runs():
+    from fusion.config import RunConfig
+
+    budget = yaml.safe_load((ROOT / "sweeps" / "budgets" / "default.yaml").read_text())
+    defaults = RunConfig().model_dump()
+    assert budget["parameters"] == {name: defaults[name] for name in budget["parameters"]}
+    assert len(yaml.safe_load((ROOT / "sweeps/maxpool_vs_strided_ablation.yaml").read_text())[
+        "parameters"]["seed"]["values"]) == budget["seeds"]  # fmt: skip
+
+
+def test_every_make_target_has_a_line_of_help():
+    text = (ROOT / "Makefile").read_text()
+    targets = text.split(".PHONY:")[1].splitlines()[0].split()
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert targets == [line.split()[0] for line in shown.stdout.split("\n\n")[0].splitlines()]
