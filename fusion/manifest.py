@@ -1,0 +1,394 @@
+"""What a data folder holds: the layout, its check, and the manifest beside it.
+
+Layout (the study's own): `ROOT/{cubes,spheres}/{rgb/NAME.png, lidar/NAME.npy, azimuth.npy,
+zenith.npy}`. RGB and LiDAR are paired by NAME, never by order; "cubes/0007" is a pair id, the label
+is the index of the class. A manifest says which bytes an experiment saw: one hash per file, one of
+the whole (`data_hash`). It is written to `ROOT/manifest.json`, or, where ROOT cannot be written, to
+a folder of its own below the checkout's `data/.cache/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from PIL import Image
+
+from fusion import splits
+from fusion.progress import track
+from fusion.scenes import CLASSES, SIZE
+
+SCHEMA = 1
+CHECKOUT = Path(__file__).resolve().parent.parent
+DATA_DIR = CHECKOUT / "data"
+ANGLES = ("azimuth", "zenith")  # rows and columns of a depth map
+log = logging.getLogger(__name__)
+
+
+class DataError(Exception):
+    """Data that cannot be used, with the file, the reason and the fix."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong: `file` relative to the root; `pair` is "" where no pair can be left out."""
+
+    file: str
+    reason: str
+    pair: str = ""
+
+
+class BadDataError(DataError):
+    """Some files are unusable; `problems` lists every one."""
+
+    def __init__(self, root: Path, problems: list[Problem]):
+        self.problems = problems
+        shown = "".join(f"\n  {p.file}: {p.reason}" for p in problems[:5])
+        more = f"\n  … and {len(problems) - 5} more" if len(problems) > 5 else ""
+        fix = f"list all with `runner.py data check {root}`"
+        if all(p.pair for p in problems):
+            fix += f"; leave these pairs out with `runner.py data check {root} --skip-bad`"
+        super().__init__(f"{root} has {len(problems)} bad files:{shown}{more}\n{fix}")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`rgb` and `lidar` are the sha256 of the two files; `corruption` is "" where unknown."""
+
+    id: str
+    label: int
+    rgb: str
+    lidar: str
+    corruption: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`pairs` in the order of their ids; `quarantined` maps a pair left out to the reasons.
+
+    `angles` are the sha256 of the angle values; `generator` is {} where the data was not generated.
+    """
+
+    pairs: tuple[Pair, ...]
+    angles: dict[str, str]
+    generator: dict[str, str | int] = field(default_factory=dict)
+    quarantined: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def data_hash(self) -> str:
+        """Of all that a model can see: ids, labels, files and angles."""
+        digest = hashlib.sha256()
+        for name in ANGLES:
+            digest.update(f"{name} {self.angles[name]}\n".encode())
+        for p in self.pairs:
+            digest.update(f"{p.id} {p.label} {p.rgb} {p.lidar}\n".encode())
+        return digest.hexdigest()
+
+
+def files_of(pair: str) -> tuple[str, str]:
+    """Paths of a pair's RGB and LiDAR files, relative to the root."""
+    class_name, base = pair.split("/", 1)
+    return f"{class_name}/rgb/{base}.png", f"{class_name}/lidar/{base}.npy"
+
+
+def read_rgb(content: bytes) -> np.ndarray:
+    """(64, 64, 4) uint8. Raises ValueError with the reason.
+
+    RGBA only: were RGB files let in, an alpha channel present in one class would be a label.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"not a readable PNG ({error})") from None
+    bits = content[24]  # of the PNG header: Pillow would cut 16 bits to 8 in silence
+    if image.mode != "RGBA" or image.size != (SIZE, SIZE) or bits != 8:
+        got = f"{image.mode} {image.size[0]}×{image.size[1]} with {bits} bits"
+        raise ValueError(f"{got}, expected RGBA {SIZE}×{SIZE} with 8 bits")
+    return np.asarray(image)
+
+
+def _read_npy(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        if "allow_pickle" in str(error):
+            raise ValueError("a pickled array (it could run code when loaded)") from None
+        raise ValueError(f"not a readable .npy file ({error})") from None
+    if array.shape != shape or array.dtype not in (np.float32, np.float64):
+        raise ValueError(f"{array.dtype} {array.shape}, expected float32 or float64 {shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{np.count_nonzero(~np.isfinite(array))} values are NaN or infinite")
+    return array.astype(np.float32)
+
+
+def read_depth(content: bytes) -> np.ndarray:
+    """(64, 64) float32, rows = azimuth, columns = zenith. Raises ValueError with the reason."""
+    depth = _read_npy(content, (SIZE, SIZE))
+    if depth.min() < 0:
+        raise ValueError(f"negative depth ({depth.min():g})")
+    return depth
+
+
+def read_angles(root: Path) -> dict[str, np.ndarray]:
+    """Azimuth and zenith, float32 (64,) radians. Raises BadDataError, also where classes differ."""
+    problems, found = [], {}
+    for name in ANGLES:
+        for class_name in CLASSES:
+            file = f"{class_name}/{name}.npy"
+            try:
+                values = _read_npy((root / file).read_bytes(), (SIZE,))
+                if np.abs(values).max() > 2 * np.pi:
+                    raise ValueError("larger than 2 pi: radians expected, these look like degrees")
+                if not np.array_equal(found.setdefault(name, values), values):
+                    raise ValueError(f"differs from {CLASSES[0]}/{name}.npy: would tell the label")
+            except FileNotFoundError:
+                problems.append(Problem(file, "missing"))
+            except (ValueError, OSError) as error:
+                problems.append(Problem(file, str(error)))
+    if problems:
+        raise BadDataError(root, problems)
+    return found
+
+
+def pair_ids(root: Path) -> list[str]:
+    """All pairs of which at least one file is there, in order."""
+    for class_name in CLASSES:
+        for folder in ("rgb", "lidar"):
+            if not (root / class_name / folder).is_dir():
+                raise DataError(
+                    f"{root}: no folder {class_name}/{folder}; expected is "
+                    f"{{cubes,spheres}}/{{rgb,lidar}} (make data with `runner.py data make`)"
+                )
+    found = {
+        f"{class_name}/{file[: -len(suffix)]}"
+        for class_name in CLASSES
+        for folder, suffix in (("rgb", ".png"), ("lidar", ".npy"))
+        for file in os.listdir(root / class_name / folder)  # noqa: PTH208 (iterdir: 10 x slower)
+        if file.endswith(suffix) and not file.startswith(".")
+    }
+    return sorted(found)
+
+
+def _examine(root: Path, pair: str) -> tuple[Pair, list[Problem]]:
+    hashes, problems = [], []
+    for file, read in zip(files_of(pair), (read_rgb, read_depth), strict=True):
+        try:
+            content = (root / file).read_bytes()
+            hashes.append(hashlib.sha256(content).hexdigest())
+            read(content)
+        except FileNotFoundError:
+            problems.append(Problem(file, "missing, its partner is there", pair))
+        except (ValueError, OSError) as error:
+            problems.append(Problem(file, str(error), pair))
+    if problems:
+        return Pair(pair, 0, "", ""), problems
+    return Pair(pair, CLASSES.index(pair.split("/")[0]), *hashes), []
+
+
+def index(root: Path, *, skip_bad: bool = False) -> Manifest:
+    """Read and check every file, then write the manifest.
+
+    skip_bad: leave out (quarantine) pairs with bad files; nothing is deleted. Raises BadDataError.
+    """
+    angles = read_angles(root)
+    good: list[Pair] = []
+    bad: dict[str, list[Problem]] = {}
+    before = fingerprint(root)
+    for pair in track(pair_ids(root), f"reading {root}"):
+        entry, problems = _examine(root, pair)
+        if problems:
+            bad[pair] = problems
+        else:
+            good.append(entry)
+    if bad and not skip_bad:
+        raise BadDataError(root, [p for problems in bad.values() for p in problems])
+    if not good:
+        raise DataError(f"{root}: no usable pair")
+    manifest = _keep_origin(
+        read(root),
+        Manifest(
+            pairs=tuple(good),
+            angles={name: hash_array(values) for name, values in angles.items()},
+            quarantined={k: [f"{p.file}: {p.reason}" for p in v] for k, v in bad.items()},
+        ),
+    )
+    with lock(root):
+        write(store(root), manifest)
+        _remember(root, manifest, before)
+    return manifest
+
+
+def _keep_origin(old: Manifest | None, new: Manifest) -> Manifest:
+    """Carry over what only the generator knew, for files that are still the same."""
+    if old is None:
+        return new
+    known = {(p.id, p.rgb, p.lidar): p for p in old.pairs}
+    pairs = tuple(known.get((p.id, p.rgb, p.lidar), p) for p in new.pairs)
+    same = all((p.id, p.rgb, p.lidar) in known for p in new.pairs) and old.angles == new.angles
+    return Manifest(pairs, new.angles, old.generator if same else {}, new.quarantined)
+
+
+def hash_array(values: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values, "<f4").tobytes()).hexdigest()
+
+
+def store(root: Path) -> Path:
+    """Where manifest and cache of a root live: the root itself, unless it cannot be written."""
+    try:
+        with tempfile.TemporaryFile(dir=root):
+            return root
+    except OSError:
+        key = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+        folder = DATA_DIR / ".cache" / key
+        if not folder.exists():
+            log.warning("%s cannot be written: manifest and cache go to %s", root, folder)
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def lock(root: Path) -> FileLock:
+    """One process at a time writes manifest and cache of a root (re-entrant within a process)."""
+    folder = store(root) / "cache"
+    folder.mkdir(exist_ok=True)
+    return FileLock(folder / ".lock", is_singleton=True)
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Replace a file as a whole: a reader sees the old one or the new one."""
+    data = content.encode() if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """The manifest as JSON, a line per pair; the splits are there for readers, not read back."""
+    ids = [p.id for p in manifest.pairs]
+    part = {
+        scheme: {i: name for name, rows in splits.assign(ids, scheme).items() for i in rows}
+        for scheme in splits.SCHEMES
+    }
+    rows = [
+        {**vars(p), **{s: part[s][n] for s in splits.SCHEMES}} for n, p in enumerate(manifest.pairs)
+    ]
+    head = {
+        "schema": SCHEMA,
+        "data_hash": manifest.data_hash,
+        "generator": manifest.generator,
+        "angles": manifest.angles,
+        "quarantined_count": len(manifest.quarantined),
+        "quarantined": manifest.quarantined,
+    }
+    text = json.dumps(head, indent=1)[:-2]
+    lines = ",\n  ".join(json.dumps(row) for row in rows)
+    write_atomic(folder / "manifest.json", f'{text},\n "pairs": [\n  {lines}\n ]\n}}\n')
+
+
+def read(root: Path) -> Manifest | None:
+    """The manifest as last written, or None. Raises DataError where it is damaged or foreign."""
+    paths = [store(root) / "manifest.json", root / "manifest.json"]
+    path = next((p for p in paths if p.exists()), None)
+    if path is None:
+        return None
+    fix = f"move it away and run `runner.py data check {root}`"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw["schema"] != SCHEMA:
+            raise DataError(f"{path}: schema {raw['schema']}, this version reads {SCHEMA}; {fix}")
+        names = ("id", "label", "rgb", "lidar", "corruption")
+        pairs = tuple(Pair(*(row[name] for name in names)) for row in raw["pairs"])
+        manifest = Manifest(pairs, raw["angles"], raw["generator"], raw["quarantined"])
+        damaged = manifest.data_hash != raw["data_hash"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} cannot be read ({error!r}); {fix}") from None
+    if damaged:
+        raise DataError(f"{path}: its entries do not give its data_hash, it was edited; {fix}")
+    return manifest
+
+
+def current(root: Path) -> Manifest:
+    """The manifest, made where there is none, after making sure that the files are still the same.
+
+    Sizes and times are compared first (a moment); only where those differ are the files hashed.
+    Raises BadDataError, or DataError naming files that changed.
+    """
+    with lock(root):
+        manifest = read(root)
+        if manifest is None:
+            return index(root)
+        now = fingerprint(root)
+        if _remembered(root) != f"{manifest.data_hash} {now}":
+            _verify(root, manifest)
+            _remember(root, manifest, now)
+        return manifest
+
+
+def _verify(root: Path, manifest: Manifest) -> None:
+    changed = [
+        f"{class_name}/{n}.npy" if hash_array(v) != manifest.angles[n] else ""
+        for n, v in read_angles(root).items()
+        for class_name in CLASSES[:1]
+    ]
+    there = set(pair_ids(root)) - set(manifest.quarantined)
+    changed += [f"{pair} (new)" for pair in sorted(there - {p.id for p in manifest.pairs})]
+    for pair in track(manifest.pairs, f"files of {root} were touched: comparing"):
+        for file, known in zip(files_of(pair.id), (pair.rgb, pair.lidar), strict=True):
+            path = root / file
+            if not path.exists():
+                changed.append(f"{file} (gone)")
+            elif hashlib.sha256(path.read_bytes()).hexdigest() != known:
+                changed.append(file)
+    changed = [c for c in changed if c]
+    if changed:
+        more = f", … ({len(changed)} in all)" if len(changed) > 5 else ""
+        raise DataError(
+            f"{root} changed since its manifest was written: {', '.join(changed[:5])}{more}. "
+            f"Restore the files, or accept them as another data set with "
+            f"`runner.py data check {root}`"
+        )
+
+
+def fingerprint(root: Path) -> str:
+    """Of names, sizes and modification times of all files of the layout."""
+    digest = hashlib.sha256()
+    for line in sorted(_stats(root)):
+        digest.update(line.encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _stats(root: Path) -> Iterator[str]:
+    for folder in [f"{c}{sub}" for c in CLASSES for sub in ("", "/rgb", "/lidar")]:
+        if not (root / folder).is_dir():
+            continue
+        with os.scandir(root / folder) as entries:
+            for e in entries:
+                if e.name.endswith((".png", ".npy")):
+                    s = e.stat()
+                    yield f"{folder}/{e.name} {s.st_size} {s.st_mtime_ns}\n"
+
+
+def _remember(root: Path, manifest: Manifest, state: str) -> None:
+    write_atomic(store(root) / "cache" / "fingerprint", f"{manifest.data_hash} {state}")
+
+
+def _remembered(root: Path) -> str:
+    path = store(root) / "cache" / "fingerprint"
+    return path.read_text() if path.exists() else ""
