@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
+import string
 
 from tracker.errors import RequestError
 
@@ -21,3 +23,8 @@ def decode(kind: str, storage_id: str) -> int:
     except (binascii.Error, ValueError):
         pass
     raise RequestError(f"{storage_id!r} is not the id of a {kind}", status=404)
+
+
+def random_name() -> str:
+    """A short name as the client gives its runs: 8 lower-case letters and digits."""
+    return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))

@@ -7,17 +7,22 @@ with `durable=True` (synchronous=FULL) it also survives the loss of power.
 
 from __future__ import annotations
 
+import math
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tracker.errors import DamagedError, TrackerError
 
 MIGRATIONS = Path(__file__).parent / "migrations"  # NNNN_subject.sql, applied in order
 APPLICATION_ID = 0x46555354  # "FUST": tells this database from any other SQLite file
 BUSY_SECONDS = 10.0
+MAX_REGEX_SUBJECT = 500  # characters of a value that a $regex filter looks at
+SPECIAL = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class Store:
@@ -50,6 +55,8 @@ class Store:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute(f"PRAGMA synchronous={'FULL' if self.durable else 'NORMAL'}")
         db.execute("PRAGMA foreign_keys=ON")
+        db.create_function("regexp", 2, regexp, deterministic=True)
+        db.create_function("number", 1, number, deterministic=True)
         return db
 
     @contextmanager
@@ -93,6 +100,16 @@ class Store:
             self._local = threading.local()
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._writer.close()
+
+
+def regexp(pattern: str, text: Any) -> bool:
+    """`text REGEXP pattern`: anywhere in the text, as W&B's filters have it."""
+    return isinstance(text, str) and re.search(pattern, text[:MAX_REGEX_SUBJECT]) is not None
+
+
+def number(value: Any) -> Any:
+    """Numbers that JSON lacks, which clients send as text, so that they compare as numbers."""
+    return SPECIAL.get(value, value) if isinstance(value, str) else value
 
 
 def versions() -> dict[int, Path]:

@@ -1,0 +1,63 @@
+"""`runner.py serve`: the embedded W&B-compatible server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+DATA_DIR = Path(__file__).resolve().parent.parent / ".tracker"
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DATA_DIR,
+    show_default=".tracker/ in the checkout",
+    help="What the server keeps: database, files, key.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port to listen on.  [default: the one of last time]",
+)
+@click.option(
+    "--allow-host", multiple=True, metavar="NAME", help="A further name clients may call it by."
+)
+@click.option("--durable", is_flag=True, help="Survive the loss of power, not only of the process.")
+@click.option("--stop", "action", flag_value="stop", help="Stop the server of this data folder.")
+@click.option(
+    "--link", "action", flag_value="link", help="Print an address that logs a browser in, once."
+)
+def command(
+    data_dir: Path,
+    host: str,
+    port: int | None,
+    allow_host: tuple[str, ...],
+    durable: bool,
+    action: str | None,
+) -> None:
+    """Run the embedded W&B-compatible server in the foreground, until Ctrl-C."""
+    from tracker import server
+
+    if action == "stop":
+        stopped = server.stop(data_dir)
+        click.echo(f"stopped the tracker of {data_dir}" if stopped else "no tracker is running")
+    elif action == "link":
+        link = server.login_link(data_dir)
+        if link is None:
+            raise server.TrackerError(
+                f"no tracker is running for {data_dir}: start it with `runner.py serve`"
+            )
+        click.echo(link)
+    else:
+        server.serve(
+            data_dir,
+            host=host,
+            port=port,
+            durable=durable,
+            allow_hosts=allow_host,
+            show_link=True,
+        )

@@ -1,0 +1,52 @@
+"""What every resolver and route is given: the store, the clock, the settings, signed addresses."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tracker.signing import Signer
+from tracker.store import Store
+
+RunHook = Callable[[sqlite3.Connection, int, float], None]  # (transaction, runs.id, now)
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What other subjects do when a run changes, inside the transaction that changes it."""
+
+    run_started: tuple[RunHook, ...] = ()  # a client has begun it, or has begun it again
+    run_logged: tuple[RunHook, ...] = ()  # history rows were added
+    run_ended: tuple[RunHook, ...] = ()  # finished, failed, crashed, killed, preempted or deleted
+    tick: tuple[Callable[[sqlite3.Connection, float], None], ...] = ()  # every few seconds
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Limits and times; every one bounds what a faulty or hostile client can cost."""
+
+    entity: str = "local"  # the one user, who is the one entity unless a client names another
+    heartbeat_timeout: float = 180.0  # seconds without a word: crashed (clients beat every 30 s)
+    start_grace: float = 120.0  # seconds after a start before any run is called crashed
+    tick_seconds: float = 5.0
+    max_json_bytes: int = 64 << 20  # one GraphQL or file_stream body, after decompression
+    max_gzip_ratio: int = 100
+    max_upload_bytes: int = 64 << 30
+    max_inflight_bytes: int = 256 << 20  # JSON bodies being read at the same time, all together
+    min_free_bytes: int = 64 << 20  # uploads are refused below this much free space
+    header_seconds: float = 20.0  # from connection to complete request headers
+    body_idle_seconds: float = 30.0  # between two parts of a body
+    max_connections: int = 512
+
+
+@dataclass(frozen=True)
+class Context:
+    store: Store
+    now: float  # seconds since 1970
+    base_url: str  # where this server listens, as the client reached it; no trailing slash
+    signer: Signer
+    blobs: Path
+    settings: Settings = field(default_factory=Settings)
+    hooks: Hooks = field(default_factory=Hooks)

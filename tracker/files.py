@@ -1,0 +1,169 @@
+"""Files of runs: resolvers, and the addresses under which contents are put and got."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable
+from typing import Any
+
+from graphql import GraphQLResolveInfo
+
+from tracker import blobs, ids, paging, store_files, store_runs
+from tracker.context import Context
+from tracker.errors import RequestError
+from tracker.store_runs import Row
+
+Info = GraphQLResolveInfo
+
+ADDRESS_SECONDS = 24 * 3600  # an upload may wait that long in the client's queue
+MAX_NAME_BYTES = 1_024
+
+
+def put_url(context: Context, target: dict[str, Any]) -> str:
+    """An address to which the holder may PUT once or more, for a day."""
+    token = context.signer.token("put", target, context.now + ADDRESS_SECONDS)
+    return f"{context.base_url}/storage/{token}"
+
+
+def get_url(context: Context, hash: str, name: str) -> str:
+    """An address from which the holder may GET one blob, for a day; `name` is what it is called."""
+    target = {"hash": hash, "name": name.rpartition("/")[2]}
+    token = context.signer.token("get", target, context.now + ADDRESS_SECONDS)
+    return f"{context.base_url}/storage/{token}"
+
+
+def media_type(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def check_name(name: str) -> str:
+    """A file's name is only ever a name in the database, yet clients write it to their disk."""
+    parts = name.split("/")
+    if not name or len(name.encode()) > MAX_NAME_BYTES or "\0" in name:
+        raise RequestError(f"file name {name!r:.80}: empty, too long or with NUL")
+    if name.startswith("/") or ".." in parts or ("\\" in name and ".." in name.split("\\")):
+        raise RequestError(f"file name {name!r:.80}: leads out of its folder")
+    return name
+
+
+def run_file(context: Context, row: Row) -> Row:
+    """A GraphQL File from a row of `files`."""
+    url = get_url(context, row["hash"], row["name"])
+
+    def choose_url(_: Info, upload: bool | None = None) -> str:
+        return upload_url(context, row["run_id"], row["name"]) if upload else url
+
+    return {
+        "id": ids.encode("File", row["id"]),
+        "name": row["name"],
+        "display_name": row["name"],
+        "url": choose_url,
+        "direct_url": url,
+        "upload_url": lambda _: upload_url(context, row["run_id"], row["name"]),
+        "upload_headers": [],
+        "size_bytes": row["size"],
+        "mimetype": media_type(row["name"]),
+        "updated_at": row["updated_at"],
+        "digest": row["md5"],
+        "md5": row["md5"],
+        "place": row["id"],
+    }
+
+
+def missing_file(context: Context, run_id: int, name: str) -> Row:
+    """A name that was asked for and is not there: an open place to upload to, of size 0."""
+    url = upload_url(context, run_id, name)
+    return {
+        "id": ids.encode("File", 0),
+        "name": name,
+        "display_name": name,
+        "url": lambda _info, upload=None: url if upload else None,
+        "direct_url": "",
+        "upload_url": url,
+        "upload_headers": [],
+        "size_bytes": 0,
+        "place": 0,
+    }
+
+
+def upload_url(context: Context, run_id: int, name: str) -> str:
+    return put_url(context, {"run": run_id, "name": check_name(name)})
+
+
+def run_files(
+    source: Row,
+    info: Info,
+    names: list[str] | None = None,
+    pattern: str | None = None,
+    first: int | None = None,
+    after: str | None = None,
+    **_: Any,
+) -> Row:
+    context, limit = info.context, paging.bound(first)
+    place = paging.read_cursor(after) or [0]
+    wanted = [name for name in names or () if name]
+    with context.store.read() as db:
+        rows = store_files.list_files(
+            db, source["id"], names=wanted, pattern=pattern, after=int(place[0]), limit=limit + 1
+        )
+        total = store_files.count_files(db, source["id"])
+    found = [run_file(context, row) for row in rows]
+    if wanted and not after:
+        there = {row["name"] for row in rows}
+        found += [missing_file(context, source["id"], n) for n in wanted if n not in there]
+    return paging.connection(found, limit, lambda file: [file["place"]]) | {
+        "total_count": total,
+        "upload_headers": [],
+    }
+
+
+def file_count(source: Row, info: Info) -> int:
+    with info.context.store.read() as db:
+        return store_files.count_files(db, source["id"])
+
+
+def create_run_files(_: Any, info: Info, input: Row) -> Row:
+    context = info.context
+    with context.store.read() as db:
+        run = store_runs.locate_run(
+            db,
+            input.get("entityName") or context.settings.entity,
+            input.get("projectName") or "uncategorized",
+            input["runName"],
+        )
+    if run is None:
+        raise RequestError(f"run {input['runName']} does not exist", status=404)
+    return {
+        "run_id": ids.encode("Run", run["id"]),
+        "upload_headers": [],
+        "files": [missing_file(context, run["id"], name) for name in input["files"]],
+    }
+
+
+def delete_files(_: Any, info: Info, input: Row) -> Row:
+    context = info.context
+    with context.store.write() as db:
+        for file_id in input["files"]:
+            store_files.delete_file(db, ids.decode("File", file_id))
+    blobs.sweep_unused(context.store, context.blobs)
+    return {"success": True}
+
+
+def store_run_file(context: Context, target: dict[str, Any], upload: blobs.Upload) -> None:
+    """Completes a PUT to the address of a run's file."""
+    with context.store.write() as db:
+        if store_runs.get_run(db, target["run"]) is None:
+            raise RequestError("the run of this file was deleted", status=404)
+        hash = upload.keep(db, context.now)
+        store_files.put_file(db, target["run"], target["name"], hash, context.now)
+
+
+RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
+    "Run": {"files": run_files, "fileCount": file_count},
+    "CreateRunFilesPayload": {"runID": lambda source, info: source["run_id"]},
+    "Mutation": {
+        "createRunFiles": create_run_files,
+        "markRunFilesUploaded": lambda _, info, input: {"success": True},
+        "deleteFiles": delete_files,
+    },
+}

@@ -1,0 +1,311 @@
+"""W&B's run filters (a Mongo-like JSON document) and orders, as SQL over the table `runs`.
+
+Only the structure of the SQL depends on the filter; names and values are always parameters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tracker.errors import RequestError
+
+MAX_CONDITIONS = 500
+MAX_LEVELS = 20
+MAX_REGEX_CHARS = 500
+MAX_REGEX_REPEATS = 4
+MAX_PATH_PARTS = 6
+
+COLUMNS = {
+    "name": "name",
+    "id": "name",
+    "display_name": "display_name",
+    "displayname": "display_name",
+    "state": "state",
+    "sweep": "sweep",
+    "sweep_name": "sweep",
+    "sweepname": "sweep",
+    "group": "group_name",
+    "groupname": "group_name",
+    "job_type": "job_type",
+    "jobtype": "job_type",
+    "commit": "commit_hash",
+    "host": "host",
+    "description": "description",
+    "notes": "notes",
+    "exitcode": "exit_code",
+    "history_line_count": "history_lines",
+    "historylinecount": "history_lines",
+}
+TIMES = {
+    "created_at": "created_at",
+    "createdat": "created_at",
+    "updated_at": "updated_at",
+    "updatedat": "updated_at",
+    "heartbeat_at": "heartbeat_at",
+    "heartbeatat": "heartbeat_at",
+}
+DOCUMENTS = {
+    "config": "config",
+    "summary_metrics": "summary",
+    "summarymetrics": "summary",
+    "summary": "summary",
+    "system_metrics": "system_metrics",
+    "systemmetrics": "system_metrics",
+}
+COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+
+
+@dataclass(frozen=True)
+class Where:
+    sql: str
+    values: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Operand:
+    """Something to compare: an SQL expression, NULL where the run lacks it."""
+
+    sql: str
+    values: list[Any] = field(default_factory=list)
+    read: Callable[[Any], Any] = lambda value: value
+    is_list: bool = False  # a JSON array, of which any member may match
+
+
+def parse(text: str | None) -> Where:
+    """The condition that a `filters` argument states; RequestError says what is not understood."""
+    if not text:
+        return Where("1")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise RequestError("filters: not a JSON document") from None
+    if not document:
+        return Where("1")
+    budget = [MAX_CONDITIONS]
+    return condition(document, budget, 0)
+
+
+def condition(document: Any, budget: list[int], level: int) -> Where:
+    if not isinstance(document, dict):
+        raise RequestError(f"filters: expected an object, not {document!r:.80}")
+    if level > MAX_LEVELS:
+        raise RequestError(f"filters: nested deeper than {MAX_LEVELS} levels")
+    parts = []
+    for key, value in document.items():
+        budget[0] -= 1
+        if budget[0] < 0:
+            raise RequestError(f"filters: more than {MAX_CONDITIONS} conditions")
+        if key in ("$and", "$or", "$nor"):
+            if not isinstance(value, list):
+                raise RequestError(f"filters: {key} wants a list")
+            members = [condition(member, budget, level + 1) for member in value]
+            joined = join(members, "AND" if key == "$and" else "OR")
+            parts.append(negate(joined) if key == "$nor" else joined)
+        elif key == "$not":
+            parts.append(negate(condition(value, budget, level + 1)))
+        elif key.startswith("$"):
+            raise RequestError(f"filters: operator {key} is not known here")
+        else:
+            parts.append(field_condition(operand(key), value, budget, level + 1))
+    return join(parts, "AND")
+
+
+def join(parts: list[Where], word: str) -> Where:
+    if not parts:
+        return Where("1" if word == "AND" else "0")
+    return Where(
+        f" {word} ".join(f"({part.sql})" for part in parts),
+        [value for part in parts for value in part.values],
+    )
+
+
+def negate(part: Where) -> Where:
+    """NOT, where unknown (a missing value) counts as not matching."""
+    return Where(f"NOT coalesce(({part.sql}), 0)", part.values)
+
+
+def field_condition(target: Operand, test: Any, budget: list[int], level: int) -> Where:
+    if not (isinstance(test, dict) and any(key.startswith("$") for key in test)):
+        return equals(target, test)
+    if level > MAX_LEVELS:
+        raise RequestError(f"filters: nested deeper than {MAX_LEVELS} levels")
+    parts = []
+    for operator, value in test.items():
+        budget[0] -= 1 + (len(value) if isinstance(value, list) else 0) // 100
+        if budget[0] < 0:
+            raise RequestError(f"filters: more than {MAX_CONDITIONS} conditions")
+        if operator == "$not":
+            parts.append(negate(field_condition(target, value, budget, level + 1)))
+        else:
+            parts.append(compare(target, operator, value))
+    return join(parts, "AND")
+
+
+def compare(target: Operand, operator: str, value: Any) -> Where:
+    if operator == "$eq":
+        return equals(target, value)
+    if operator == "$ne":
+        return negate(equals(target, value))
+    if operator in ("$in", "$nin", "$all"):
+        if not isinstance(value, list):
+            raise RequestError(f"filters: {operator} wants a list")
+        matches = [equals(target, member) for member in value]
+        if operator == "$all":
+            return join(matches, "AND")
+        return join(matches, "OR") if operator == "$in" else negate(join(matches, "OR"))
+    if operator in COMPARISONS:
+        read = scalar(target.read(value))
+        # SQLite orders every number before every text: compare like with like only
+        kind = "typeof({0}) = 'text'" if isinstance(read, str) else "typeof({0}) != 'text'"
+        test = f"{{0}} {COMPARISONS[operator]} ? AND {kind}"
+        return match(target, test, [read], 2)
+    if operator == "$exists":
+        return Where(f"({target.sql}) IS {'NOT ' if value else ''}NULL", target.values)
+    if operator in ("$regex", "$contains"):
+        if not isinstance(value, str):
+            raise RequestError(f"filters: {operator} wants a text")
+        if operator == "$contains":
+            return match(target, "instr({0}, ?) > 0", [value], 1)
+        return match(target, "({0}) REGEXP ?", [check_regex(value)], 1)
+    raise RequestError(f"filters: operator {operator} is not known here")
+
+
+def equals(target: Operand, value: Any) -> Where:
+    if value is None:
+        return Where(f"({target.sql}) IS NULL", target.values)
+    value = target.read(value)
+    if isinstance(value, (list, dict)):
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        return Where(f"({target.sql}) = json(?)", [*target.values, text])
+    return match(target, "{0} = ?", [scalar(value)], 1)
+
+
+def match(target: Operand, test: str, values: list[Any], uses: int) -> Where:
+    """`test` about the operand, which it names as {0} `uses` times before its own values."""
+    if target.is_list:
+        inner = test.format("item.value")
+        sql = f"EXISTS (SELECT 1 FROM json_each({target.sql}) AS item WHERE {inner})"
+        return Where(sql, [*target.values, *values])
+    if uses == 2:  # {0} op ? AND typeof({0}): the second use follows the value
+        return Where(test.format(f"({target.sql})"), [*target.values, *values, *target.values])
+    return Where(test.format(f"({target.sql})"), [*target.values, *values])
+
+
+def scalar(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)  # as json_extract gives it
+    if isinstance(value, (int, float, str)):
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            return float(value)
+        return value
+    raise RequestError(f"filters: cannot compare with {value!r:.80}")
+
+
+def check_regex(pattern: str) -> str:
+    """Refuses what Python's backtracking matcher could take for ever on."""
+    if len(pattern) > MAX_REGEX_CHARS:
+        raise RequestError(f"filters: $regex longer than {MAX_REGEX_CHARS} characters")
+    if re.search(r"\)[+*{]", pattern) or re.search(r"\\[1-9]", pattern):
+        raise RequestError("filters: $regex with a repeated group or a back-reference")
+    if len(re.findall(r"[+*}]", pattern)) > MAX_REGEX_REPEATS:
+        raise RequestError(f"filters: $regex with more than {MAX_REGEX_REPEATS} repeats")
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise RequestError(f"filters: $regex {pattern!r}: {error}") from None
+    return pattern
+
+
+def read_time(value: Any) -> float:
+    """Seconds since 1970 of an ISO time (UTC unless it says otherwise) or a number."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise RequestError(f"filters: {value!r:.80} is not a time") from None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
+def operand(key: str) -> Operand:
+    """What a filter's key, such as `config.optimizer.lr.value` or `state`, stands for."""
+    head, _, rest = key.partition(".")
+    lower = head.lower()
+    if rest and lower in DOCUMENTS:
+        return document_operand(DOCUMENTS[lower], rest)
+    if key.lower() in COLUMNS:
+        return Operand(COLUMNS[key.lower()])
+    if key.lower() in TIMES:
+        return Operand(TIMES[key.lower()], read=read_time)
+    if key.lower() in ("tags", "tag"):
+        return Operand("tags", is_list=True)
+    if key.lower() in ("user", "username", "user.username", "entity"):
+        return Operand("(SELECT entity FROM projects WHERE projects.id = project_id)")
+    if key.lower() in ("duration", "runtime", "compute_seconds", "computeseconds"):
+        return Operand("coalesce(ended_at, heartbeat_at) - created_at")
+    raise RequestError(f"filters: {key!r} is not known here")
+
+
+def document_operand(column: str, path: str) -> Operand:
+    """A value inside a JSON column.
+
+    A dot may belong to a key or part two levels, and config values lie below `value`: the first
+    reading that the run has is taken.
+    """
+    if '"' in path or "\0" in path:
+        raise RequestError(f"filters: {path!r:.80} cannot be looked up")
+    parts = path.split(".")
+    paths = []
+    for depth in range(min(len(parts), MAX_PATH_PARTS)):
+        # the first len - depth parts are one key, the others one level each
+        first, others = ".".join(parts[: len(parts) - depth]), parts[len(parts) - depth :]
+        paths.append([first, *others])
+        if column == "config" and (not others or others[0] != "value"):
+            paths.append([first, "value", *others])
+    if column == "config":  # prefer the unwrapped value to its wrapper
+        paths.sort(key=lambda keys: "value" not in keys[1:])
+    texts = ["$" + "".join(f'."{key}"' for key in keys) for keys in paths]
+    sql = ", ".join(f"json_extract({column}, ?)" for _ in texts)
+    number = f"number(coalesce({sql}, NULL))"
+    return Operand(number, texts)
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order with a unique place for every run; a missing value stands last either way."""
+
+    value: str = "created_at"
+    values: list[Any] = field(default_factory=list)
+    descending: bool = False
+
+    @property
+    def sql(self) -> str:
+        """ORDER BY over a query that selects `value` as order_value."""
+        direction = "DESC" if self.descending else "ASC"
+        value = self.value
+        return f"({value}) IS NULL, ({value}) {direction}, id {direction}"
+
+    def behind(self, place: list[Any]) -> Where:
+        """What comes after the run whose cursor is `place` = [value, id]."""
+        value, run_id = place
+        sign = "<" if self.descending else ">"
+        this = f"({self.value})"
+        if value is None:
+            return Where(f"{this} IS NULL AND id {sign} ?", [*self.values, run_id])
+        return Where(
+            f"{this} IS NULL OR {this} {sign} ? OR ({this} = ? AND id {sign} ?)",
+            [*self.values, *self.values, value, *self.values, value, run_id],
+        )
+
+
+def parse_order(text: str | None) -> Order:
+    """`+created_at` (default), `-summary_metrics.loss`, `config.lr.value`."""
+    text = (text or "+created_at").strip()
+    key = text.lstrip("+-")
+    target = operand(key)
+    return Order(target.sql, target.values, descending=text.startswith("-"))

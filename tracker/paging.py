@@ -1,0 +1,53 @@
+"""Connections: `edges {node cursor} pageInfo {endCursor hasNextPage}`, with opaque cursors that
+hold the place of a row in its order, so that rows that come or go in between shift nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tracker.errors import RequestError
+
+DEFAULT_PAGE = 50
+MAX_PAGE = 1_000
+
+
+def bound(first: int | None) -> int:
+    """Rows of a page: what was asked for, at most MAX_PAGE."""
+    if first is not None and first < 0:
+        raise RequestError("`first` must not be negative")
+    return min(DEFAULT_PAGE if first is None else first, MAX_PAGE)
+
+
+def write_cursor(place: Sequence[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def read_cursor(cursor: str | None) -> list[Any] | None:
+    if not cursor:
+        return None
+    try:
+        place = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, RecursionError):
+        place = None
+    if not isinstance(place, list) or not place or isinstance(place[-1], (list, dict, str)):
+        raise RequestError(f"cursor {cursor!r:.80} was not given by this server")
+    return place
+
+
+def connection(
+    rows: Sequence[Any], limit: int, place: Callable[[Any], Sequence[Any]]
+) -> dict[str, Any]:
+    """A connection over `rows`, of which one more than `limit` was asked for."""
+    edges = [{"node": row, "cursor": write_cursor(place(row))} for row in rows[:limit]]
+    return {
+        "edges": edges,
+        "page_info": {
+            "has_next_page": len(rows) > limit,
+            "end_cursor": edges[-1]["cursor"] if edges else None,
+        },
+    }

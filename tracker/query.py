@@ -1,0 +1,225 @@
+"""GraphQL: parse, bound, validate, execute. Resolvers are plain functions `(source, info, **args)`
+registered by type and field name; a field without one is read from its source, a mapping whose
+keys are the field's name in snake_case.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    build_schema,
+    execute_sync,
+    get_operation_ast,
+    parse,
+    type_from_ast,
+    validate,
+)
+
+from tracker.context import Context
+from tracker.errors import RequestError
+
+log = logging.getLogger(__name__)
+
+Resolvers = Mapping[str, Mapping[str, Callable[..., Any]]]
+
+MAX_QUERY_CHARS = 100_000
+MAX_TOKENS = 10_000
+MAX_DEPTH = 20  # the client's deepest query has 11, a full introspection 13
+MAX_FIELDS = 1_000  # fragments expanded; the client's largest query has about 90
+MAX_ALIASES = 30
+CACHED_QUERIES = 512
+
+
+def load_schema(*parts: Resolvers) -> GraphQLSchema:
+    """The SDL with its resolvers; a resolver for a field that the SDL lacks is an error."""
+    schema = build_schema((Path(__file__).parent / "schema.graphql").read_text())
+    for resolvers in parts:
+        for type_name, fields in resolvers.items():
+            target = schema.type_map[type_name]
+            if isinstance(target, (GraphQLInterfaceType, GraphQLUnionType)):
+                target.resolve_type = fields["__resolve_type__"]
+                continue
+            assert isinstance(target, GraphQLObjectType), type_name
+            for name, resolver in fields.items():
+                target.fields[name].resolve = resolver
+    date_time = schema.type_map["DateTime"]
+    assert isinstance(date_time, GraphQLScalarType)
+    date_time.serialize = format_time
+    return schema
+
+
+def format_time(value: float) -> str:
+    return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@lru_cache(maxsize=4096)
+def snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z]+)", r"_\1", name).lower()
+
+
+def read_field(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    value = source.get(snake_case(info.field_name)) if isinstance(source, Mapping) else None
+    return value(info, **arguments) if callable(value) else value
+
+
+class QueryEngine:
+    """Executes queries against one schema; parsing and validation are cached by query text."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self.schema = schema
+        self._prepare = lru_cache(maxsize=CACHED_QUERIES)(self._prepare_uncached)
+
+    def _prepare_uncached(self, query: str) -> DocumentNode:
+        document = parse(query, no_location=False, max_tokens=MAX_TOKENS)
+        check_bounds(document)
+        errors = validate(self.schema, document, max_errors=5)
+        if errors:
+            raise InvalidError(errors)
+        return document
+
+    def run(self, body: Any, context: Context) -> tuple[int, dict[str, Any]]:
+        """HTTP status and answer for a request body.
+
+        Never 5xx, on which clients would retry almost for ever.
+        """
+        try:
+            query, variables, operation_name = read_request(body)
+            document = self._prepare(query)
+            operation = get_operation_ast(document, operation_name)
+            if operation is None:
+                raise RequestError("operationName names no operation of this document")
+            variables = prune_variables(self.schema, operation, variables)
+        except InvalidError as error:
+            return 400, {"errors": [{"message": e.message} for e in error.errors]}
+        except (GraphQLError, RequestError, RecursionError) as error:
+            message = error.message if isinstance(error, GraphQLError) else str(error)
+            return 400, {"errors": [{"message": message}]}
+        result = execute_sync(
+            self.schema,
+            document,
+            context_value=context,
+            variable_values=variables,
+            operation_name=operation_name,
+            field_resolver=read_field,
+        )
+        return answer(result)
+
+
+class InvalidError(Exception):
+    def __init__(self, errors: Iterable[GraphQLError]) -> None:
+        self.errors = list(errors)
+
+
+def answer(result: ExecutionResult) -> tuple[int, dict[str, Any]]:
+    if not result.errors:
+        return 200, {"data": result.data}
+    status, messages = 400, []
+    for error in result.errors:
+        cause = error.original_error
+        if isinstance(cause, RequestError):
+            status = max(status, cause.status) if cause.status < 500 else status
+        elif cause is not None:
+            log.error("resolver %s failed", error.path, exc_info=cause)
+        text = str(cause) if isinstance(cause, RequestError) else error.message
+        messages.append({"message": text, "path": error.path})
+    return status, {"data": result.data, "errors": messages}
+
+
+def read_request(body: Any) -> tuple[str, dict[str, Any], str | None]:
+    if not isinstance(body, dict):
+        raise RequestError("expected one JSON object with `query`; batches are not served")
+    query, variables = body.get("query"), body.get("variables") or {}
+    if not isinstance(query, str) or not query.strip():
+        raise RequestError("`query` is missing")
+    if len(query) > MAX_QUERY_CHARS:
+        raise RequestError(f"`query` is longer than {MAX_QUERY_CHARS} characters")
+    if not isinstance(variables, dict):
+        raise RequestError("`variables` must be an object")
+    return query, variables, body.get("operationName") or None
+
+
+def check_bounds(document: DocumentNode) -> None:
+    """Refuses what would be costly to validate or execute, before either is tried."""
+    fragments = {
+        node.name.value: node.selection_set
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
+    measured: dict[str, tuple[int, int, int]] = {}
+
+    def measure(selections: SelectionSetNode, open_names: tuple[str, ...]) -> tuple[int, int, int]:
+        fields = aliases = depth = 0
+        for node in selections.selections:
+            inner: tuple[int, int, int] = (0, 0, 0)
+            if isinstance(node, FragmentSpreadNode):
+                name = node.name.value
+                if name in open_names:
+                    raise RequestError(f"fragment {name} contains itself")
+                if name in fragments and name not in measured:
+                    measured[name] = measure(fragments[name], (*open_names, name))
+                inner = measured.get(name, inner)
+            elif isinstance(node, (FieldNode, InlineFragmentNode)) and node.selection_set:
+                inner = measure(node.selection_set, open_names)
+            own = isinstance(node, FieldNode)
+            fields += inner[0] + own
+            aliases += inner[1] + (own and node.alias is not None)
+            depth = max(depth, inner[2] + own)
+        return fields, aliases, depth
+
+    for node in document.definitions:
+        if isinstance(node, OperationDefinitionNode):
+            fields, aliases, depth = measure(node.selection_set, ())
+            for what, found, limit in (
+                ("fields", fields, MAX_FIELDS),
+                ("aliases", aliases, MAX_ALIASES),
+                ("levels", depth, MAX_DEPTH),
+            ):
+                if found > limit:
+                    raise RequestError(f"the query has {found} {what}; at most {limit} are served")
+
+
+def prune_variables(
+    schema: GraphQLSchema, operation: OperationDefinitionNode, variables: dict[str, Any]
+) -> dict[str, Any]:
+    """Drops input-object fields that the SDL lacks: newer clients send all that they know of."""
+    kept = dict(variables)
+    for definition in operation.variable_definitions or ():
+        name = definition.variable.name.value
+        if name in kept:
+            kept[name] = prune(kept[name], type_from_ast(schema, definition.type))
+    return kept
+
+
+def prune(value: Any, kind: Any) -> Any:
+    while isinstance(kind, GraphQLNonNull):
+        kind = kind.of_type
+    if isinstance(kind, GraphQLList) and isinstance(value, list):
+        return [prune(item, kind.of_type) for item in value]
+    if isinstance(kind, GraphQLInputObjectType) and isinstance(value, dict):
+        return {k: prune(v, kind.fields[k].type) for k, v in value.items() if k in kind.fields}
+    return value

@@ -1,0 +1,319 @@
+"""The tracker as a process: found, started, stopped; one process per data folder.
+
+A data folder holds `tracker.db` (with its WAL), `blobs/`, `key` (0600), `port`, `lock` (locked and
+holding the pid while a server runs), `server.json` (where it listens) and `server.log`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tracker.errors import DamagedError, TrackerError
+from tracker.signing import Signer, load_key
+
+__all__ = [
+    "DamagedError",
+    "Server",
+    "TrackerError",
+    "ensure",
+    "find",
+    "last_url",
+    "login_link",
+    "serve",
+    "stop",
+]
+
+START_SECONDS = 60.0  # a large database is checked at the start
+STOP_SECONDS = 15.0
+LOGIN_SECONDS = 15 * 60
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+WIDE = """\
+warning: listening on {host}, not on this machine alone. Whoever has the key can create sweeps, and
+warning: a sweep is code that agents run. The key travels unencrypted: use a trusted network, or an
+warning: SSH tunnel to a server on 127.0.0.1."""
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    key: str
+    pid: int
+
+
+def find(data_dir: Path) -> Server | None:
+    """The server of this data folder if it runs and is healthy; it has to prove its key first."""
+    pid = holder(data_dir)
+    if pid is None:
+        return None
+    try:
+        place = json.loads((data_dir / "server.json").read_text())
+        if place["pid"] != pid:
+            return None
+        key = load_key(data_dir / "key")
+        if not healthy(place["url"], key):
+            return None
+        return Server(place["url"], key, pid)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def last_url(data_dir: Path) -> str | None:
+    """Where the server of this data folder listens, or listened before it was stopped or killed."""
+    try:
+        return str(json.loads((data_dir / "server.json").read_text())["url"])
+    except (OSError, ValueError, KeyError):  # stopped in good order
+        port = data_dir / "port"
+        return f"http://127.0.0.1:{port.read_text().strip()}" if port.exists() else None
+
+
+def healthy(url: str, key: str, timeout: float = 5.0) -> bool:
+    """Whether a server that knows the key answers; the key itself is not shown."""
+    challenge = secrets.token_hex(16)
+    # no proxy: the address is this machine's
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{url}/healthz?challenge={challenge}", timeout=timeout) as response:
+            proof = str(json.loads(response.read(10_000)).get("proof"))
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+    return secrets.compare_digest(proof, Signer(key).token("health", {"challenge": challenge}, 0))
+
+
+def holder(data_dir: Path) -> int | None:
+    """The pid that holds the data folder, None where nobody does."""
+    try:
+        with (data_dir / "lock").open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read() or 0) or None
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+@contextlib.contextmanager
+def hold(data_dir: Path) -> Iterator[None]:
+    """Holds the data folder; the lock goes with the process, however that ends."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "lock").open("a+") as file:
+        for _ in range(20):  # somebody may just be looking who holds it
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                pid = holder(data_dir)
+                if pid is not None:
+                    raise TrackerError(
+                        f"{data_dir} is in use by process {pid}: use that server, name another "
+                        f"--data-dir, or stop it: runner.py serve --stop --data-dir {data_dir}"
+                    ) from None
+                time.sleep(0.05)
+        else:
+            raise TrackerError(f"{data_dir / 'lock'} cannot be locked")
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def ensure(data_dir: Path, port: int | None = None) -> Server:
+    """The server of this data folder; started as a process of its own where it is not running."""
+    server = find(data_dir)
+    if server:
+        return server
+    data_dir.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "tracker", "--data-dir", str(data_dir.resolve())]
+    if port is not None:
+        command += ["--port", str(port)]
+    log_path = data_dir / "server.log"
+    start = log_path.stat().st_size if log_path.exists() else 0
+    with log_path.open("ab") as log_file:
+        process = subprocess.Popen(
+            command,
+            cwd=Path(__file__).resolve().parent.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        server = find(data_dir)
+        if server:
+            return server
+        if process.poll() is not None and holder(data_dir) is None:
+            server = find(data_dir)
+            if server:
+                return server
+            raise TrackerError(f"the tracker did not start: {last_words(log_path, start)}")
+        time.sleep(0.05)
+    raise TrackerError(f"the tracker does not answer; see {log_path}")
+
+
+def last_words(log_path: Path, start: int) -> str:
+    with log_path.open("rb") as file:
+        file.seek(start)
+        lines = file.read(100_000).decode(errors="replace").strip().splitlines()
+    told = [line for line in lines if line.startswith("error: ")]
+    return (told or lines or ["no output"])[-1].removeprefix("error: ")
+
+
+def stop(data_dir: Path) -> bool:
+    """Stops the server of this data folder and waits for its end; false where none runs."""
+    pid = holder(data_dir)
+    if pid is None:
+        return False
+    for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if holder(data_dir) != pid and not alive(pid):
+                return True
+            time.sleep(0.02)
+    raise TrackerError(f"process {pid} does not end")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is running; one that only waits to be reaped is not."""
+    try:
+        os.kill(pid, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # no /proc here
+
+
+def login_link(data_dir: Path) -> str | None:
+    """An address that logs a browser in once, within a quarter of an hour; None: no server."""
+    server = find(data_dir)
+    if server is None:
+        return None
+    return make_link(server.url, server.key)
+
+
+def make_link(url: str, key: str) -> str:
+    content = {"nonce": secrets.token_hex(8)}
+    token = Signer(key).token("login", content, time.time() + LOGIN_SECONDS)
+    return f"{url}/login?key={token}"
+
+
+def listen(data_dir: Path, host: str, port: int | None) -> socket.socket:
+    """A listening socket: on `port`, else on the port of last time, else on any."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    remembered = data_dir / "port"
+    wanted = [port] if port is not None else []
+    if port is None and remembered.exists():
+        with contextlib.suppress(ValueError):
+            wanted.append(int(remembered.read_text()))
+    if port is None:
+        wanted.append(0)
+    for candidate in wanted:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, candidate))
+            sock.listen(1024)
+        except (OSError, OverflowError) as error:
+            sock.close()
+            if candidate == wanted[-1]:
+                raise TrackerError(
+                    f"cannot listen on {host} port {candidate}: {error}; name another --port"
+                ) from error
+            continue
+        write_atomically(remembered, str(sock.getsockname()[1]))
+        return sock
+    raise AssertionError("unreachable")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def address(host: str, port: int) -> str:
+    """What this machine's clients are to use."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{host}:{port}"
+
+
+def serve(
+    data_dir: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    durable: bool = False,
+    allow_hosts: tuple[str, ...] = (),
+    settings: Any = None,
+    show_link: bool = False,
+) -> None:
+    """Serves in the foreground until SIGTERM or SIGINT.
+
+    TrackerError where another process holds the folder, the port is taken or the data are damaged.
+    """
+    # here: `find` and `ensure` shall not pay for these imports
+    import uvicorn
+
+    from tracker.app import make_app
+    from tracker.blobs import clear_incoming
+    from tracker.context import Settings
+    from tracker.protocol import BoundedProtocol
+    from tracker.store import Store
+
+    settings = settings or Settings()
+    with hold(data_dir), contextlib.ExitStack() as stack:
+        key = load_key(data_dir / "key")
+        store = Store(data_dir / "tracker.db", durable=durable)
+        stack.callback(store.close)
+        clear_incoming(data_dir / "blobs")
+        sock = stack.enter_context(listen(data_dir, host, port))
+        url = address(host, sock.getsockname()[1])
+        names = frozenset(name.lower() for name in (host, *allow_hosts, socket.gethostname()))
+        app = make_app(store, key, data_dir / "blobs", settings=settings, hosts=names)
+        BoundedProtocol.header_seconds = settings.header_seconds
+        config = uvicorn.Config(
+            app,
+            http=BoundedProtocol,
+            loop="asyncio",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            limit_concurrency=settings.max_connections,
+            proxy_headers=False,
+        )
+        place = {"pid": os.getpid(), "url": url, "started_at": time.time()}
+        write_atomically(data_dir / "server.json", json.dumps(place))
+        stack.callback((data_dir / "server.json").unlink, missing_ok=True)
+        print(f"tracker: {url} (data in {data_dir}, process {os.getpid()})", flush=True)
+        if show_link:
+            print(f"pages: {make_link(url, key)}", flush=True)
+        if host not in LOOPBACK:
+            print(WIDE.format(host=host), flush=True)
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+        uvicorn.Server(config).run(sockets=[sock])

@@ -1,0 +1,79 @@
+"""The key, and what is derived from it: signed file addresses and the pages' login cookie.
+
+File addresses are capabilities (as W&B's are), because the client sends no credentials to them:
+`/storage/<token>` where the token holds the operation, its target and an expiry, and a MAC.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from tracker.errors import RequestError, TrackerError
+
+KEY_LENGTH = 40  # what the wandb client asks of a key, at least
+
+
+def load_key(path: Path) -> str:
+    """The key in `path`; made where there is none (0600, random, 48 characters)."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(24))
+    if path.stat().st_mode & 0o077:
+        raise TrackerError(f"{path} can be read by others: chmod 600 {path}")
+    key = path.read_text().strip()
+    if len(key) < KEY_LENGTH:
+        raise TrackerError(f"{path} must hold a key of at least {KEY_LENGTH} characters")
+    return key
+
+
+class Signer:
+    """Everything that proves knowledge of the key without showing it; compares in constant time."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key.encode()
+
+    def accepts_key(self, candidate: str) -> bool:
+        return hmac.compare_digest(self._mac("key", candidate), self._mac("key", self._key))
+
+    def _mac(self, purpose: str, message: str | bytes) -> bytes:
+        data = message.encode() if isinstance(message, str) else message
+        return hmac.digest(self._key, purpose.encode() + b"\0" + data, hashlib.sha256)
+
+    def token(self, purpose: str, content: dict[str, Any], expires: float) -> str:
+        """A token for URLs; `content` must be JSON. `expires` is in seconds since 1970."""
+        body = json.dumps([content, int(expires)], separators=(",", ":")).encode()
+        return _encode(body) + "." + _encode(self._mac(purpose, body)[:16])
+
+    def open_token(self, purpose: str, token: str, now: float) -> dict[str, Any]:
+        """The content of a token that this server made; RequestError (403) otherwise."""
+        body_part, _, mac_part = token.partition(".")
+        try:
+            body, mac = _decode(body_part), _decode(mac_part)
+        except (binascii.Error, ValueError):
+            raise RequestError("this address was not made by this server", status=403) from None
+        if not hmac.compare_digest(mac, self._mac(purpose, body)[:16]):
+            raise RequestError("this address was not made by this server", status=403)
+        content, expires = json.loads(body)
+        if now > expires:
+            raise RequestError("this address has expired: ask for a new one", status=403)
+        return content
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

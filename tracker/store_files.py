@@ -1,0 +1,87 @@
+"""Rows of stored contents (blobs) and of the files of runs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from tracker.store_runs import Row, one
+
+FILE = (
+    "SELECT files.*, blobs.size, blobs.md5 FROM files JOIN blobs ON blobs.hash = files.hash"
+    " WHERE run_id = ?"
+)
+# every column that may hold a blob; what none of them holds is garbage
+HOLDERS = (("files", "hash"),)
+
+
+def add_blob(db: sqlite3.Connection, hash: str, size: int, md5: str, now: float) -> None:
+    db.execute(
+        "INSERT OR IGNORE INTO blobs (hash, size, md5, created_at) VALUES (?, ?, ?, ?)",
+        (hash, size, md5, now),
+    )
+
+
+def get_blob(db: sqlite3.Connection, hash: str) -> Row | None:
+    return one(db, "SELECT * FROM blobs WHERE hash = ?", hash)
+
+
+def put_file(db: sqlite3.Connection, run_id: int, name: str, hash: str, now: float) -> None:
+    db.execute(
+        "INSERT INTO files (run_id, name, hash, updated_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (run_id, name) DO UPDATE SET hash = excluded.hash,"
+        " updated_at = excluded.updated_at",
+        (run_id, name, hash, now),
+    )
+
+
+def find_file(db: sqlite3.Connection, run_id: int, name: str) -> Row | None:
+    return one(db, f"{FILE} AND name = ?", run_id, name)
+
+
+def get_file(db: sqlite3.Connection, file_id: int) -> Row | None:
+    return one(db, "SELECT * FROM files WHERE id = ?", file_id)
+
+
+def count_files(db: sqlite3.Connection, run_id: int) -> int:
+    return db.execute("SELECT count(*) FROM files WHERE run_id = ?", (run_id,)).fetchone()[0]
+
+
+def list_files(
+    db: sqlite3.Connection,
+    run_id: int,
+    *,
+    names: list[str] | None = None,
+    pattern: str | None = None,
+    after: int = 0,
+    limit: int = -1,
+) -> list[Row]:
+    """Files of a run in the order of their ids; `pattern` as in LIKE."""
+    sql = f"{FILE} AND files.id > ?"
+    values: list[Any] = [run_id, after]
+    if names:
+        sql += f" AND name IN ({', '.join('?' * len(names))})"
+        values += names
+    elif pattern:
+        sql += " AND name LIKE ?"
+        values.append(pattern)
+    rows = db.execute(f"{sql} ORDER BY files.id LIMIT ?", [*values, limit])
+    return [dict(row) for row in rows]
+
+
+def delete_file(db: sqlite3.Connection, file_id: int) -> None:
+    db.execute("DELETE FROM files WHERE id = ?", (file_id,))
+
+
+def unused_blobs(db: sqlite3.Connection) -> list[str]:
+    """Hashes that nothing holds."""
+    tests = " AND ".join(
+        f"NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.{column} = blobs.hash)"
+        for table, column in HOLDERS
+    )
+    return [row[0] for row in db.execute(f"SELECT hash FROM blobs WHERE {tests}")]
+
+
+def forget_blobs(db: sqlite3.Connection, hashes: Iterable[str]) -> None:
+    db.executemany("DELETE FROM blobs WHERE hash = ?", [(hash,) for hash in hashes])

@@ -1,0 +1,149 @@
+"""Rows of projects and runs. Every function takes the connection of the transaction at hand."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from typing import Any
+
+from tracker.filters import Order, Where
+
+Row = dict[str, Any]
+
+ENDED = ("finished", "failed", "crashed", "killed", "preempted")
+ALIVE = ("running", "preempting")
+
+
+def one(db: sqlite3.Connection, sql: str, *values: Any) -> Row | None:
+    found = db.execute(sql, values).fetchone()
+    return dict(found) if found else None
+
+
+def find_project(db: sqlite3.Connection, entity: str, name: str) -> Row | None:
+    return one(db, "SELECT * FROM projects WHERE entity = ? AND name = ?", entity, name)
+
+
+def get_project(db: sqlite3.Connection, project_id: int) -> Row | None:
+    return one(db, "SELECT * FROM projects WHERE id = ?", project_id)
+
+
+def ensure_project(db: sqlite3.Connection, entity: str, name: str, now: float) -> tuple[Row, bool]:
+    """The project and whether it was made just now."""
+    found = find_project(db, entity, name)
+    if found:
+        return found, False
+    db.execute(
+        "INSERT INTO projects (entity, name, created_at, updated_at) VALUES (?, ?, ?, ?)",
+        (entity, name, now, now),
+    )
+    made = find_project(db, entity, name)
+    assert made
+    return made, True
+
+
+def describe_project(db: sqlite3.Connection, project_id: int, text: str, now: float) -> None:
+    db.execute(
+        "UPDATE projects SET description = ?, updated_at = ? WHERE id = ?", (text, now, project_id)
+    )
+
+
+def delete_project(db: sqlite3.Connection, project_id: int) -> None:
+    db.execute("DELETE FROM projects WHERE id = ?", (project_id,))
+
+
+def list_projects(db: sqlite3.Connection, entity: str | None, after: int, limit: int) -> list[Row]:
+    """Oldest first; `after` is a project id."""
+    rows = db.execute(
+        "SELECT * FROM projects WHERE id > ? AND (?2 IS NULL OR entity = ?2) ORDER BY id LIMIT ?3",
+        (after, entity, limit),
+    )
+    return [dict(row) for row in rows]
+
+
+def find_run(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
+    return one(db, "SELECT * FROM runs WHERE project_id = ? AND name = ?", project_id, name)
+
+
+def get_run(db: sqlite3.Connection, run_id: int) -> Row | None:
+    return one(db, "SELECT * FROM runs WHERE id = ?", run_id)
+
+
+def locate_run(db: sqlite3.Connection, entity: str, project: str, name: str) -> Row | None:
+    return one(
+        db,
+        "SELECT runs.* FROM runs JOIN projects ON projects.id = project_id"
+        " WHERE entity = ? AND projects.name = ? AND runs.name = ?",
+        entity,
+        project,
+        name,
+    )
+
+
+def create_run(
+    db: sqlite3.Connection, project_id: int, name: str, state: str, now: float, **columns: Any
+) -> int:
+    """Adds a run and returns its id; `columns` are columns of the table `runs`."""
+    values = {
+        "project_id": project_id,
+        "name": name,
+        "state": state,
+        "created_at": now,
+        "updated_at": now,
+        "heartbeat_at": now,
+        **columns,
+    }
+    marks = ", ".join("?" * len(values))
+    cursor = db.execute(
+        f"INSERT INTO runs ({', '.join(values)}) VALUES ({marks})", list(values.values())
+    )
+    assert cursor.lastrowid
+    return cursor.lastrowid
+
+
+def update_run(db: sqlite3.Connection, run_id: int, **columns: Any) -> None:
+    if columns:
+        names = ", ".join(f"{name} = ?" for name in columns)
+        db.execute(f"UPDATE runs SET {names} WHERE id = ?", [*columns.values(), run_id])
+
+
+def delete_run(db: sqlite3.Connection, run_id: int) -> None:
+    db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+
+
+def silent_runs(db: sqlite3.Connection, before: float) -> list[Row]:
+    """Runs that count as alive but have not been heard of since `before`."""
+    rows = db.execute(
+        "SELECT * FROM runs WHERE state IN ('running', 'preempting') AND heartbeat_at < ?",
+        (before,),
+    )
+    return [dict(row) for row in rows]
+
+
+@dataclass(frozen=True)
+class RunQuery:
+    """Which runs, and in which order; `where` may be given in parts that must all hold."""
+
+    project_id: int
+    where: list[Where] = field(default_factory=list)
+    order: Order = field(default_factory=Order)
+
+    def _conditions(self, extra: list[Where]) -> tuple[str, list[Any]]:
+        parts = [Where("project_id = ?", [self.project_id]), *self.where, *extra]
+        return (
+            " AND ".join(f"({part.sql})" for part in parts),
+            [value for part in parts for value in part.values],
+        )
+
+    def count(self, db: sqlite3.Connection) -> int:
+        sql, values = self._conditions([])
+        return db.execute(f"SELECT count(*) FROM runs WHERE {sql}", values).fetchone()[0]
+
+    def page(self, db: sqlite3.Connection, limit: int, after: list[Any] | None = None) -> list[Row]:
+        """At most `limit` runs behind the place `after`; each has its place in `cursor`."""
+        sql, values = self._conditions([self.order.behind(after)] if after else [])
+        rows = db.execute(
+            f"SELECT *, {self.order.value} AS order_value FROM runs WHERE {sql}"
+            f" ORDER BY {self.order.sql} LIMIT ?",
+            [*self.order.values, *values, *self.order.values, *self.order.values, limit],
+        )
+        return [{**dict(row), "cursor": [row["order_value"], row["id"]]} for row in rows]
