@@ -1,9 +1,7 @@
-"""Batches for training, on the device, from a packed copy of a data folder.
+"""Batches for training, on the device, from the packed arrays of a data folder.
 
-A folder is decoded once into two memory-mapped arrays (uint8 RGBA, float32 depth) in its `cache/`,
-which all processes share through the page cache. XYZA is derived from depth and angles batch by
-batch, on the device: x = d sin(-az) cos(-ze), y = d cos(-az) cos(-ze), z = d sin(-ze), a = 1 where
-d < 50.
+XYZA is derived from depth and angles batch by batch, on the device: x = d sin(-az) cos(-ze),
+y = d cos(-az) cos(-ze), z = d sin(-ze), a = 1 where d < 50.
 
 Standardisation, from the training part alone: RGB by channel over all pixels; XYZ by channel over
 the pixels with a return (a = 1). Pixels without return become 0 in XYZ: their 50 is no measurement
@@ -15,22 +13,20 @@ Suffixes: B batch, N samples of a part, C channels, H/W pixels.
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from fusion import manifest as manifests
-from fusion import splits
+from fusion import layout, manifest, splits
 from fusion.generate import resolve
-from fusion.manifest import DataError, Manifest
-from fusion.progress import track
-from fusion.scenes import MAX_RANGE, SIZE
+from fusion.layout import DataError
+from fusion.manifest import Manifest
+from fusion.packed import Packed, Statistics, pack, statistics
+from fusion.raycast import lidar_rays
+from fusion.scenes import MAX_RANGE
 
 __all__ = ["Batch", "Data", "DataError", "Part", "load", "resolve"]
 
@@ -45,41 +41,23 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Packed:
-    """All pairs of a data set in the order of its manifest, memory-mapped."""
-
-    rgb_NHWC: np.ndarray  # uint8 RGBA
-    depth_NHW: np.ndarray  # float32, rows = azimuth, columns = zenith
-
-
-@dataclass(frozen=True)
 class Part:
     """Training, validation or test pairs: `rows` of the packed arrays."""
 
     ids: list[str]
-    labels: np.ndarray  # (N,) float32
+    labels: np.ndarray  # (N,) float32: 0 cube, 1 sphere
     rows: np.ndarray  # (N,) int64
     packed: Packed
 
     @property
     def rgb_NHWC(self) -> np.ndarray:
-        """(N, 64, 64, 4) uint8, copied into memory."""
+        """(N, 64, 64, 4) uint8 RGBA, copied into memory."""
         return self.packed.rgb_NHWC[self.rows]
 
     @property
     def depth_NHW(self) -> np.ndarray:
         """(N, 64, 64) float32 raw depth, copied into memory."""
         return self.packed.depth_NHW[self.rows]
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Means and standard deviations of the training part: RGB in [0, 1], XYZ in data units."""
-
-    rgb_mean: list[float]
-    rgb_std: list[float]
-    xyz_mean: list[float]
-    xyz_std: list[float]
 
 
 class Data:
@@ -95,23 +73,23 @@ class Data:
         hashes: dict[str, str],
         statistics: Statistics,
         directions_3HW: np.ndarray,
-        flips: list[int] | None,
+        flips: tuple[int, ...] | None,
         device: torch.device,
     ):
         self.parts, self.hashes, self.statistics = parts, hashes, statistics
         self.device = device
         self._flips = flips
-        self._tensors: tuple[torch.Tensor, torch.Tensor] | None = None
-        mean, std = np.array(statistics.xyz_mean), np.array(statistics.xyz_std)
-        # (d * direction - mean) / std = d * scale - shift
-        scale_HW3 = np.moveaxis(directions_3HW / std[:, None, None], 0, -1)
-        if flips is not None:
-            scale_HW3 = np.flip(scale_HW3.swapaxes(0, 1), flips)
-        self._scale_HW3 = torch.tensor(scale_HW3.copy(), dtype=torch.float32, device=device)
-        self._shift_3 = torch.tensor(mean / std, dtype=torch.float32, device=device)
-        mean, std = np.array(statistics.rgb_mean), np.array(statistics.rgb_std)
-        self._rgb_scale_3 = torch.tensor(1 / (255 * std), dtype=torch.float32, device=device)
-        self._rgb_shift_3 = torch.tensor(mean / std, dtype=torch.float32, device=device)
+        packed = parts["train"].packed
+        # mapped files on the CPU, one copy on an accelerator
+        self._rgb_NHWC = torch.from_numpy(packed.rgb_NHWC).to(device)
+        self._depth_NHW = torch.from_numpy(packed.depth_NHW).to(device)
+        # (value - mean) / std = value * scale - shift
+        s = statistics
+        self._rgb_scale_3 = self._constant(1 / (255 * np.array(s.rgb_std)))
+        self._rgb_shift_3 = self._constant(np.divide(s.rgb_mean, s.rgb_std))
+        scale_1HW3 = self._constant(directions_3HW.transpose(1, 2, 0)[None] / s.xyz_std)
+        self._xyz_scale_1HW3 = self._orient(scale_1HW3)
+        self._xyz_shift_3 = self._constant(np.divide(s.xyz_mean, s.xyz_std))
 
     def batches(
         self, part: str, batch_size: int, generator: torch.Generator | None = None
@@ -122,40 +100,37 @@ class Data:
             order = torch.arange(count)
         else:
             order = torch.randperm(count, generator=generator)
-        for index in order.split(batch_size):
-            yield self._batch(self.parts[part], index)
+        for index_B in order.split(batch_size):
+            yield self._batch(self.parts[part], index_B)
 
-    def _batch(self, part: Part, index: torch.Tensor) -> Batch:
-        rgb, depth = self._on_device(part.packed)
-        rows = torch.from_numpy(part.rows)[index].to(self.device)
-        labels = torch.from_numpy(part.labels)[index].to(self.device)
-        rgb_BHWC = rgb.index_select(0, rows)[..., :3] * self._rgb_scale_3 - self._rgb_shift_3
-        lidar_BHWC = self._xyza(depth.index_select(0, rows))
+    def _batch(self, part: Part, index_B: torch.Tensor) -> Batch:
+        rows_B = torch.from_numpy(part.rows)[index_B].to(self.device)
+        rgb_BHWC = self._rgb_NHWC.index_select(0, rows_B)[..., :3]
+        rgb_BHWC = rgb_BHWC * self._rgb_scale_3 - self._rgb_shift_3
+        lidar_BHWC = self._xyza(self._depth_NHW.index_select(0, rows_B))
         # (B, H, W, C) in memory, seen as (B, C, H, W): this is what channels_last means
         return Batch(
             rgb_BHWC.permute(0, 3, 1, 2),
             lidar_BHWC.permute(0, 3, 1, 2),
-            labels,
-            index.to(self.device),
+            torch.from_numpy(part.labels)[index_B].to(self.device),
+            index_B.to(self.device),
         )
 
     def _xyza(self, depth_BHW: torch.Tensor) -> torch.Tensor:
-        """(B, H, W, 4) standardised, in the image's orientation where the data is aligned."""
-        if self._flips is not None:
-            depth_BHW = depth_BHW.transpose(1, 2).flip([axis + 1 for axis in self._flips])
-        hit_BHW = (depth_BHW < MAX_RANGE).to(torch.float32)
-        xyza = torch.empty(*depth_BHW.shape, 4, device=self.device)
-        torch.mul(depth_BHW[..., None], self._scale_HW3, out=xyza[..., :3])
-        xyza[..., :3].sub_(self._shift_3).mul_(hit_BHW[..., None])
-        xyza[..., 3] = hit_BHW
-        return xyza
+        """(B, H, W, 4) standardised."""
+        depth_BHW = self._orient(depth_BHW)
+        hit_BHW1 = (depth_BHW < MAX_RANGE).to(torch.float32)[..., None]
+        xyz_BHW3 = depth_BHW[..., None] * self._xyz_scale_1HW3 - self._xyz_shift_3
+        return torch.cat([xyz_BHW3 * hit_BHW1, hit_BHW1], -1)
 
-    def _on_device(self, packed: Packed) -> tuple[torch.Tensor, torch.Tensor]:
-        """The packed arrays as tensors: mapped files on the CPU, one copy on an accelerator."""
-        if self._tensors is None:
-            rgb, depth = torch.from_numpy(packed.rgb_NHWC), torch.from_numpy(packed.depth_NHW)
-            self._tensors = rgb.to(self.device), depth.to(self.device)
-        return self._tensors
+    def _orient(self, values_BHW: torch.Tensor) -> torch.Tensor:
+        """Bring (B, H, W, …) from the LiDAR's orientation into the image's, where so asked."""
+        if self._flips is None:
+            return values_BHW
+        return values_BHW.transpose(1, 2).flip(self._flips)
+
+    def _constant(self, values: np.ndarray) -> torch.Tensor:
+        return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32, device=self.device)
 
 
 def load(data: str, *, split: str, train_pairs: int, align: bool, device: torch.device) -> Data:
@@ -167,141 +142,63 @@ def load(data: str, *, split: str, train_pairs: int, align: bool, device: torch.
     Raises DataError.
     """
     root = resolve(data)
+    found = manifest.current(root)
+    rows = _rows(found, split, train_pairs)
+    packed = pack(root, found)
+    parts = {name: _part(found, packed, positions) for name, positions in rows.items()}
+    hashes = _hashes(found, split, rows)
+    angles = layout.read_angles(root)
+    directions = lidar_rays(angles["azimuth"], angles["zenith"])
+    measured = statistics(packed, parts["train"].rows, directions, hashes["split"])
+    flips = _flips(angles["azimuth"], angles["zenith"]) if align else None
+    return Data(parts, hashes, measured, directions, flips, device)
+
+
+def _rows(found: Manifest, split: str, train_pairs: int) -> dict[str, list[int]]:
+    """Positions in the manifest of the pairs of each part."""
     if split not in splits.SCHEMES:
         raise DataError(f"--split {split!r} is not one of {', '.join(splits.SCHEMES)}")
-    manifest = manifests.current(root)
-    packed = pack(root, manifest)
-    rows = _rows(manifest, split, train_pairs)
-    parts = {name: _part(manifest, packed, positions) for name, positions in rows.items()}
-    hashes = _hashes(manifest, split, rows)
-    angles = manifests.read_angles(root)
-    directions = ray_directions(angles["azimuth"], angles["zenith"])
-    statistics = _statistics(root, manifest, parts["train"], directions, hashes["split"])
-    flips = alignment(angles["azimuth"], angles["zenith"]) if align else None
-    return Data(parts, hashes, statistics, directions, flips, device)
-
-
-def _rows(manifest: Manifest, split: str, train_pairs: int) -> dict[str, list[int]]:
-    ids = [p.id for p in manifest.pairs]
+    ids = [p.id for p in found.pairs]
     rows = splits.assign(ids, split)
     for name, positions in rows.items():
-        labels = {manifest.pairs[position].label for position in positions}
-        if len(labels) < 2:
+        if len({found.pairs[position].label for position in positions}) < 2:
             raise DataError(
                 f"{len(ids)} pairs are too few: the {name} part of split {split!r} would not hold "
                 f"both classes; use more data (20 pairs at least)"
             )
+    available = len(rows["train"])
+    if train_pairs and not 2 <= train_pairs <= available:
+        raise DataError(
+            f"--train-pairs {train_pairs}: allowed are 2 to {available}, which the training part "
+            f"holds, or 0 for all"
+        )
     if train_pairs:
-        available = len(rows["train"])
-        if not 2 <= train_pairs <= available:
-            raise DataError(
-                f"--train-pairs {train_pairs}: the training part holds {available} pairs; "
-                f"allowed are 2 to {available}, or 0 for all"
-            )
         rows["train"] = splits.first(ids, rows["train"], train_pairs)
     return rows
 
 
-def _part(manifest: Manifest, packed: Packed, rows: list[int]) -> Part:
-    pairs = [manifest.pairs[row] for row in rows]
+def _part(found: Manifest, packed: Packed, rows: list[int]) -> Part:
+    pairs = [found.pairs[row] for row in rows]
     labels = np.array([p.label for p in pairs], np.float32)
     return Part([p.id for p in pairs], labels, np.array(rows, np.int64), packed)
 
 
-def _hashes(manifest: Manifest, split: str, rows: dict[str, list[int]]) -> dict[str, str]:
+def _hashes(found: Manifest, split: str, rows: dict[str, list[int]]) -> dict[str, str]:
     of_split, of_test = hashlib.sha256(split.encode()), hashlib.sha256()
     for name, positions in rows.items():
         for row in positions:
-            of_split.update(f"{name} {manifest.pairs[row].id}\n".encode())
+            of_split.update(f"{name} {found.pairs[row].id}\n".encode())
     for row in rows.get("test", []):
-        p = manifest.pairs[row]
+        p = found.pairs[row]
         of_test.update(f"{p.id} {p.rgb} {p.lidar}\n".encode())
     test = of_test.hexdigest() if "test" in rows else ""
-    return {"data": manifest.data_hash, "split": of_split.hexdigest(), "test": test}
+    return {"data": found.data_hash, "split": of_split.hexdigest(), "test": test}
 
 
-def ray_directions(azimuth: np.ndarray, zenith: np.ndarray) -> np.ndarray:
-    """(3, 64, 64) float64 unit vectors of the LiDAR's rays: XYZ = depth times these."""
-    a, e = -azimuth.astype(np.float64)[:, None], -zenith.astype(np.float64)[None, :]
-    return np.stack(np.broadcast_arrays(np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), np.sin(e)))
-
-
-def alignment(azimuth: np.ndarray, zenith: np.ndarray) -> list[int]:
-    """Axes to flip after transposing a depth map, so that rows go down and columns to the right.
+def _flips(azimuth: np.ndarray, zenith: np.ndarray) -> tuple[int, ...]:
+    """Axes of (B, H, W) to flip after transposing a depth map: rows go down, columns to the right.
 
     x = d sin(-az): ascending azimuths go left. z = d sin(-ze): ascending zeniths go down.
     """
-    flips = [0] if zenith[0] > zenith[-1] else []
-    return flips + ([1] if azimuth[0] < azimuth[-1] else [])
-
-
-def pack(root: Path, manifest: Manifest) -> Packed:
-    """Decode all pairs once into `cache/HASH/`; later, and in other processes, map those files."""
-    cache = manifests.store(root) / "cache"
-    folder = cache / manifest.data_hash[:16]
-    if not folder.is_dir():
-        with manifests.lock(root):
-            if not folder.is_dir():
-                _write_packed(root, manifest, folder)
-    # "c": a view that is never written back, which torch takes without complaint
-    return Packed(*(np.load(folder / f"{n}.npy", mmap_mode="c") for n in ("rgb", "depth")))
-
-
-def _write_packed(root: Path, manifest: Manifest, folder: Path) -> None:
-    temporary = folder.with_name(f".{folder.name}.making")
-    shutil.rmtree(temporary, ignore_errors=True)  # left by a process that was killed
-    temporary.mkdir()
-    count = len(manifest.pairs)
-    new = np.lib.format.open_memmap
-    rgb = new(temporary / "rgb.npy", "w+", np.uint8, (count, SIZE, SIZE, 4))
-    depth = new(temporary / "depth.npy", "w+", np.float32, (count, SIZE, SIZE))
-    for row, pair in enumerate(track(manifest.pairs, f"packing {root}")):
-        rgb_file, lidar_file = manifests.files_of(pair.id)
-        try:
-            rgb[row] = manifests.read_rgb((root / rgb_file).read_bytes())
-            depth[row] = manifests.read_depth((root / lidar_file).read_bytes())
-        except (OSError, ValueError) as error:
-            shutil.rmtree(temporary)
-            raise DataError(f"{root}: pair {pair.id}: {error}") from None
-    rgb.flush()
-    depth.flush()
-    temporary.rename(folder)
-
-
-def _statistics(
-    root: Path, manifest: Manifest, train: Part, directions_3HW: np.ndarray, key: str
-) -> Statistics:
-    """Computed once per training part, then read from the cache."""
-    folder = manifests.store(root) / "cache" / manifest.data_hash[:16]
-    path = folder / f"statistics-{key[:16]}.json"
-    if path.exists():
-        return Statistics(**json.loads(path.read_text()))
-    statistics = measure(train, directions_3HW)
-    manifests.write_atomic(path, json.dumps(vars(statistics)))
-    return statistics
-
-
-def measure(train: Part, directions_3HW: np.ndarray) -> Statistics:
-    """Means and standard deviations in float64, a few rows at a time."""
-    counts = np.zeros((3, 256))
-    pixels, total, squares = 0, np.zeros(3), np.zeros(3)
-    for rows in np.array_split(train.rows, -(-len(train.rows) // 64)):
-        rgb, depth = train.packed.rgb_NHWC[rows], train.packed.depth_NHW[rows].astype(np.float64)
-        counts += [np.bincount(rgb[..., c].ravel(), minlength=256) for c in range(3)]
-        hit = depth < MAX_RANGE
-        depth = np.where(hit, depth, 0)
-        pixels += int(hit.sum())
-        total += directions_3HW.reshape(3, -1) @ depth.sum(0).ravel()
-        squares += (directions_3HW**2).reshape(3, -1) @ (depth**2).sum(0).ravel()
-    level = np.arange(256) / 255
-    rgb_mean = counts @ level / counts.sum(1)
-    rgb_std = np.sqrt(np.maximum(counts @ level**2 / counts.sum(1) - rgb_mean**2, 0))
-    xyz_mean = total / max(pixels, 1)
-    xyz_std = np.sqrt(np.maximum(squares / max(pixels, 1) - xyz_mean**2, 0))
-    # a channel that never varies carries nothing: do not divide by (almost) zero
-    return Statistics(
-        rgb_mean.tolist(),
-        np.where(rgb_std > 1e-6, rgb_std, 1.0).tolist(),
-        xyz_mean.tolist(),
-        np.where(xyz_std > 1e-6, xyz_std, 1.0).tolist(),
-    )
+    upwards, leftwards = zenith[0] > zenith[-1], azimuth[0] < azimuth[-1]
+    return (1,) * upwards + (2,) * leftwards

@@ -17,9 +17,11 @@ import numpy as np
 from filelock import FileLock
 from PIL import Image
 
-from fusion import manifest, scenes
-from fusion.manifest import CLASSES, DATA_DIR, DataError, Manifest, Pair
+from fusion import layout, manifest, raycast, scenes
+from fusion.layout import ANGLES, DataError
+from fusion.manifest import DATA_DIR, Manifest, Pair
 from fusion.progress import track
+from fusion.scenes import CLASSES
 
 SPEC = re.compile(r"(?P<profile>[a-z]+):(?P<pairs>\d+)(?::(?P<seed>\d+))?")
 
@@ -80,7 +82,7 @@ def make(root: Path, profile: str, pairs: int, seed: int, workers: int | None = 
         for class_name in CLASSES:
             for folder in ("rgb", "lidar"):
                 (temporary / class_name / folder).mkdir(parents=True)
-            for name, values in zip(manifest.ANGLES, scenes.angles(), strict=True):
+            for name, values in zip(ANGLES, raycast.angles(), strict=True):
                 np.save(temporary / class_name / f"{name}.npy", values)
         made = _fill(temporary, profile, pairs, seed, workers)
         if root.exists():
@@ -96,15 +98,17 @@ def _fill(root: Path, profile: str, pairs: int, seed: int, workers: int | None) 
     count = pairs // 2
     chunks = range(-(-count // scenes.CHUNK))
     job = partial(_write_chunk, root, profile, seed, count)
-    workers = min(workers or len(os.sched_getaffinity(0)), len(chunks))
-    if workers == 1 or (len(chunks) < 50 and workers is None):
+    if workers is None:  # below some hundred pairs, starting processes takes longer
+        workers = os.cpu_count() or 1 if len(chunks) > 24 else 1
+    workers = min(workers, len(chunks))
+    if workers == 1:
         done = [job(chunk) for chunk in track(chunks, f"making {profile} data")]
     else:
         done = list(_in_processes(job, chunks, workers, f"making {profile} data"))
-    angles = dict(zip(manifest.ANGLES, map(manifest.hash_array, scenes.angles()), strict=True))
+    azimuth, zenith = (manifest.hash_array(values) for values in raycast.angles())
     made = Manifest(
         pairs=tuple(sorted((p for chunk in done for p in chunk), key=lambda p: p.id)),
-        angles=angles,
+        angles={"azimuth": azimuth, "zenith": zenith},
         generator={"profile": profile, "pairs": pairs, "seed": seed, "version": scenes.VERSION},
     )
     manifest.write(root, made)
@@ -130,10 +134,10 @@ def _write_chunk(root: Path, profile: str, seed: int, count: int, chunk: int) ->
         for label, class_name in enumerate(CLASSES):
             pair = f"{class_name}/{chunk * scenes.CHUNK + n:04d}"
             contents = _png(made.rgb_2NHWC[label, n]), _npy(made.depth_2NHW[label, n])
-            for file, content in zip(manifest.files_of(pair), contents, strict=True):
+            for file, content in zip(layout.files_of(pair), contents, strict=True):
                 (root / file).write_bytes(content)
-            hashes = [hashlib.sha256(content).hexdigest() for content in contents]
-            entries.append(Pair(pair, label, *hashes, made.corruption_N[n]))
+            rgb, lidar = (hashlib.sha256(content).hexdigest() for content in contents)
+            entries.append(Pair(pair, label, rgb, lidar, made.corruption_N[n]))
     return entries
 
 

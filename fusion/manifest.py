@@ -1,16 +1,13 @@
-"""What a data folder holds: the layout, its check, and the manifest beside it.
+"""The manifest of a data folder: which bytes an experiment saw.
 
-Layout (the study's own): `ROOT/{cubes,spheres}/{rgb/NAME.png, lidar/NAME.npy, azimuth.npy,
-zenith.npy}`. RGB and LiDAR are paired by NAME, never by order; "cubes/0007" is a pair id, the label
-is the index of the class. A manifest says which bytes an experiment saw: one hash per file, one of
-the whole (`data_hash`). It is written to `ROOT/manifest.json`, or, where ROOT cannot be written, to
-a folder of its own below the checkout's `data/.cache/`.
+One hash per file, one of the whole (`data_hash`), the pairs left out and why. It is written to
+`ROOT/manifest.json`, or, where ROOT cannot be written, to a folder of its own below the checkout's
+`data/.cache/`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import os
@@ -21,50 +18,24 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
-from PIL import Image
 
-from fusion import splits
+from fusion import layout, splits
+from fusion.layout import ANGLES, BadDataError, DataError, Problem
 from fusion.progress import track
-from fusion.scenes import CLASSES, SIZE
+from fusion.scenes import CLASSES
 
 SCHEMA = 1
 CHECKOUT = Path(__file__).resolve().parent.parent
 DATA_DIR = CHECKOUT / "data"
-ANGLES = ("azimuth", "zenith")  # rows and columns of a depth map
 log = logging.getLogger(__name__)
-
-
-class DataError(Exception):
-    """Data that cannot be used, with the file, the reason and the fix."""
-
-    exit_code = 2
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong: `file` relative to the root; `pair` is "" where no pair can be left out."""
-
-    file: str
-    reason: str
-    pair: str = ""
-
-
-class BadDataError(DataError):
-    """Some files are unusable; `problems` lists every one."""
-
-    def __init__(self, root: Path, problems: list[Problem]):
-        self.problems = problems
-        shown = "".join(f"\n  {p.file}: {p.reason}" for p in problems[:5])
-        more = f"\n  … and {len(problems) - 5} more" if len(problems) > 5 else ""
-        fix = f"list all with `runner.py data check {root}`"
-        if all(p.pair for p in problems):
-            fix += f"; leave these pairs out with `runner.py data check {root} --skip-bad`"
-        super().__init__(f"{root} has {len(problems)} bad files:{shown}{more}\n{fix}")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """`rgb` and `lidar` are the sha256 of the two files; `corruption` is "" where unknown."""
+    """`rgb` and `lidar` are the sha256 of the two files; `corruption` is "" where unknown.
+
+    For generated data it is one of `scenes.CORRUPTIONS`, "none" being one of them.
+    """
 
     id: str
     label: int
@@ -96,94 +67,9 @@ class Manifest:
         return digest.hexdigest()
 
 
-def files_of(pair: str) -> tuple[str, str]:
-    """Paths of a pair's RGB and LiDAR files, relative to the root."""
-    class_name, base = pair.split("/", 1)
-    return f"{class_name}/rgb/{base}.png", f"{class_name}/lidar/{base}.npy"
-
-
-def read_rgb(content: bytes) -> np.ndarray:
-    """(64, 64, 4) uint8. Raises ValueError with the reason.
-
-    RGBA only: were RGB files let in, an alpha channel present in one class would be a label.
-    """
-    try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"not a readable PNG ({error})") from None
-    bits = content[24]  # of the PNG header: Pillow would cut 16 bits to 8 in silence
-    if image.mode != "RGBA" or image.size != (SIZE, SIZE) or bits != 8:
-        got = f"{image.mode} {image.size[0]}×{image.size[1]} with {bits} bits"
-        raise ValueError(f"{got}, expected RGBA {SIZE}×{SIZE} with 8 bits")
-    return np.asarray(image)
-
-
-def _read_npy(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        if "allow_pickle" in str(error):
-            raise ValueError("a pickled array (it could run code when loaded)") from None
-        raise ValueError(f"not a readable .npy file ({error})") from None
-    if array.shape != shape or array.dtype not in (np.float32, np.float64):
-        raise ValueError(f"{array.dtype} {array.shape}, expected float32 or float64 {shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{np.count_nonzero(~np.isfinite(array))} values are NaN or infinite")
-    return array.astype(np.float32)
-
-
-def read_depth(content: bytes) -> np.ndarray:
-    """(64, 64) float32, rows = azimuth, columns = zenith. Raises ValueError with the reason."""
-    depth = _read_npy(content, (SIZE, SIZE))
-    if depth.min() < 0:
-        raise ValueError(f"negative depth ({depth.min():g})")
-    return depth
-
-
-def read_angles(root: Path) -> dict[str, np.ndarray]:
-    """Azimuth and zenith, float32 (64,) radians. Raises BadDataError, also where classes differ."""
-    problems, found = [], {}
-    for name in ANGLES:
-        for class_name in CLASSES:
-            file = f"{class_name}/{name}.npy"
-            try:
-                values = _read_npy((root / file).read_bytes(), (SIZE,))
-                if np.abs(values).max() > 2 * np.pi:
-                    raise ValueError("larger than 2 pi: radians expected, these look like degrees")
-                if not np.array_equal(found.setdefault(name, values), values):
-                    raise ValueError(f"differs from {CLASSES[0]}/{name}.npy: would tell the label")
-            except FileNotFoundError:
-                problems.append(Problem(file, "missing"))
-            except (ValueError, OSError) as error:
-                problems.append(Problem(file, str(error)))
-    if problems:
-        raise BadDataError(root, problems)
-    return found
-
-
-def pair_ids(root: Path) -> list[str]:
-    """All pairs of which at least one file is there, in order."""
-    for class_name in CLASSES:
-        for folder in ("rgb", "lidar"):
-            if not (root / class_name / folder).is_dir():
-                raise DataError(
-                    f"{root}: no folder {class_name}/{folder}; expected is "
-                    f"{{cubes,spheres}}/{{rgb,lidar}} (make data with `runner.py data make`)"
-                )
-    found = {
-        f"{class_name}/{file[: -len(suffix)]}"
-        for class_name in CLASSES
-        for folder, suffix in (("rgb", ".png"), ("lidar", ".npy"))
-        for file in os.listdir(root / class_name / folder)  # noqa: PTH208 (iterdir: 10 x slower)
-        if file.endswith(suffix) and not file.startswith(".")
-    }
-    return sorted(found)
-
-
 def _examine(root: Path, pair: str) -> tuple[Pair, list[Problem]]:
     hashes, problems = [], []
-    for file, read in zip(files_of(pair), (read_rgb, read_depth), strict=True):
+    for file, read in zip(layout.files_of(pair), (layout.read_rgb, layout.read_depth), strict=True):
         try:
             content = (root / file).read_bytes()
             hashes.append(hashlib.sha256(content).hexdigest())
@@ -202,18 +88,18 @@ def index(root: Path, *, skip_bad: bool = False) -> Manifest:
 
     skip_bad: leave out (quarantine) pairs with bad files; nothing is deleted. Raises BadDataError.
     """
-    angles = read_angles(root)
+    ids, before = layout.pair_ids(root), fingerprint(root)
+    angles, of_angles = layout.examine_angles(root)
     good: list[Pair] = []
     bad: dict[str, list[Problem]] = {}
-    before = fingerprint(root)
-    for pair in track(pair_ids(root), f"reading {root}"):
+    for pair in track(ids, f"reading {root}"):
         entry, problems = _examine(root, pair)
         if problems:
             bad[pair] = problems
         else:
             good.append(entry)
-    if bad and not skip_bad:
-        raise BadDataError(root, [p for problems in bad.values() for p in problems])
+    if of_angles or (bad and not skip_bad):
+        raise BadDataError(root, of_angles + [p for problems in bad.values() for p in problems])
     if not good:
         raise DataError(f"{root}: no usable pair")
     manifest = _keep_origin(
@@ -344,13 +230,13 @@ def current(root: Path) -> Manifest:
 def _verify(root: Path, manifest: Manifest) -> None:
     changed = [
         f"{class_name}/{n}.npy" if hash_array(v) != manifest.angles[n] else ""
-        for n, v in read_angles(root).items()
+        for n, v in layout.read_angles(root).items()
         for class_name in CLASSES[:1]
     ]
-    there = set(pair_ids(root)) - set(manifest.quarantined)
+    there = set(layout.pair_ids(root)) - set(manifest.quarantined)
     changed += [f"{pair} (new)" for pair in sorted(there - {p.id for p in manifest.pairs})]
     for pair in track(manifest.pairs, f"files of {root} were touched: comparing"):
-        for file, known in zip(files_of(pair.id), (pair.rgb, pair.lidar), strict=True):
+        for file, known in zip(layout.files_of(pair.id), (pair.rgb, pair.lidar), strict=True):
             path = root / file
             if not path.exists():
                 changed.append(f"{file} (gone)")
