@@ -24,7 +24,8 @@ class GridError(Exception):
 
 
 def canonical(value: Any) -> Any:
-    """The value as it compares: numbers in strings become numbers, integral floats integers.
+    """The value as it compares: numbers in strings become numbers, integral floats integers,
+    and floats keep 12 digits (1/6 written out differs from 1/6 computed in the last ones).
 
     Lists and dicts are canonicalised inside; booleans, None and other strings stay, except that
     the words `true` and `false`, which a command line carries as text, become booleans.
@@ -39,7 +40,7 @@ def canonical(value: Any) -> Any:
     if isinstance(value, int | float):
         if math.isfinite(value) and value == int(value) and abs(value) < 2**53:
             return int(value)
-        return value
+        return float(f"{value:.12g}") if math.isfinite(value) else value
     if isinstance(value, Mapping):
         return {str(key): canonical(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,0 +1,216 @@
+"""From a snapshot to the report's numbers: a pure function, no file and no server."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from analysis import (
+    answers,
+    cells,
+    compare,
+    contrasts,
+    cost,
+    effects,
+    metrics,
+    plan,
+    schema,
+    sequential,
+    stats,
+    verdict,
+)  # fmt: skip
+from analysis import snapshot as snapshots
+from analysis.cells import Cell, Grid
+from analysis.compare import Data
+from analysis.metrics import Metric
+from analysis.notes import warnings
+from analysis.plan import SweepPlan
+from analysis.snapshot import Run, Snapshot
+
+TABLE_METRICS = ["val/loss", "val/f1", "val/accuracy"]
+MAX_OTHER = 12
+
+
+def build(snapshot: Snapshot, snapshot_file: str = "snapshot.json.gz") -> schema.Report:
+    """All numbers of the report of `snapshot`."""
+    grid = cells.arrange(snapshot)
+    design = plan.plan(snapshot, grid)
+    data = Data(snapshot, grid)
+    judged, costs_known, others = report_metrics(snapshot, grid, design)
+    pairs = plan.cell_pairs(design, grid)
+    looks = sequential.looks(snapshot.looks)
+    alpha = looks.alpha if looks is not None and looks.alpha is not None else stats.ALPHA
+    compared = contrasts.contrasts(data, design, pairs, judged, alpha)
+    costs = cost.ratios(pairs, costs_known)
+    found = compare.constants(grid)
+    known = plan.known_as(snapshot) if design.declared else ""
+    report = schema.Report(
+        schema=schema.SCHEMA,
+        kind=design.kind,
+        question=design.question,
+        sweep=sweep_info(snapshot),
+        grid=schema.GridCounts(**grid.counts()),
+        axes=grid.axes,
+        baseline={design.axis: design.baseline} if design.axis else {},
+        declared=design.declared,
+        metrics=[info(metric) for metric in [*judged, *costs_known, *others]],
+        primary=judged[0].name if judged else "",
+        cells=[cell_report(cell, [*judged, *costs_known, *others]) for cell in grid.cells],
+        contrasts=compared,
+        verdicts=count_verdicts(compared),
+        effects=effects.effects(data, design, judged),
+        costs=costs,
+        pareto=cost.pareto(compared, costs, judged[0] if judged else None),
+        noise=noise(data, design, judged),
+        claims=answers.answer_all(known, grid, compared, costs),
+        constants=schema.Constants(held=found.held, varied=found.varied, leaked=found.leaked),
+        unexpected=[run_ref(run, False) for run in grid.unexpected],
+        warnings=[],
+        looks=looks,
+        rules=rules(),
+        provenance=provenance(snapshot, grid, snapshot_file),
+    )
+    return report.model_copy(update={"warnings": warnings(report, data, judged)})
+
+
+def count_verdicts(compared: list[schema.Contrast]) -> dict[str, dict[str, int]]:
+    """Metric -> verdict -> count, in the order of the ladder."""
+    table: dict[str, dict[str, int]] = {}
+    for name in verdict.LADDER:
+        for contrast in compared:
+            if contrast.verdict == name:
+                row = table.setdefault(contrast.metric, {})
+                row[name] = row.get(name, 0) + 1
+    return table
+
+
+def report_metrics(
+    snapshot: Snapshot, grid: Grid, design: SweepPlan
+) -> tuple[list[Metric], list[Metric], list[Metric]]:
+    """(judged qualities, costs, others shown only) that the runs which count really hold."""
+    goal = (snapshot.sweep.get("config") or {}).get("metric") or {}
+    goals = {str(goal.get("name")): str(goal.get("goal", "minimize"))} if goal else {}
+    found: Counter[str] = Counter()
+    for run in compare.counted(grid):
+        found.update(n for n, v in run.summary.items() if snapshots.number(v) is not None)
+    judged = [metrics.describe(n, goals) for n in plan.metric_names(design, snapshot, grid)]
+    known = [metric for metric in metrics.COSTS if found[metric.name]]
+    taken = {metric.name for metric in [*judged, *known]}
+    shown = [n for n in TABLE_METRICS if n in found and n not in taken]
+    if not any(name in metrics.KNOWN for name in taken):
+        shown += [n for n, _ in found.most_common(MAX_OTHER) if n not in taken and n not in shown]
+    return judged, known, [metrics.describe(name, goals) for name in shown]
+
+
+def info(metric: Metric) -> schema.MetricInfo:
+    """The metric in the report's format."""
+    return schema.MetricInfo(
+        name=metric.name, title=metric.title, unit=metric.unit, better=metric.better,
+        role=metric.role,
+    )  # fmt: skip
+
+
+def sweep_info(snapshot: Snapshot) -> schema.SweepInfo:
+    """The sweep in the report's format."""
+    sweep = snapshot.sweep
+    return schema.SweepInfo(
+        id=str(sweep.get("id", "")),
+        name=str(sweep.get("name") or sweep.get("id", "")),
+        project=str(sweep.get("project", "")),
+        entity=str(sweep.get("entity", "")),
+        url=str(sweep.get("url", "")),
+        method=str((sweep.get("config") or {}).get("method", "grid")),
+        state=str(sweep.get("state", "")),
+    )
+
+
+def cell_report(cell: Cell, shown: list[Metric]) -> schema.CellReport:
+    """One cell in the report's format; metrics without any value are left out."""
+    table = {}
+    for metric in shown:
+        values = cell.values(metric.name)
+        if values:
+            interval = stats.mean_interval([v for v in values.values() if math.isfinite(v)])
+            table[metric.name] = schema.MetricStats(
+                n=interval.n,
+                mean=interval.mean,
+                low=interval.low,
+                high=interval.high,
+                half=(interval.high - interval.low) / 2,
+                sd=interval.sd,
+                values={seed: v for seed, v in values.items()},
+            )
+    refs = []
+    for seed, slot in cell.slots.items():
+        refs += [run_ref(run, run is slot.run, seed) for run in slot.runs]
+    return schema.CellReport(
+        config=cell.config,
+        label=cell.label,
+        states={seed: slot.state for seed, slot in cell.slots.items()},
+        metrics=table,
+        diverged=cell.diverged,
+        saturated=[m.name for m in shown if m.role == "quality" and compare.saturated(cell, m)],
+        runs=refs,
+    )
+
+
+def run_ref(run: Run, counted: bool, seed: str = "") -> schema.RunRef:
+    """A run in the report's format."""
+    return schema.RunRef(
+        id=run.id,
+        seed=seed or cells.seed_label(cells.lookup(run.config, "seed", "")),
+        state=run.state,
+        url=run.url,
+        counted=counted,
+    )
+
+
+def noise(data: Data, design: SweepPlan, judged: list[Metric]) -> list[schema.NoiseFloor]:
+    """The noise floor of each judged metric that has one."""
+    result = []
+    for metric in judged:
+        found = compare.noise_floor(data, design, metric.name)
+        if found is not None:
+            size, n, source = found
+            result.append(schema.NoiseFloor(metric=metric.name, source=source, n=n, range=size))
+    return result
+
+
+def provenance(snapshot: Snapshot, grid: Grid, file: str) -> schema.Provenance:
+    """Hashes, versions and hardware over the runs that count."""
+    runs = compare.counted(grid)
+    environment: dict[str, list[str]] = {}
+    missing: dict[str, int] = {}
+    for name in metrics.PROVENANCE:
+        values = [compare.attribute(run, name) for run in runs]
+        distinct = dict.fromkeys(cells.display(v) for v in values if v is not None)
+        if distinct:
+            environment[name] = list(distinct)
+        absent = sum(value is None for value in values)
+        if absent and distinct:
+            missing[name] = absent
+    return schema.Provenance(
+        snapshot=snapshot.sha256,
+        snapshot_file=file,
+        snapshot_schema=snapshots.SCHEMA,
+        as_of=max((run.heartbeat_at or run.created_at for run in snapshot.runs), default=""),
+        runs=len(snapshot.runs),
+        command=f"python runner.py report --offline {file}",
+        environment=environment,
+        missing=missing,
+    )
+
+
+def rules() -> dict[str, Any]:
+    """The constants that the text quotes."""
+    return {
+        "interval_percent": 100 * stats.LEVEL,
+        "equivalence_percent": 90,
+        "alpha": stats.ALPHA,
+        "power_percent": 100 * stats.POWER,
+        "minimum_seeds": verdict.MIN_SEEDS,
+        "advised_seeds": 8,
+        "saturated_percent": 100 * compare.SATURATED_SHARE,
+        "capacity_ratio": 1.1,
+    }

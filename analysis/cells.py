@@ -1,0 +1,230 @@
+"""Runs against the grid: which (cell, seed) is done, running, failed, missing, repeated."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from analysis import grid, metrics
+from analysis.snapshot import Run, Snapshot, number
+
+LIVE = ("running", "pending")
+NO_SEED = "-"
+
+
+@dataclass
+class Slot:
+    """One (cell, seed) of the grid and every run that was made for it, oldest first."""
+
+    seed: str
+    runs: list[Run] = field(default_factory=list)
+    expected: bool = True
+
+    @property
+    def finished(self) -> list[Run]:
+        return [run for run in self.runs if run.finished]
+
+    @property
+    def run(self) -> Run | None:
+        """The run that counts: the earliest finished one."""
+        return self.finished[0] if self.finished else None
+
+    @property
+    def state(self) -> str:
+        """done | running | failed | missing."""
+        if self.finished:
+            return "done"
+        if any(run.state in LIVE for run in self.runs):
+            return "running"
+        return "failed" if self.runs else "missing"
+
+
+@dataclass
+class Cell:
+    """A grid point without the seed. slots: seed -> Slot, in the order of the seeds."""
+
+    config: dict[str, Any]
+    label: str
+    slots: dict[str, Slot] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        """seed -> the finished run that counts."""
+        return {seed: slot.run for seed, slot in self.slots.items() if slot.run is not None}
+
+    def values(self, metric: str) -> dict[str, float]:
+        """seed -> value of the metric in the runs that count; NaN where the run diverged."""
+        found = {seed: value(run, metric) for seed, run in self.runs.items()}
+        return {seed: item for seed, item in found.items() if item is not None}
+
+    def finite(self, metric: str) -> dict[str, float]:
+        """As values(), without the runs that diverged."""
+        return {seed: v for seed, v in self.values(metric).items() if math.isfinite(v)}
+
+    @property
+    def diverged(self) -> list[str]:
+        """Seeds whose finished run says that it diverged, or has a loss that is not finite."""
+        return [seed for seed, run in self.runs.items() if diverged(run)]
+
+
+@dataclass
+class Grid:
+    """axes: axis -> its values; unexpected: runs that are no point of the grid."""
+
+    axes: dict[str, list[Any]]
+    cells: list[Cell]
+    unexpected: list[Run]
+    search: bool  # random or bayes: points were drawn, not listed
+    run_cap: int = 0
+
+    @property
+    def slots(self) -> list[Slot]:
+        return [slot for cell in self.cells for slot in cell.slots.values() if slot.expected]
+
+    def counts(self) -> dict[str, int]:
+        """Counts of cells × seeds, and of the runs beside them."""
+        states = Counter(slot.state for slot in self.slots)
+        repeated = sum(max(len(s.finished) - 1, 0) for c in self.cells for s in c.slots.values())
+        undrawn = max(self.run_cap - len(self.slots), 0) if self.search else 0
+        return {
+            "expected": len(self.slots) + undrawn,
+            **{state: states[state] for state in ("done", "failed", "running")},
+            "missing": states["missing"] + undrawn,
+            "duplicates": repeated,
+            "unexpected": len(self.unexpected),
+        }
+
+
+def value(run: Run, metric: str) -> float | None:
+    """A run's summary value; None where it has none; NaN where a quality of a diverged run."""
+    found = number(run.summary.get(metric))
+    if found is None and diverged(run) and metrics.describe(metric).role == "quality":
+        return math.nan
+    return found
+
+
+def diverged(run: Run) -> bool:
+    """Whether the run says so, or any of its summary losses is NaN or infinite."""
+    if run.summary.get("diverged") is True:
+        return True
+    losses = (number(v) for k, v in run.summary.items() if k.split("/")[-1] == "loss")
+    return any(loss is not None and not math.isfinite(loss) for loss in losses)
+
+
+def arrange(snapshot: Snapshot) -> Grid:
+    """Sort the snapshot's runs into the cells of its sweep."""
+    config = snapshot.sweep.get("config") or {}
+    points = None
+    if config.get("method", "grid") == "grid":
+        try:
+            points = grid.expand(config)
+        except grid.GridError:
+            points = None
+    axes = _axes(config, points)
+    cells: dict[str, Cell] = {}
+    for point in points or []:
+        cell = _cell(cells, {axis: grid.canonical(point[axis]) for axis in axes}, axes)
+        seed = seed_label(point.get(grid.SEED, NO_SEED))
+        cell.slots[seed] = Slot(seed)
+    unexpected = []
+    for run in sorted(snapshot.runs, key=lambda run: (run.created_at, run.id)):
+        found = run_point(run, list(axes))
+        place = grid.key(found) if found is not None else ""
+        if found is None or (points is not None and place not in cells):
+            unexpected.append(run)
+            continue
+        _place(_cell(cells, found, axes), run, points is not None, unexpected)
+    cap = grid.canonical(config.get("run_cap"))
+    return Grid(
+        axes,
+        list(cells.values()),
+        unexpected,
+        search=points is None,
+        run_cap=cap if isinstance(cap, int) and not isinstance(cap, bool) else 0,
+    )
+
+
+def _place(cell: Cell, run: Run, listed: bool, unexpected: list[Run]) -> None:
+    seed = seed_label(lookup(run.config, grid.SEED, NO_SEED if listed else run.id))
+    if seed not in cell.slots and set(cell.slots) == {NO_SEED}:
+        seed = NO_SEED  # the sweep does not vary the seed: whatever the run chose is its one seed
+    if seed not in cell.slots:
+        if listed:
+            unexpected.append(run)
+            return
+        cell.slots[seed] = Slot(seed)
+    cell.slots[seed].runs.append(run)
+
+
+def _axes(config: Mapping[str, Any], points: list[dict[str, Any]] | None) -> dict[str, list[Any]]:
+    parameters = config.get("parameters") or {}
+    if points is None:
+        fixed = {name for name, spec in parameters.items() if set(spec or {}) == {"value"}}
+        return {name: [] for name in parameters if name not in fixed and name != grid.SEED}
+    listed = {n: v for n, v in grid.axis_values(parameters) if n != grid.SEED}
+    swept = {name: values for name, values in listed.items() if len(values) > 1}
+    if not swept:  # a sweep narrowed to one cell keeps the axes that it lists
+        swept = {n: v for n, v in listed.items() if "values" in (parameters.get(n) or {})}
+    return {name: [grid.canonical(v) for v in values] for name, values in swept.items()}
+
+
+def _cell(cells: dict[str, Cell], config: dict[str, Any], axes: dict[str, list[Any]]) -> Cell:
+    place = grid.key(config)
+    if place not in cells:
+        cells[place] = Cell(config, cell_label(config, axes))
+    return cells[place]
+
+
+def cell_label(config: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> str:
+    """A short name: text values as they are, others as `axis=value`; axes of one value left out."""
+    shown = [axis for axis in config if len(axes.get(axis, ())) != 1] or list(config)
+    parts = []
+    for axis in shown:
+        item = config[axis]
+        text = item if isinstance(item, str) else f"{axis}={display(item)}"
+        parts.append(text)
+    return " · ".join(parts) if parts else "all runs"
+
+
+def display(item: Any) -> str:
+    """A config value as text, numbers short, lists as JSON."""
+    if isinstance(item, float):
+        return f"{item:.6g}"
+    return item if isinstance(item, str) else grid.key(item)
+
+
+def seed_label(seed: Any) -> str:
+    """A seed as the key of a JSON object: 0, 0.0 and "0" are one seed."""
+    return display(grid.canonical(seed))
+
+
+def run_point(run: Run, axes: list[str]) -> dict[str, Any] | None:
+    """The run's values on the axes; None where its config lacks one (it never started)."""
+    found = {axis: lookup(run.config, axis, NO_SEED) for axis in axes}
+    if any(item is NO_SEED for item in found.values()):
+        return None
+    return {axis: grid.canonical(item) for axis, item in found.items()}
+
+
+def lookup(config: Mapping[str, Any], name: str, default: Any) -> Any:
+    """config[name], also where the run wrote hyphens as underscores or nested the name."""
+    for spelling in (name, name.replace("-", "_")):
+        if spelling in config:
+            return config[spelling]
+    head, _, rest = name.partition(".")
+    inner = config.get(head)
+    return lookup(inner, rest, default) if rest and isinstance(inner, Mapping) else default
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dicts as dotted names."""
+    flat: dict[str, Any] = {}
+    for name, item in config.items():
+        if isinstance(item, Mapping):
+            flat |= flatten(item, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = item
+    return flat

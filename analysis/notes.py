@@ -1,0 +1,172 @@
+"""Warnings: what a reader must know before the results."""
+
+from __future__ import annotations
+
+import math
+
+from analysis import compare, schema, verdict
+from analysis.compare import Data
+from analysis.metrics import Metric
+from analysis.plan import claims
+from analysis.text import fmt, listing
+
+CAPACITY = 1.1
+
+
+def warnings(report: schema.Report, data: Data, judged: list[Metric]) -> list[str]:
+    """Completeness first, then what threatens a comparison, then what qualifies it."""
+    return [
+        *completeness(report),
+        *diverged(report),
+        *incomparable(report),
+        *leaks(report),
+        *definitions(data, judged),
+        *environment(report),
+        *saturation(report),
+        *few_seeds(report),
+        *capacities(report),
+        *histories(data),
+    ]
+
+
+def completeness(report: schema.Report) -> list[str]:
+    """Points that are not done, runs that do not count."""
+    counts, lines = report.grid, []
+    if counts.done < counts.expected:
+        lines.append(
+            f"Incomplete: {counts.done} of {counts.expected} cells × seeds are done "
+            f"({counts.failed} failed, {counts.running} running, {counts.missing} missing)."
+        )
+    if counts.duplicates:
+        lines.append(
+            f"{counts.duplicates} finished runs repeat a (cell, seed); the earliest counts. "
+            "Repeats of a seed are not replicates."
+        )
+    if counts.unexpected:
+        lines.append(f"{counts.unexpected} runs are no point of the grid and are left out.")
+    return lines
+
+
+def diverged(report: schema.Report) -> list[str]:
+    """Cells with runs that diverged."""
+    cells = [f"{c.label} ({len(c.diverged)})" for c in report.cells if c.diverged]
+    if not cells:
+        return []
+    return [
+        f"Diverged runs are not in the means: {listing(cells)}. The contrasts table of the CSV "
+        "gives Δ with them put at chance."
+    ]
+
+
+def incomparable(report: schema.Report) -> list[str]:
+    """Keys that make contrasts impossible."""
+    failed = [c for c in report.contrasts if c.verdict == verdict.NOT_COMPARABLE]
+    if not failed:
+        return []
+    keys = sorted({name for contrast in failed for name in contrast.differing})
+    return [
+        f"{len(failed)} of {len(report.contrasts)} contrasts are not made, because the runs "
+        f"differ in {listing(keys)}."
+    ]
+
+
+def leaks(report: schema.Report) -> list[str]:
+    """Config keys that the sweep does not vary but that differ."""
+    leaked = report.constants.leaked
+    if not leaked:
+        return []
+    return [f"Not varied by the sweep, but different between runs: {listing(list(leaked))}."]
+
+
+def definitions(data: Data, judged: list[Metric]) -> list[str]:
+    """Runs whose summary is not what their own predictions give."""
+    lines = []
+    for metric in judged:
+        wrong = [
+            cell.runs[seed].id
+            for cell in data.grid.cells
+            for seed, same in data.faithful(cell, metric).items()
+            if not same
+        ]
+        if wrong:
+            lines.append(
+                f"{metric.name} of {len(wrong)} runs is not what their predictions give "
+                f"({listing(wrong, 3)})."
+            )
+    return lines
+
+
+def environment(report: schema.Report) -> list[str]:
+    """Commit, versions, hardware: should be equal; hashes: should be known."""
+    known, rules = report.provenance.environment, claims().comparability
+    mixed = [name for name in rules.warning if len(known.get(name, [])) > 1]
+    lines = [f"Runs differ in {listing(mixed)}."] if mixed else []
+    if known.get("dirty") and "true" in known["dirty"]:
+        lines.append("Some runs were made from a checkout with uncommitted changes.")
+    hashes = [name for name in ("data_hash", "split_hash", "test_hash") if name in known]
+    unknown = [n for n in hashes if report.provenance.missing.get(n)]
+    if unknown:
+        lines.append(f"Some runs do not say their {listing(unknown)}; equality is not verified.")
+    if report.primary.startswith("val/") and not any(m.part == "test" for m in _parts(report)):
+        lines.append(
+            "There is no test split: qualities are those of the validation part, on which the "
+            "epoch was also chosen."
+        )
+    return lines
+
+
+def _parts(report: schema.Report) -> list[Metric]:
+    from analysis.metrics import describe
+
+    return [describe(metric.name) for metric in report.metrics]
+
+
+def saturation(report: schema.Report) -> list[str]:
+    """Metrics on which two cells or more reach the ceiling."""
+    lines = []
+    for metric in report.metrics:
+        full = [cell.label for cell in report.cells if metric.name in cell.saturated]
+        if len(full) > 1:
+            lines.append(
+                f"{len(full)} of {len(report.cells)} cells reach the ceiling of {metric.name}; "
+                "nothing is ranked among them."
+            )
+    return lines
+
+
+def few_seeds(report: schema.Report) -> list[str]:
+    """Exploratory below eight seeds."""
+    counts = [contrast.n for contrast in report.contrasts]
+    if not counts or max(counts) >= int(report.rules["advised_seeds"] or 0):
+        return []
+    return [
+        f"Exploratory: at most {max(counts)} matched seeds. "
+        f"{fmt(report.rules['advised_seeds'])} or more resolve something."
+    ]
+
+
+def capacities(report: schema.Report) -> list[str]:
+    """Contrasted cells whose parameters differ by more than a tenth."""
+    seen: dict[str, float] = {}
+    for contrast in report.contrasts:
+        ratio = contrast.capacity_ratio
+        if ratio is not None and max(ratio, 1 / ratio) > CAPACITY:
+            seen.setdefault(f"{contrast.a_label} / {contrast.b_label}", ratio)
+    if not seen:
+        return []
+    pairs = [f"{name} {fmt(ratio)}" for name, ratio in seen.items()]
+    return [f"Capacity differs (ratio of parameters): {listing(pairs, 8)}."]
+
+
+def histories(data: Data) -> list[str]:
+    """Finished runs that logged fewer epochs than their config says."""
+    short = []
+    for run in compare.counted(data.grid):
+        epochs, logged = run.config.get("epochs"), run.history.get("epoch")
+        if isinstance(epochs, int) and logged is not None and logged.size:
+            last = max((value for value in logged.tolist() if math.isfinite(value)), default=0)
+            if last < epochs and run.summary.get("diverged") is not True:
+                short.append(run.id)
+    if not short:
+        return []
+    return [f"{len(short)} finished runs logged fewer epochs than configured: {listing(short, 5)}."]

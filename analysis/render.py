@@ -1,0 +1,226 @@
+"""The report's numbers as Markdown, CSV and HTML. Nothing is computed here, only formatted."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+
+from analysis import text
+from analysis.cells import cell_label, display
+from analysis.grid import key
+from analysis.metrics import describe
+from analysis.schema import CellReport, Contrast, CostRatio, Report
+
+TEMPLATES = Path(__file__).with_name("templates")
+ROWS = 60  # rows of a table in the Markdown; the CSV twin has them all
+ANSWERS = 12
+
+
+def markdown(report: Report, pictures: list[str]) -> str:
+    """report.md. pictures: file names that exist beside it."""
+    page = _environment().get_template("report.md.j2")
+    rendered = page.render(r=report, pictures=pictures, view=View(report))
+    return re.sub(r"\n{3,}", "\n\n", rendered).strip() + "\n"
+
+
+def html(title: str, body_markdown: str, folder: Path) -> str:
+    """The Markdown as one self-contained page: pictures become data URLs."""
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(body_markdown)
+
+    def embed(match: re.Match[str]) -> str:
+        path = folder / match[1]
+        if not path.is_file():
+            return match[0]
+        data = base64.b64encode(path.read_bytes()).decode()
+        return f'src="data:image/png;base64,{data}"'
+
+    body = re.sub(r'src="([\w.-]+\.png)"', embed, body)
+    body = re.sub(r"(<table>.*?</table>)", r'<div class="wide">\1</div>', body, flags=re.DOTALL)
+    page = _environment().get_template("report.html.j2")
+    return page.render(title=title, body=body)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "fmt": text.fmt,
+        "p": text.fmt_p,
+        "esc": text.escape,
+        "show": lambda value: text.escape(display(value)),
+        "link": link,
+    }
+    environment.globals |= {"span": text.span, "metric": text.fmt_metric}
+    return environment
+
+
+def link(label: str, url: str) -> str:
+    """A Markdown link; plain text where the URL is not one."""
+    if not url.startswith(("http://", "https://")):
+        return text.escape(label)
+    return f"[{text.escape(label)}]({quote(url, safe=':/?#&=%~+,@-._')})"
+
+
+class View:
+    """What the template needs in another arrangement than the report's."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.rows = ROWS
+
+    @property
+    def columns(self) -> list[str]:
+        """Metrics of the results table, in the order of the study's columns."""
+        names = [metric.name for metric in self.report.metrics]
+        first = [name for name in ("val/loss",) if name in names]
+        return first + [
+            n for n in names if n not in first and not n.startswith(("val/f1", "val/acc"))
+        ]
+
+    def title(self, name: str) -> str:
+        """Title with unit."""
+        return describe(name).axis_title if describe(name).unit else describe(name).title
+
+    def mean(self, cell: CellReport, name: str) -> str:
+        """mean ± half-width (n); the bare value of one run; a dash without any."""
+        stats = cell.metrics.get(name)
+        if stats is None or stats.mean is None:
+            return text.NONE
+        value = text.fmt_metric(name, stats.mean)
+        if stats.sd == 0:
+            return f"{value} ({stats.n})"
+        half = f" ± {text.fmt(stats.half)}" if stats.half is not None else ""
+        return f"{value}{half} ({stats.n})"
+
+    def contrasts(self, metric: str) -> list[Contrast]:
+        """Contrasts of one metric."""
+        return [c for c in self.report.contrasts if c.metric == metric]
+
+    def judged(self) -> list[str]:
+        """Metrics with contrasts, primary first."""
+        return list(dict.fromkeys(c.metric for c in self.report.contrasts))
+
+    def answers(self) -> list[Contrast]:
+        """The contrasts whose sentences open the report: at most 12 of the primary metric."""
+        return self.contrasts(self.report.primary)[:ANSWERS]
+
+    def undecided(self) -> list[Contrast]:
+        """Contrasts that more seeds or examples could decide."""
+        return [c for c in self.report.contrasts if c.needs]
+
+    def two_way(self) -> tuple[str, list[Any], list[tuple[str, dict[str, CellReport]]]] | None:
+        """(column axis, its values, rows) of an ablation: a row per level of the other axes."""
+        if self.report.kind != "ablation" or not self.report.baseline:
+            return None
+        axis = next(iter(self.report.baseline))
+        rows: dict[str, dict[str, CellReport]] = {}
+        for cell in self.report.cells:
+            rest = {name: item for name, item in cell.config.items() if name != axis}
+            label = cell_label(rest, self.report.axes)
+            rows.setdefault(label, {})[display(cell.config[axis])] = cell
+        return axis, [display(v) for v in self.report.axes[axis]], list(rows.items())
+
+    def contrast(self, cell: CellReport | None, metric: str) -> Contrast | None:
+        """The contrast of that cell with the baseline; None where there is none."""
+        if cell is None:
+            return None
+        axis, value = next(iter(self.report.baseline.items()))
+        return self._against_baseline.get((key(cell.config), metric, axis, key(value)))
+
+    @cached_property
+    def _against_baseline(self) -> dict[tuple[str, str, str, str], Contrast]:
+        axis = next(iter(self.report.baseline))
+        return {(key(c.a), c.metric, axis, key(c.b.get(axis))): c for c in self.report.contrasts}
+
+    def cost_rows(self) -> list[list[CostRatio]]:
+        """Cost ratios of each pair of cells, in the order of the metrics."""
+        rows: dict[tuple[str, str], list[CostRatio]] = {}
+        for item in self.report.costs:
+            rows.setdefault((item.a_label, item.b_label), []).append(item)
+        return list(rows.values())
+
+    def sensitivity(self) -> list[Contrast]:
+        """Contrasts for which something beyond the two intervals can be said."""
+        return [
+            c for c in self.report.contrasts
+            if c.unmatched_a or c.unmatched_b or c.failed_at_chance is not None
+            or c.bca_low is not None
+        ]  # fmt: skip
+
+    def incomplete(self) -> list[CellReport]:
+        """Cells with a point that is not done."""
+        return [c for c in self.report.cells if set(c.states.values()) - {"done"}]
+
+
+def tables(report: Report) -> dict[str, str]:
+    """File name -> CSV of the tables, without the limits that the Markdown has."""
+    axes = list(report.axes)
+    cells = [
+        {
+            **{axis: display(cell.config.get(axis, "")) for axis in axes},
+            "metric": name,
+            **stats.model_dump(exclude={"values"}),
+        }
+        for cell in report.cells
+        for name, stats in cell.metrics.items()
+    ]
+    runs = [
+        {
+            **{axis: display(cell.config.get(axis, "")) for axis in axes},
+            **ref.model_dump(),
+            **{
+                name: stats.values.get(ref.seed) if ref.counted else None
+                for name, stats in cell.metrics.items()
+            },
+        }
+        for cell in report.cells
+        for ref in cell.runs
+    ]
+    files = {
+        "cells.csv": cells,
+        "runs.csv": runs,
+        "contrasts.csv": [_flat(item.model_dump()) for item in report.contrasts],
+        "effects.csv": [_flat(item.model_dump()) for item in report.effects],
+        "costs.csv": [_flat(item.model_dump()) for item in report.costs],
+    }
+    return {name: _csv(rows) for name, rows in files.items() if rows}
+
+
+def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Configs and lists as JSON text, nested models as prefixed columns."""
+    flat: dict[str, Any] = {}
+    for name, item in row.items():
+        if name in ("crossed", "statement"):
+            flat |= _flat(item, f"{name}_") if item else {}
+        elif isinstance(item, dict | list):
+            flat[prefix + name] = json.dumps(item, ensure_ascii=False)
+        else:
+            flat[prefix + name] = item
+    return flat
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()

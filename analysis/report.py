@@ -1,0 +1,179 @@
+"""The report of a sweep: snapshot in, a folder with Markdown, JSON, CSV and PNG out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from analysis import build, cells, panels, plots, render, snapshot, verdict
+from analysis.schema import Report
+from analysis.snapshot import Snapshot
+
+ROOT = Path(__file__).resolve().parent.parent
+SNAPSHOT = "snapshot.json.gz"
+
+
+class ReportError(Exception):
+    """A report that cannot be made, or that was asked to be complete and is not."""
+
+    exit_code = 2
+
+
+class IncompleteError(ReportError):
+    """Asked for with strict: the grid is not done. The report was written."""
+
+    exit_code = 3
+
+
+class NothingComparableError(ReportError):
+    """No run has finished, or no two cells may be compared. The report was written."""
+
+    exit_code = 4
+
+
+def report(
+    sweep: str | None,
+    output: Path | None = None,
+    *,
+    offline: Path | None = None,
+    strict: bool = False,
+    looks: tuple[int, int] | None = None,
+) -> Path:
+    """Write the report of `sweep` ("entity/project/id", "project/id" or "id"); return report.md.
+
+    offline: render this snapshot and ask no server. looks: (this look, looks planned) of a
+    procedure that adds seeds until contrasts are decided; it is remembered in the snapshot.
+    Raises ReportError (exit code 2), IncompleteError (3) or NothingComparableError (4); in the last
+    two cases the report is written first.
+    """
+    if offline is not None:
+        taken = snapshot.load(offline)
+        if sweep and sweep.split("/")[-1] != taken.sweep.get("id"):
+            raise ReportError(f"{offline} holds sweep {taken.sweep.get('id')!r}, not {sweep!r}")
+        folder = output or folder_of(taken)
+    else:
+        if not sweep:
+            raise ReportError("SWEEP is missing: entity/project/id, project/id, id, or --offline")
+        from analysis import fetch
+
+        source = fetch.find(sweep)
+        folder = output or folder_of(Snapshot(source.info, []))
+        taken = source.read(previous(folder, source.info["id"]))
+    if looks is not None:
+        taken.looks = looks
+    written = write(taken, folder)
+    check(written, folder, strict)
+    return folder / "report.md"
+
+
+def previous(folder: Path, sweep_id: str) -> Snapshot | None:
+    """The snapshot of an earlier report of the same sweep; None where it cannot be used."""
+    try:
+        found = snapshot.load(folder / SNAPSHOT)
+    except snapshot.SnapshotError:
+        return None
+    return found if found.sweep.get("id") == sweep_id else None
+
+
+def write(taken: Snapshot, folder: Path) -> Report:
+    """Write every file of the report; each appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    snapshot.save(taken, folder / SNAPSHOT)
+    made = build.build(taken, SNAPSHOT)
+    grid = cells.arrange(taken)
+    figures = {
+        "results.png": plots.results(made),
+        "forest.png": plots.forest(made),
+        "curves.png": panels.curves(made, grid),
+        "cost.png": plots.cost(made),
+        "grid.png": panels.grid_map(made),
+        "search.png": panels.search(made),
+    }
+    for name, picture in figures.items():
+        if picture is None:
+            (folder / name).unlink(missing_ok=True)
+        else:
+            with whole(folder / name) as path:
+                plots.save(picture, path)
+    texts = render.tables(made)
+    texts["report.json"] = to_json(made)
+    texts["report.md"] = render.markdown(made, [n for n, p in figures.items() if p is not None])
+    for name, text in texts.items():
+        with whole(folder / name) as path:
+            path.write_text(text, encoding="utf-8", newline="\n")
+    return made
+
+
+def to_json(made: Report) -> str:
+    """report.json: readable, strict JSON."""
+    content = made.model_dump(by_alias=True)
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary file in the same folder that replaces `path` once it is written."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def folder_of(taken: Snapshot) -> Path:
+    """reports/<name> of the checkout; an older report of another sweep of that name moves aside.
+
+    So the newest sweep of a name is always at the same place, and nothing is overwritten: the older
+    one goes to reports/<name>-<its id>, where it is also updated from then on.
+    """
+    name, sweep_id = slug(str(taken.sweep.get("name") or "")), slug(str(taken.sweep["id"]))
+    base, own = ROOT / "reports" / (name or sweep_id), ROOT / "reports" / f"{name}-{sweep_id}"
+    if own.exists():
+        return own
+    with contextlib.suppress(snapshot.SnapshotError):
+        other = snapshot.load(base / SNAPSHOT).sweep.get("id")
+        if other != taken.sweep["id"]:
+            aside = base.with_name(f"{name}-{slug(str(other))}")
+            if not aside.exists():
+                base.rename(aside)
+    return base
+
+
+def slug(name: str) -> str:
+    """A folder name: letters, digits, dot, hyphen and underscore, at most 80 characters."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80]
+
+
+def check(made: Report, folder: Path, strict: bool) -> None:
+    """Raise what the exit code says; the report is already written."""
+    where = f"report written to {folder / 'report.md'}"
+    if made.grid.done == 0:
+        raise NothingComparableError(f"no run of the sweep has finished; {where}")
+    if made.contrasts and all(c.verdict == verdict.NOT_COMPARABLE for c in made.contrasts):
+        keys = sorted({key for c in made.contrasts for key in c.differing})
+        raise NothingComparableError(
+            f"no two cells may be compared: runs differ in {', '.join(keys)}; {where}"
+        )
+    if strict and made.grid.done < made.grid.expected:
+        raise IncompleteError(
+            f"--strict: {made.grid.done} of {made.grid.expected} cells × seeds are done; {where}"
+        )
+
+
+def as_page(report_md: Path) -> Path:
+    """Write report.html beside report.md: one self-contained page."""
+    body = report_md.read_text(encoding="utf-8")
+    page = report_md.with_name("report.html")
+    first = body.splitlines()[0].lstrip("# ") if body else "report"
+    with whole(page) as path:
+        path.write_text(render.html(first, body, report_md.parent), encoding="utf-8", newline="\n")
+    return page

@@ -1,0 +1,228 @@
+"""The snapshot: everything a report reads, in one file, with a schema version and a hash.
+
+A report is a function of its snapshot alone. The file is gzipped JSON with sorted keys and no time
+stamps of its own, so equal contents are equal bytes; the hash is that of the JSON inside, because
+zlib versions compress differently. Predictions are packed: the example list is stored once per
+distinct test set, the logits as base64 of little-endian float32.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import math
+import os
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SCHEMA = "fusion-runner/snapshot/1"
+FINISHED = "finished"
+WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class SnapshotError(Exception):
+    """A snapshot file that cannot be read."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Examples:
+    """N labelled examples in the order of their pair ids; labels has shape (N,), 0 or 1."""
+
+    pairs: tuple[str, ...]
+    labels: np.ndarray
+
+    @cached_property
+    def digest(self) -> str:
+        """First 16 hex digits of a hash of ids and labels: equal for equal sets."""
+        text = json.dumps([list(self.pairs), self.labels.astype(int).tolist()])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One run's logits, shape (N,) float32, on `examples`; part is "test" or "val"."""
+
+    examples: Examples
+    logits: np.ndarray
+    part: str = "test"
+
+
+@dataclass
+class Run:
+    """One run as the server had it. history: metric -> values per logged row (NaN = not logged)."""
+
+    id: str
+    name: str
+    state: str
+    created_at: str
+    url: str
+    config: dict[str, Any]
+    summary: dict[str, Any]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    history: dict[str, np.ndarray] = field(default_factory=dict)
+    predictions: Predictions | None = None
+    marker: str = ""  # changes whenever the server's history of the run does
+    heartbeat_at: str = ""
+
+    @property
+    def finished(self) -> bool:
+        return self.state == FINISHED
+
+
+@dataclass
+class Snapshot:
+    """A sweep and its runs. looks: how often a sequential procedure has looked, of how many."""
+
+    sweep: dict[str, Any]  # id, name, entity, project, url, state, config
+    runs: list[Run]
+    looks: tuple[int, int] | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(_canonical(_encode(self))).hexdigest()
+
+
+def number(value: Any) -> float | None:
+    """The value as a float, W&B's "NaN" and "Infinity" included; None where it is no number."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return float(value)
+    return WORDS.get(value) if isinstance(value, str) else None
+
+
+def save(snapshot: Snapshot, path: Path) -> None:
+    """Write the snapshot atomically; equal snapshots are equal bytes."""
+    body = _canonical(_encode(snapshot))
+    packed = gzip.compress(body, compresslevel=6, mtime=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "wb") as file:
+        file.write(packed)
+    Path(temporary).chmod(0o644)
+    Path(temporary).replace(path)
+
+
+def load(path: Path) -> Snapshot:
+    """Read a snapshot. Raises SnapshotError for a missing, damaged or unknown file."""
+    try:
+        content = json.loads(gzip.decompress(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise SnapshotError(f"snapshot {path} does not exist") from error
+    except (OSError, EOFError, ValueError) as error:
+        raise SnapshotError(
+            f"snapshot {path} is damaged ({error}); fetch it again with `runner.py report SWEEP`"
+        ) from error
+    found = content.get("schema") if isinstance(content, dict) else None
+    if found != SCHEMA:
+        raise SnapshotError(f"snapshot {path} has schema {found!r}; this version reads {SCHEMA!r}")
+    try:
+        return _decode(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SnapshotError(f"snapshot {path} is damaged: {error!r}") from error
+
+
+def _canonical(content: Any) -> bytes:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _encode(snapshot: Snapshot) -> dict[str, Any]:
+    sets: dict[str, Any] = {}
+    runs = [_encode_run(run, sets) for run in sorted(snapshot.runs, key=lambda r: r.id)]
+    return {
+        "schema": SCHEMA,
+        "sweep": plain(snapshot.sweep),
+        "looks": list(snapshot.looks) if snapshot.looks else None,
+        "examples": sets,
+        "runs": runs,
+    }
+
+
+def _encode_run(run: Run, sets: dict[str, Any]) -> dict[str, Any]:
+    predictions = None
+    if run.predictions is not None:
+        examples = run.predictions.examples
+        sets.setdefault(
+            examples.digest,
+            {
+                "pairs": list(examples.pairs),
+                "labels": "".join(str(int(label)) for label in examples.labels),
+            },
+        )
+        logits = np.ascontiguousarray(run.predictions.logits, dtype="<f4")
+        predictions = {
+            "examples": examples.digest,
+            "part": run.predictions.part,
+            "logits": base64.b64encode(logits.tobytes()).decode(),
+        }
+    return {
+        "id": run.id,
+        "name": run.name,
+        "state": run.state,
+        "created_at": run.created_at,
+        "heartbeat_at": run.heartbeat_at,
+        "marker": run.marker,
+        "url": run.url,
+        "config": plain(run.config),
+        "summary": plain(run.summary),
+        "provenance": plain(run.provenance),
+        "history": {
+            key: [None if math.isnan(v) else plain(float(v)) for v in column]
+            for key, column in run.history.items()
+        },
+        "predictions": predictions,
+    }
+
+
+def _decode(content: dict[str, Any]) -> Snapshot:
+    sets = {
+        key: Examples(
+            tuple(item["pairs"]), np.array([int(c) for c in item["labels"]], dtype=np.int8)
+        )
+        for key, item in content["examples"].items()
+    }
+    looks = content.get("looks")
+    return Snapshot(
+        sweep=content["sweep"],
+        runs=[_decode_run(item, sets) for item in content["runs"]],
+        looks=(int(looks[0]), int(looks[1])) if looks else None,
+    )
+
+
+def _decode_run(item: dict[str, Any], sets: dict[str, Examples]) -> Run:
+    fields = {key: value for key, value in item.items() if key not in ("history", "predictions")}
+    history = {
+        key: np.array([math.nan if v is None else number(v) for v in column], dtype=float)
+        for key, column in item["history"].items()
+    }
+    predictions = None
+    if item["predictions"] is not None:
+        packed = item["predictions"]
+        logits = np.frombuffer(base64.b64decode(packed["logits"]), dtype="<f4")
+        predictions = Predictions(sets[packed["examples"]], logits, packed["part"])
+    return Run(**fields, history=history, predictions=predictions)
+
+
+def plain(value: Any) -> Any:
+    """The value as strict JSON: NaN and infinities as W&B's words, unknown objects as text."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, bool) or value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    return str(value)
