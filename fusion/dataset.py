@@ -101,10 +101,11 @@ class Data:
         else:
             order = torch.randperm(count, generator=generator)
         for index_B in order.split(batch_size):
-            yield self._batch(self.parts[part], index_B)
+            yield self.batch(part, index_B)
 
-    def _batch(self, part: Part, index_B: torch.Tensor) -> Batch:
-        rows_B = torch.from_numpy(part.rows)[index_B].to(self.device)
+    def batch(self, part: str, index_B: torch.Tensor) -> Batch:
+        """The samples at these positions (int64, on the CPU) of a part."""
+        rows_B = torch.from_numpy(self.parts[part].rows)[index_B].to(self.device)
         rgb_BHWC = self._rgb_NHWC.index_select(0, rows_B)[..., :3]
         rgb_BHWC = rgb_BHWC * self._rgb_scale_3 - self._rgb_shift_3
         lidar_BHWC = self._xyza(self._depth_NHW.index_select(0, rows_B))
@@ -112,7 +113,7 @@ class Data:
         return Batch(
             rgb_BHWC.permute(0, 3, 1, 2),
             lidar_BHWC.permute(0, 3, 1, 2),
-            torch.from_numpy(part.labels)[index_B].to(self.device),
+            torch.from_numpy(self.parts[part].labels)[index_B].to(self.device),
             index_B.to(self.device),
         )
 
