@@ -1,0 +1,117 @@
+"""What a model and a run cost, and where a run comes from."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from fusion.config import RunConfig
+from fusion.encoders import IMAGE_SIZE
+from fusion.models import LIDAR_CHANNELS, RGB_CHANNELS, build
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+MIB = 2**20
+
+
+def parameters(model: nn.Module) -> int:
+    """Return the number of trainable scalars."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def costs(config: RunConfig) -> dict[str, int]:
+    """Return `parameters` and `flops_per_sample` of a configuration; nothing is computed.
+
+    FLOPs of one forward pass, a multiply-add counted as 2: convolutions and matrix products, as
+    torch.utils.flop_counter knows them. Activations, poolings and sums are not counted.
+    """
+    with torch.device("meta"):
+        model = build(config)
+        rgb_B3HW = torch.empty(1, RGB_CHANNELS, IMAGE_SIZE, IMAGE_SIZE)
+        lidar_B4HW = torch.empty(1, LIDAR_CHANNELS, IMAGE_SIZE, IMAGE_SIZE)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(rgb_B3HW, lidar_B4HW)
+    return {
+        "parameters": parameters(model),
+        "flops_per_sample": counter.get_total_flops(),
+    }
+
+
+def peak_memory_mib(device: torch.device) -> float:
+    """Return the peak of this process: resident memory on a CPU, allocated memory on a CUDA device.
+
+    Linux hands a parent's peak down to its children in getrusage, so that a run would show its
+    agent's; VmHWM starts anew with each program.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / MIB
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    except (OSError, IndexError):
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
+
+
+def provenance(device: torch.device, hashes: dict[str, str]) -> dict[str, Any]:
+    """Return commit, versions, hardware and hashes of the data; "" for what is not known."""
+    on_cuda = device.type == "cuda"
+    commit = _git("rev-parse", "HEAD")
+    return {
+        "commit": commit,
+        # files that are neither committed nor ignored count: they may be imported
+        "dirty": bool(_git("status", "--porcelain")) if commit else "",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "wandb": _version("wandb"),
+        "numpy": _version("numpy"),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "gpu": torch.cuda.get_device_name(device) if on_cuda else "",
+        "threads": torch.get_num_threads(),
+        "precision": "tf32" if on_cuda and torch.backends.cudnn.allow_tf32 else "float32",
+        "data_hash": hashes.get("data", ""),
+        "split_hash": hashes.get("split", ""),
+        "test_hash": hashes.get("test", ""),
+    }
+
+
+def _git(*arguments: str) -> str:
+    """Return what git prints about this checkout; "" without git, or outside a checkout of it."""
+    command = ["git", "-C", str(CHECKOUT)]
+    try:
+        top = subprocess.run(
+            [*command, "rev-parse", "--show-toplevel"], capture_output=True, text=True, timeout=10
+        )
+        # An unpacked copy inside somebody else's repository has no commit of its own.
+        if top.returncode != 0 or Path(top.stdout.strip()).resolve() != CHECKOUT:
+            return ""
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
