@@ -29,6 +29,7 @@ class Settings:
 
     entity: str = "local"  # the one user, who is the one entity unless a client names another
     heartbeat_timeout: float = 180.0  # seconds without a word: crashed (clients beat every 30 s)
+    agent_timeout: float = 60.0  # the same for a sweep's agent (stock ones beat every 5 s)
     start_grace: float = 120.0  # seconds after a start before any run is called crashed
     tick_seconds: float = 5.0
     max_json_bytes: int = 64 << 20  # one GraphQL or file_stream body, after decompression

@@ -6,14 +6,12 @@ import mimetypes
 from collections.abc import Callable
 from typing import Any
 
-from graphql import GraphQLResolveInfo
+from graphql import GraphQLResolveInfo as Info
 
 from tracker import blobs, ids, paging, store_files, store_runs
 from tracker.context import Context
 from tracker.errors import RequestError
 from tracker.store_runs import Row
-
-Info = GraphQLResolveInfo
 
 ADDRESS_SECONDS = 24 * 3600  # an upload may wait that long in the client's queue
 MAX_NAME_BYTES = 1_024

@@ -76,8 +76,26 @@ class Operand:
     is_list: bool = False  # a JSON array, of which any member may match
 
 
-def parse(text: str | None) -> Where:
-    """The condition that a `filters` argument states; RequestError says what is not understood."""
+Resolve = Callable[[str], Operand]
+
+
+def column_operand(columns: dict[str, Operand]) -> Resolve:
+    """Keys that stand for the given operands, in camelCase or snake_case."""
+
+    def resolve(key: str) -> Operand:
+        found = columns.get(key.lower().replace("_", ""))
+        if found is None:
+            raise RequestError(f"filters: {key!r} is not known here")
+        return found
+
+    return resolve
+
+
+def parse(text: str | None, operand: Resolve | None = None) -> Where:
+    """The condition that a `filters` argument states; RequestError says what is not understood.
+
+    `operand` tells what a key stands for; without it, keys are those of runs.
+    """
     if not text:
         return Where("1")
     try:
@@ -86,33 +104,55 @@ def parse(text: str | None) -> Where:
         raise RequestError("filters: not a JSON document") from None
     if not document:
         return Where("1")
-    budget = [MAX_CONDITIONS]
-    return condition(document, budget, 0)
+    return Parser(operand or run_operand).condition(document, 0)
 
 
-def condition(document: Any, budget: list[int], level: int) -> Where:
-    if not isinstance(document, dict):
-        raise RequestError(f"filters: expected an object, not {document!r:.80}")
-    if level > MAX_LEVELS:
-        raise RequestError(f"filters: nested deeper than {MAX_LEVELS} levels")
-    parts = []
-    for key, value in document.items():
-        budget[0] -= 1
-        if budget[0] < 0:
+class Parser:
+    """Walks one filter document; the budget bounds the size of the SQL."""
+
+    def __init__(self, operand: Resolve) -> None:
+        self.operand = operand
+        self.budget = MAX_CONDITIONS
+
+    def spend(self, n: int = 1) -> None:
+        self.budget -= n
+        if self.budget < 0:
             raise RequestError(f"filters: more than {MAX_CONDITIONS} conditions")
+
+    def condition(self, document: Any, level: int) -> Where:
+        if not isinstance(document, dict):
+            raise RequestError(f"filters: expected an object, not {document!r:.80}")
+        if level > MAX_LEVELS:
+            raise RequestError(f"filters: nested deeper than {MAX_LEVELS} levels")
+        return join([self.entry(key, value, level) for key, value in document.items()], "AND")
+
+    def entry(self, key: str, value: Any, level: int) -> Where:
+        self.spend()
         if key in ("$and", "$or", "$nor"):
             if not isinstance(value, list):
                 raise RequestError(f"filters: {key} wants a list")
-            members = [condition(member, budget, level + 1) for member in value]
+            members = [self.condition(member, level + 1) for member in value]
             joined = join(members, "AND" if key == "$and" else "OR")
-            parts.append(negate(joined) if key == "$nor" else joined)
-        elif key == "$not":
-            parts.append(negate(condition(value, budget, level + 1)))
-        elif key.startswith("$"):
+            return negate(joined) if key == "$nor" else joined
+        if key == "$not":
+            return negate(self.condition(value, level + 1))
+        if key.startswith("$"):
             raise RequestError(f"filters: operator {key} is not known here")
-        else:
-            parts.append(field_condition(operand(key), value, budget, level + 1))
-    return join(parts, "AND")
+        return self.field(self.operand(key), value, level + 1)
+
+    def field(self, target: Operand, test: Any, level: int) -> Where:
+        if not (isinstance(test, dict) and any(key.startswith("$") for key in test)):
+            return equals(target, test)
+        if level > MAX_LEVELS:
+            raise RequestError(f"filters: nested deeper than {MAX_LEVELS} levels")
+        parts = []
+        for operator, value in test.items():
+            self.spend()
+            if operator == "$not":
+                parts.append(negate(self.field(target, value, level + 1)))
+            else:
+                parts.append(compare(target, operator, value))
+        return join(parts, "AND")
 
 
 def join(parts: list[Where], word: str) -> Where:
@@ -129,23 +169,6 @@ def negate(part: Where) -> Where:
     return Where(f"NOT coalesce(({part.sql}), 0)", part.values)
 
 
-def field_condition(target: Operand, test: Any, budget: list[int], level: int) -> Where:
-    if not (isinstance(test, dict) and any(key.startswith("$") for key in test)):
-        return equals(target, test)
-    if level > MAX_LEVELS:
-        raise RequestError(f"filters: nested deeper than {MAX_LEVELS} levels")
-    parts = []
-    for operator, value in test.items():
-        budget[0] -= 1 + (len(value) if isinstance(value, list) else 0) // 100
-        if budget[0] < 0:
-            raise RequestError(f"filters: more than {MAX_CONDITIONS} conditions")
-        if operator == "$not":
-            parts.append(negate(field_condition(target, value, budget, level + 1)))
-        else:
-            parts.append(compare(target, operator, value))
-    return join(parts, "AND")
-
-
 def compare(target: Operand, operator: str, value: Any) -> Where:
     if operator == "$eq":
         return equals(target, value)
@@ -154,10 +177,9 @@ def compare(target: Operand, operator: str, value: Any) -> Where:
     if operator in ("$in", "$nin", "$all"):
         if not isinstance(value, list):
             raise RequestError(f"filters: {operator} wants a list")
-        matches = [equals(target, member) for member in value]
         if operator == "$all":
-            return join(matches, "AND")
-        return join(matches, "OR") if operator == "$in" else negate(join(matches, "OR"))
+            return join([equals(target, member) for member in value[:MAX_CONDITIONS]], "AND")
+        return is_in(target, value) if operator == "$in" else negate(is_in(target, value))
     if operator in COMPARISONS:
         read = scalar(target.read(value))
         # SQLite orders every number before every text: compare like with like only
@@ -173,6 +195,15 @@ def compare(target: Operand, operator: str, value: Any) -> Where:
             return match(target, "instr({0}, ?) > 0", [value], 1)
         return match(target, "({0}) REGEXP ?", [check_regex(value)], 1)
     raise RequestError(f"filters: operator {operator} is not known here")
+
+
+def is_in(target: Operand, members: list[Any]) -> Where:
+    """One of many; plain values are one parameter, whatever their number."""
+    plain = [target.read(m) for m in members if isinstance(m, (str, int, float))]
+    others = [m for m in members if not isinstance(m, (str, int, float))]
+    test = "{0} IN (SELECT value FROM json_each(?))"
+    matches = [match(target, test, [json.dumps(plain)], 1)] if plain else []
+    return join(matches + [equals(target, m) for m in others[:MAX_CONDITIONS]], "OR")
 
 
 def equals(target: Operand, value: Any) -> Where:
@@ -232,7 +263,7 @@ def read_time(value: Any) -> float:
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
-def operand(key: str) -> Operand:
+def run_operand(key: str) -> Operand:
     """What a filter's key, such as `config.optimizer.lr.value` or `state`, stands for."""
     head, _, rest = key.partition(".")
     lower = head.lower()
@@ -303,9 +334,11 @@ class Order:
         )
 
 
-def parse_order(text: str | None) -> Order:
+def parse_order(
+    text: str | None, operand: Resolve | None = None, default: str = "+created_at"
+) -> Order:
     """`+created_at` (default), `-summary_metrics.loss`, `config.lr.value`."""
-    text = (text or "+created_at").strip()
+    text = (text or default).strip()
     key = text.lstrip("+-")
-    target = operand(key)
+    target = (operand or run_operand)(key)
     return Order(target.sql, target.values, descending=text.startswith("-"))

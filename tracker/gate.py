@@ -27,7 +27,15 @@ App = Callable[[Scope, Any, Send], Awaitable[None]]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 OPEN = frozenset({"/healthz", "/login"})  # /login proves itself by a one-time token
 TOKEN_PREFIX = "/storage/"  # addresses that carry their own proof
-API = ("/graphql", "/files/", "/storage/")  # the key only, and never a page in answer
+API = (
+    "/graphql",
+    "/files/",
+    "/storage/",
+    "/artifacts/",
+    "/artifactsV2/",
+    "/sdk/",
+)  # the key only, and never a page in answer
+TELEMETRY_PREFIX = "/sdk/otel/"  # the client reports any answer but 404 to its user
 SESSION_SECONDS = 30 * 24 * 3600
 HARDENING = [
     (b"x-content-type-options", b"nosniff"),
@@ -71,6 +79,8 @@ class Gate:
         method, path = scope["method"], scope["path"]
         if method not in ("GET", "HEAD"):
             check_origin(scope, headers)
+            if path.startswith(TELEMETRY_PREFIX):
+                raise RequestError("telemetry is not collected", status=404)
             if method == "POST" and content_type(headers) != "application/json":
                 raise RequestError("send application/json", status=415)
         if path in OPEN or path.startswith(TOKEN_PREFIX):

@@ -13,7 +13,12 @@ FILE = (
     " WHERE run_id = ?"
 )
 # every column that may hold a blob; what none of them holds is garbage
-HOLDERS = (("files", "hash"),)
+HOLDERS = (
+    ("files", "hash"),
+    ("artifact_files", "hash"),
+    ("artifacts", "manifest_hash"),
+    ("manifests", "hash"),
+)
 
 
 def add_blob(db: sqlite3.Connection, hash: str, size: int, md5: str, now: float) -> None:
@@ -25,6 +30,10 @@ def add_blob(db: sqlite3.Connection, hash: str, size: int, md5: str, now: float)
 
 def get_blob(db: sqlite3.Connection, hash: str) -> Row | None:
     return one(db, "SELECT * FROM blobs WHERE hash = ?", hash)
+
+
+def blob_by_md5(db: sqlite3.Connection, md5: str) -> Row | None:
+    return one(db, "SELECT * FROM blobs WHERE md5 = ? LIMIT 1", md5)
 
 
 def put_file(db: sqlite3.Connection, run_id: int, name: str, hash: str, now: float) -> None:

@@ -92,3 +92,125 @@ CREATE TABLE files (
     UNIQUE (run_id, name)
 );
 CREATE INDEX files_by_hash ON files (hash);
+CREATE INDEX blobs_by_md5 ON blobs (md5);
+
+CREATE TABLE artifact_types (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    project_id INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    description TEXT,
+    created_at REAL NOT NULL,
+    UNIQUE (project_id, name)
+);
+
+-- kind: SEQUENCE (versions that runs log) or PORTFOLIO (links to versions of sequences).
+CREATE TABLE collections (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    project_id INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    type_id INTEGER NOT NULL REFERENCES artifact_types (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT,
+    next_version INTEGER NOT NULL DEFAULT 0,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    UNIQUE (project_id, name)
+);
+
+-- state: PENDING until committed; version_index is given at the commit. collection_id: its sequence.
+CREATE TABLE artifacts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection_id INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+    version_index INTEGER,
+    state TEXT NOT NULL DEFAULT 'PENDING',
+    digest TEXT NOT NULL,
+    description TEXT,
+    metadata TEXT,
+    labels TEXT,
+    ttl_seconds INTEGER NOT NULL DEFAULT -2,
+    history_step INTEGER,
+    size INTEGER NOT NULL DEFAULT 0,
+    file_count INTEGER NOT NULL DEFAULT 0,
+    client_id TEXT UNIQUE,
+    distributed_id TEXT,
+    run_id INTEGER REFERENCES runs (id) ON DELETE SET NULL,
+    pending_aliases TEXT NOT NULL DEFAULT '[]',
+    manifest_hash TEXT REFERENCES blobs (hash),
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL
+);
+CREATE INDEX artifacts_by_digest ON artifacts (collection_id, digest);
+CREATE INDEX artifacts_by_manifest ON artifacts (manifest_hash);
+
+-- A version's place in a collection: its own sequence, and every portfolio it is linked to.
+CREATE TABLE memberships (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection_id INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts (id) ON DELETE CASCADE,
+    version_index INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    UNIQUE (collection_id, artifact_id),
+    UNIQUE (collection_id, version_index)
+);
+CREATE INDEX memberships_by_artifact ON memberships (artifact_id);
+
+CREATE TABLE aliases (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection_id INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+    alias TEXT NOT NULL,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts (id) ON DELETE CASCADE,
+    UNIQUE (collection_id, alias)
+);
+CREATE INDEX aliases_by_artifact ON aliases (artifact_id);
+
+CREATE TABLE artifact_tags (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    UNIQUE (artifact_id, name)
+);
+
+CREATE TABLE collection_tags (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection_id INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    UNIQUE (collection_id, name)
+);
+
+-- As clients send them; the merged one of a committed version is artifacts.manifest_hash.
+CREATE TABLE manifests (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts (id) ON DELETE CASCADE,
+    type TEXT NOT NULL,
+    base_artifact_id INTEGER,
+    digest TEXT,
+    hash TEXT REFERENCES blobs (hash),
+    created_at REAL NOT NULL
+);
+CREATE INDEX manifests_by_artifact ON manifests (artifact_id);
+CREATE INDEX manifests_by_hash ON manifests (hash);
+
+-- Before the commit: what has been uploaded. After it: the manifest. hash is NULL for references.
+CREATE TABLE artifact_files (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    hash TEXT REFERENCES blobs (hash),
+    UNIQUE (artifact_id, name)
+);
+CREATE INDEX artifact_files_by_hash ON artifact_files (hash);
+CREATE INDEX artifact_files_by_digest ON artifact_files (digest);
+
+-- role: output (logged by the run) or input (used by it).
+CREATE TABLE artifact_runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts (id) ON DELETE CASCADE,
+    run_id INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    role TEXT NOT NULL,
+    used_as TEXT,
+    created_at REAL NOT NULL,
+    UNIQUE (artifact_id, run_id, role)
+);
+CREATE INDEX artifact_runs_by_run ON artifact_runs (run_id, role);

@@ -1,0 +1,269 @@
+"""Mutations of artifacts that are there: aliases, tags, lineage, links, deletion."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from graphql import GraphQLResolveInfo as Info
+
+from tracker import blobs, ids, store_artifacts, store_collections, store_runs
+from tracker.artifact_uploads import find_artifact, find_project, find_run, set_alias
+from tracker.context import Context
+from tracker.errors import RequestError
+from tracker.store_collections import LATEST
+from tracker.store_runs import Row
+
+
+def update_artifact(_: Any, info: Info, input: Row) -> Row:
+    context = info.context
+    columns = {
+        "description": input.get("description"),
+        "metadata": input.get("metadata"),
+        "labels": input.get("labels"),
+        "ttl_seconds": input.get("ttlDurationSeconds"),
+    }
+    changes = {name: value for name, value in columns.items() if value is not None}
+    with context.store.write() as db:
+        artifact = find_artifact(db, input["artifactID"])
+        store_collections.update_row(
+            db, "artifacts", artifact["id"], **changes, updated_at=context.now
+        )
+        add = [tag["tagName"] for tag in input.get("tagsToAdd") or ()]
+        drop = [tag["tagName"] for tag in input.get("tagsToDelete") or ()]
+        store_collections.set_tags(db, "artifact", artifact["id"], add, drop)
+        if input.get("aliases") is not None:
+            replace_aliases(db, artifact, [alias["alias"] for alias in input["aliases"]])
+        return {"artifact": store_artifacts.get_artifact(db, artifact["id"])}
+
+
+def replace_aliases(db: sqlite3.Connection, artifact: Row, aliases: list[str]) -> None:
+    sequence = artifact["collection_id"]
+    for row in store_collections.aliases_of(db, artifact["id"], sequence):
+        if row["alias"] not in aliases:
+            store_collections.drop_alias(db, sequence, row["alias"], artifact["id"])
+    for alias in aliases:
+        set_alias(db, sequence, alias, artifact["id"])
+
+
+def change_aliases(change: Callable[[sqlite3.Connection, int, str, int], None]) -> Any:
+    def resolve(_: Any, info: Info, input: Row) -> Row:
+        with info.context.store.write() as db:
+            artifact = find_artifact(db, input["artifactID"])
+            for alias in input["aliases"]:
+                project = find_project(db, info.context, alias)
+                collection = store_collections.find_collection(
+                    db, project["id"], alias["artifactCollectionName"]
+                )
+                if collection is None or not store_collections.find_membership(
+                    db, collection["id"], artifact["id"]
+                ):
+                    raise RequestError(f"this artifact is not in {alias['artifactCollectionName']}")
+                change(db, collection["id"], alias["alias"], artifact["id"])
+        return {"success": True}
+
+    return resolve
+
+
+def delete_artifact(_: Any, info: Info, input: Row) -> Row:
+    """Deletes a version; one with aliases only where `deleteAliases` says so."""
+    context = info.context
+    with context.store.write() as db:
+        artifact = find_artifact(db, input["artifactID"])
+        names = [row["alias"] for row in store_collections.aliases_of(db, artifact["id"])]
+        if names and not input.get("deleteAliases"):
+            raise RequestError(
+                f"the artifact has the aliases {', '.join(names)}: delete it with its aliases"
+            )
+        remove_artifact(db, artifact)
+    blobs.sweep_unused(context.store, context.blobs)
+    return {"artifact": {**artifact, "state": "DELETED"}}
+
+
+def remove_artifact(db: sqlite3.Connection, artifact: Row) -> None:
+    """`latest` goes to the newest version that is left, in every collection."""
+    places = store_collections.memberships_of(db, artifact["id"])
+    store_artifacts.delete_artifact(db, artifact["id"])
+    for place in places:
+        move_latest(db, place["collection_id"])
+
+
+def move_latest(db: sqlite3.Connection, collection_id: int) -> None:
+    newest = store_artifacts.latest_of(db, collection_id)
+    has_latest = any(
+        row["alias"] == LATEST for row in store_collections.collection_aliases(db, collection_id)
+    )
+    if newest and not has_latest:
+        store_collections.set_alias(db, collection_id, LATEST, newest["id"])
+
+
+def use_artifact(_: Any, info: Info, input: Row) -> Row:
+    context = info.context
+    with context.store.write() as db:
+        artifact = find_artifact(db, input["artifactID"])
+        run = find_run(db, context, input)
+        if run is None:
+            raise RequestError(f"run {input['runName']} does not exist", status=404)
+        store_artifacts.link_run(
+            db, artifact["id"], run["id"], "input", context.now, input.get("usedAs")
+        )
+    return {"artifact": artifact}
+
+
+def link_artifact(_: Any, info: Info, input: Row) -> Row:
+    """Links a version into a portfolio, which is made where it is not there."""
+    context = info.context
+    with context.store.write() as db:
+        artifact = linked_artifact(db, input)
+        portfolio = ensure_portfolio(db, context, input, artifact)
+        membership = store_collections.find_membership(db, portfolio["id"], artifact["id"])
+        if membership is None:
+            index = store_collections.next_version(db, portfolio["id"])
+            store_collections.add_membership(
+                db, portfolio["id"], artifact["id"], index, context.now
+            )
+            store_collections.set_alias(db, portfolio["id"], LATEST, artifact["id"])
+            membership = store_collections.find_membership(db, portfolio["id"], artifact["id"])
+        assert membership
+        for alias in input.get("aliases") or ():
+            set_alias(db, portfolio["id"], alias["alias"], artifact["id"])
+    return {"version_index": membership["version_index"], "artifact_membership": membership}
+
+
+def linked_artifact(db: sqlite3.Connection, input: Row) -> Row:
+    if input.get("artifactID"):
+        artifact = find_artifact(db, input["artifactID"])
+    else:
+        found = store_artifacts.artifact_by_client_id(db, input.get("clientID") or "")
+        if found is None:
+            raise RequestError("no such artifact", status=404)
+        artifact = found
+    if artifact["state"] != "COMMITTED":
+        raise RequestError("the artifact is not committed yet")
+    return artifact
+
+
+def ensure_portfolio(db: sqlite3.Connection, context: Context, input: Row, artifact: Row) -> Row:
+    if input.get("artifactPortfolioID"):
+        number = ids.decode("ArtifactCollection", input["artifactPortfolioID"])
+        found = store_collections.get_collection(db, number)
+    else:
+        entity = input.get("entityName") or context.settings.entity
+        project, _new = store_runs.ensure_project(
+            db, entity, input.get("projectName") or "uncategorized", context.now
+        )
+        name = input.get("artifactPortfolioName") or ""
+        found = store_collections.find_collection(db, project["id"], name)
+        if found is None and name:
+            sequence = store_collections.get_collection(db, artifact["collection_id"])
+            kind = sequence and store_collections.get_type(db, sequence["type_id"])
+            assert kind
+            kind = store_collections.ensure_type(db, project["id"], kind["name"], context.now)
+            found = store_collections.create_collection(
+                db, project["id"], kind["id"], "PORTFOLIO", name, context.now
+            )
+    if found is None or found["kind"] != "PORTFOLIO":
+        raise RequestError("the target of a link must be a portfolio, not a logged artifact")
+    return found
+
+
+def unlink_artifact(_: Any, info: Info, input: Row) -> Row:
+    with info.context.store.write() as db:
+        artifact = find_artifact(db, input["artifactID"])
+        portfolio = find_collection(db, input["artifactPortfolioID"])
+        if portfolio["kind"] != "PORTFOLIO":
+            raise RequestError("a version cannot be unlinked from the sequence it was logged to")
+        store_collections.drop_membership(db, portfolio["id"], artifact["id"])
+        move_latest(db, portfolio["id"])
+    return {"success": True}
+
+
+def find_collection(db: sqlite3.Connection, storage_id: str) -> Row:
+    found = store_collections.get_collection(db, ids.decode("ArtifactCollection", storage_id))
+    if found is None:
+        raise RequestError("no such artifact collection", status=404)
+    return found
+
+
+def update_collection(key: str) -> Any:
+    def resolve(_: Any, info: Info, input: Row) -> Row:
+        context = info.context
+        columns = {"name": input.get("name"), "description": input.get("description")}
+        changes = {name: value for name, value in columns.items() if value is not None}
+        with context.store.write() as db:
+            row = find_collection(db, input[key])
+            other = "name" in changes and store_collections.find_collection(
+                db, row["project_id"], changes["name"]
+            )
+            if other and other["id"] != row["id"]:
+                raise RequestError(f"there is a collection {changes['name']} already")
+            store_collections.update_row(
+                db, "collections", row["id"], **changes, updated_at=context.now
+            )
+            return {"artifact_collection": store_collections.get_collection(db, row["id"])}
+
+    return resolve
+
+
+def move_sequence(_: Any, info: Info, input: Row) -> Row:
+    context = info.context
+    with context.store.write() as db:
+        row = find_collection(db, input["artifactSequenceID"])
+        kind = store_collections.ensure_type(
+            db, row["project_id"], input["destinationArtifactTypeName"], context.now
+        )
+        store_collections.update_row(
+            db, "collections", row["id"], type_id=kind["id"], updated_at=context.now
+        )
+        return {"artifact_collection": store_collections.get_collection(db, row["id"])}
+
+
+def delete_collection(key: str) -> Any:
+    def resolve(_: Any, info: Info, input: Row) -> Row:
+        context = info.context
+        with context.store.write() as db:
+            row = find_collection(db, input[key])
+            store_collections.delete_collection(db, row["id"])
+        blobs.sweep_unused(context.store, context.blobs)
+        return {"artifact_collection": {**row, "state": "DELETED"}}
+
+    return resolve
+
+
+def tag_collection(add: bool) -> Any:
+    def resolve(_: Any, info: Info, input: Row) -> Row:
+        with info.context.store.write() as db:
+            project = find_project(db, info.context, input)
+            row = store_collections.find_collection(
+                db, project["id"], input["artifactCollectionName"]
+            )
+            if row is None:
+                raise RequestError("no such artifact collection", status=404)
+            names = [tag["tagName"] for tag in input["tags"]]
+            lists = (names, []) if add else ([], names)
+            store_collections.set_tags(db, "collection", row["id"], *lists)
+            found = store_collections.tags_of(db, "collection", row["id"])
+        return {"success": True, "tags": [tag for tag in found if tag["name"] in names]}
+
+    return resolve
+
+
+RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
+    "Mutation": {
+        "updateArtifact": update_artifact,
+        "deleteArtifact": delete_artifact,
+        "useArtifact": use_artifact,
+        "addAliases": change_aliases(set_alias),
+        "deleteAliases": change_aliases(store_collections.drop_alias),
+        "linkArtifact": link_artifact,
+        "unlinkArtifact": unlink_artifact,
+        "updateArtifactSequence": update_collection("artifactSequenceID"),
+        "updateArtifactPortfolio": update_collection("artifactPortfolioID"),
+        "moveArtifactSequence": move_sequence,
+        "deleteArtifactSequence": delete_collection("artifactSequenceID"),
+        "deleteArtifactPortfolio": delete_collection("artifactPortfolioID"),
+        "createArtifactCollectionTagAssignments": tag_collection(add=True),
+        "deleteArtifactCollectionTagAssignments": tag_collection(add=False),
+    },
+}

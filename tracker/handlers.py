@@ -1,0 +1,249 @@
+"""What the routes do."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+
+from tracker import (
+    artifact_uploads,
+    blobs,
+    files,
+    page_views,
+    store_artifacts,
+    store_files,
+    store_runs,
+    stream,
+)
+from tracker.bodies import Body, Budget, parts
+from tracker.context import Context, Hooks, Settings
+from tracker.errors import RequestError
+from tracker.gate import SESSION_SECONDS, cookie_name
+from tracker.query import QueryEngine
+from tracker.signing import Signer
+from tracker.store import Store
+
+log = logging.getLogger(__name__)
+
+WRITE_BUFFER = 1 << 20
+
+
+@dataclass
+class Server:
+    """What lives as long as the process."""
+
+    store: Store
+    signer: Signer
+    blobs: Path
+    settings: Settings
+    hooks: Hooks
+    engine: QueryEngine
+    budget: Budget
+    used_logins: set[str]
+    clock: Callable[[], float] = time.time
+
+    def context(self, request: Request) -> Context:
+        host, port = request.scope["server"]
+        host = f"[{host}]" if ":" in host else host
+        return Context(
+            self.store,
+            self.clock(),
+            f"http://{host}:{port}",
+            self.signer,
+            self.blobs,
+            self.settings,
+            self.hooks,
+        )
+
+
+def guarded(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    """Errors as answers. What may pass with time (disk full, busy) is 5xx, on which clients try
+    again without end; what will not is 4xx, for the same reason.
+    """
+
+    async def wrapped(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except RequestError as error:
+            return problem(error.status, str(error))
+        except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+            log.error("%s %s: %s", request.method, request.url.path, error)
+            status = 507 if is_full(error) else 503
+            return problem(status, f"the server could not store this: {error}")
+        except Exception as error:
+            log.exception("%s %s failed", request.method, request.url.path)
+            return problem(400, f"internal error: {type(error).__name__}")
+
+    return wrapped
+
+
+def is_full(error: Exception) -> bool:
+    text = str(error).lower()
+    return "full" in text or "no space" in text or "too large" in text or "disk i/o" in text
+
+
+def problem(status: int, message: str) -> Response:
+    return JSONResponse({"error": message, "errors": [{"message": message}]}, status)
+
+
+def refusal(status: int, message: str, is_page: bool) -> Any:
+    """The answer for a request that the gate does not let through."""
+    if is_page and status == 401:
+        return page_views.not_logged_in()
+    headers = {"WWW-Authenticate": 'Basic realm="tracker"'} if status == 401 else None
+    return JSONResponse({"error": message, "errors": [{"message": message}]}, status, headers)
+
+
+async def health(request: Request) -> Response:
+    """Open to all; with `challenge`, proves that this server knows the key."""
+    server: Server = request.app.state.server
+    challenge = request.query_params.get("challenge", "")[:100]
+    proof = server.signer.token("health", {"challenge": challenge}, 0)
+    return JSONResponse({"status": "ok", "proof": proof if challenge else None})
+
+
+async def graphql(request: Request) -> Response:
+    server: Server = request.app.state.server
+    try:
+        async with Body(request, server.settings, server.budget) as body:
+            status, answer = await anyio.to_thread.run_sync(
+                lambda: server.engine.run(body.json(), server.context(request))
+            )
+    except RequestError as error:
+        return problem(error.status, str(error))
+    return JSONResponse(answer, status)
+
+
+async def file_stream(request: Request) -> Response:
+    server: Server = request.app.state.server
+    place = request.path_params
+    async with Body(request, server.settings, server.budget) as body:
+        answer = await anyio.to_thread.run_sync(
+            lambda: stream.receive(
+                server.context(request),
+                place["entity"],
+                place["project"],
+                place["run"],
+                body.json(),
+            )
+        )
+    return JSONResponse(answer)
+
+
+async def put_content(request: Request) -> Response:
+    server: Server = request.app.state.server
+    context = server.context(request)
+    target = server.signer.open_token("put", request.path_params["token"], context.now)
+    upload = await anyio.to_thread.run_sync(
+        blobs.Upload, server.blobs, server.settings.min_free_bytes
+    )
+    try:
+        waiting = bytearray()
+        async for part in parts(request, server.settings, server.settings.max_upload_bytes):
+            waiting += part
+            if len(waiting) >= WRITE_BUFFER:
+                await anyio.to_thread.run_sync(upload.write, bytes(waiting))
+                waiting.clear()
+        await anyio.to_thread.run_sync(
+            complete_put, server, context, target, upload, bytes(waiting)
+        )
+    finally:
+        await anyio.to_thread.run_sync(upload.close)
+    return Response(status_code=200)
+
+
+def complete_put(
+    server: Server, context: Context, target: dict[str, Any], upload: blobs.Upload, rest: bytes
+) -> None:
+    upload.write(rest)
+    upload.finish(durable=server.store.durable)
+    store = files.store_run_file if "run" in target else artifact_uploads.store_upload
+    store(context, target, upload)
+
+
+async def get_content(request: Request) -> Response:
+    server: Server = request.app.state.server
+    target = server.signer.open_token("get", request.path_params["token"], server.clock())
+    return content(server, target["hash"], target["name"])
+
+
+def content(server: Server, hash: str, name: str) -> Response:
+    """A stored content as a download: it is somebody's file, never a page of this server."""
+    path = blobs.path_of(server.blobs, hash)
+    if not path.exists():
+        raise RequestError("this content is not stored any more", status=404)
+    return FileResponse(
+        path,
+        media_type=files.media_type(name),
+        headers={
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        },
+    )
+
+
+async def run_file(request: Request) -> Response:
+    server: Server = request.app.state.server
+    place = request.path_params
+
+    def find() -> dict[str, Any] | None:
+        with server.store.read() as db:
+            run = store_runs.locate_run(db, place["entity"], place["project"], place["run"])
+            return run and store_files.find_file(db, run["id"], place["name"])
+
+    row = await anyio.to_thread.run_sync(find)
+    if row is None:
+        raise RequestError("no such file", status=404)
+    return content(server, row["hash"], row["name"].rpartition("/")[2])
+
+
+async def artifact_content(request: Request) -> Response:
+    """An artifact's file by the MD5 of its content: the client's way when it has no address."""
+    server: Server = request.app.state.server
+    place = request.path_params
+    try:
+        digest = base64.b64encode(bytes.fromhex(place["digest"])).decode()
+    except ValueError:
+        raise RequestError("not a digest", status=404) from None
+
+    def find() -> dict[str, Any] | None:
+        with server.store.read() as db:
+            return store_artifacts.find_content(db, place["entity"], digest)
+
+    row = await anyio.to_thread.run_sync(find)
+    if row is None:
+        raise RequestError("no such file", status=404)
+    return content(server, row["hash"], row["name"].rpartition("/")[2])
+
+
+async def login(request: Request) -> Response:
+    """Trades a one-time link (`runner.py serve --link`) for the pages' cookie."""
+    server: Server = request.app.state.server
+    token = request.query_params.get("key", "")
+    try:
+        server.signer.open_token("login", token, server.clock())
+    except RequestError:
+        return page_views.not_logged_in()
+    if token in server.used_logins:
+        return page_views.not_logged_in()
+    server.used_logins.add(token)
+    answer = RedirectResponse("/", 303)
+    answer.set_cookie(
+        cookie_name(request.scope),
+        server.signer.token("session", {}, server.clock() + SESSION_SECONDS),
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="strict",
+    )
+    return answer

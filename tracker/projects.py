@@ -1,0 +1,106 @@
+"""Resolvers: projects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphql import GraphQLResolveInfo as Info
+
+from tracker import blobs, ids, paging, runs, store_runs
+from tracker import filters as run_filters
+from tracker.errors import RequestError
+from tracker.store_runs import Row, RunQuery
+from tracker.users import entity, viewer
+
+
+def project(_: Any, info: Info, name: str | None = None, entityName: str | None = None, **__: Any):
+    with info.context.store.read() as db:
+        return store_runs.find_project(db, entityName or info.context.settings.entity, name or "")
+
+
+def entity_project(source: Row, info: Info, name: str | None = None) -> Row | None:
+    return project(None, info, name, source["name"])
+
+
+def projects(
+    _: Any,
+    info: Info,
+    entityName: str | None = None,
+    first: int | None = None,
+    after: str | None = None,
+    **__: Any,
+) -> Row:
+    limit = paging.bound(first)
+    place = paging.read_cursor(after) or [0]
+    with info.context.store.read() as db:
+        rows = store_runs.list_projects(db, entityName, int(place[0]), limit + 1)
+    return paging.connection(rows, limit, lambda row: [row["id"]])
+
+
+def upsert_model(_: Any, info: Info, input: Row) -> Row:
+    context = info.context
+    with context.store.write() as db:
+        if input.get("id") and not input.get("name"):
+            row = store_runs.get_project(db, ids.decode("Project", input["id"]))
+            inserted = False
+            if row is None:
+                raise RequestError("no such project", status=404)
+        else:
+            name = input.get("entityName") or context.settings.entity
+            if not input.get("name"):
+                raise RequestError("a project needs a name")
+            row, inserted = store_runs.ensure_project(db, name, input["name"], context.now)
+        if input.get("description") is not None:
+            store_runs.describe_project(db, row["id"], input["description"], context.now)
+        row = store_runs.get_project(db, row["id"])
+    return {"model": row, "project": row, "inserted": inserted}
+
+
+def delete_model(_: Any, info: Info, input: Row) -> Row:
+    context = info.context
+    with context.store.write() as db:
+        store_runs.delete_project(db, ids.decode("Project", input["id"]))
+    blobs.sweep_unused(context.store, context.blobs)
+    return {"success": True}
+
+
+def project_runs(source: Row, info: Info, **arguments: Any) -> Row:
+    return runs.run_connection(info, RunQuery(source["id"]), **arguments)
+
+
+def run_count(source: Row, info: Info, filters: str | None = None) -> int:
+    with info.context.store.read() as db:
+        return RunQuery(source["id"], [run_filters.parse(filters)]).count(db)
+
+
+def project_run(source: Row, info: Info, name: str | None = None, **__: Any) -> Row | None:
+    with info.context.store.read() as db:
+        return store_runs.find_run(db, source["id"], name or "")
+
+
+RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
+    "Query": {
+        "project": project,
+        "model": project,
+        "models": projects,
+        "projects": projects,
+    },
+    "Mutation": {"upsertModel": upsert_model, "deleteModel": delete_model},
+    "Entity": {"project": entity_project},
+    "Project": {
+        "id": lambda row, info: ids.encode("Project", row["id"]),
+        "internalId": lambda row, info: row["id"],
+        "entityName": lambda row, info: row["entity"],
+        "entity": lambda row, info: entity(None, info, row["entity"]),
+        "user": lambda row, info: viewer(None, info),
+        "isBenchmark": lambda row, info: False,
+        "access": lambda row, info: "PRIVATE",
+        "readOnly": lambda row, info: False,
+        "runCount": run_count,
+        "runs": project_runs,
+        "buckets": project_runs,
+        "run": project_run,
+        "bucket": project_run,
+    },
+}

@@ -1,0 +1,184 @@
+"""Mutations of runs, and the look after those that have fallen silent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from graphql import GraphQLResolveInfo as Info
+
+from tracker import blobs, ids, store_artifacts, store_lines, store_runs, stream
+from tracker.errors import RequestError
+from tracker.store_runs import Row
+
+
+def find_or_refuse(db: Any, storage_id: str) -> Row:
+    run = store_runs.get_run(db, ids.decode("Run", storage_id))
+    if run is None:
+        raise RequestError("no such run (it may have been deleted)", status=404)
+    return run
+
+
+RUN_FIELDS = {  # input field -> column
+    "groupName": "group_name",
+    "description": "description",
+    "displayName": "display_name",
+    "notes": "notes",
+    "config": "config",
+    "commit": "commit_hash",
+    "host": "host",
+    "jobProgram": "program",
+    "jobRepo": "repo",
+    "jobType": "job_type",
+    "summaryMetrics": "summary",
+}
+STATES = {"running", "pending", "finished", "failed", "crashed", "killed", "preempted"}
+
+
+def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
+    """Creates, begins or changes a run. Null means unchanged.
+
+    A client that names the run (rather than giving its `id`) is running it: a run that had ended
+    is taken up again.
+    """
+    context = info.context
+    columns = {RUN_FIELDS[k]: v for k, v in input.items() if k in RUN_FIELDS and v is not None}
+    for key in ("config", "summary"):
+        if key in columns:
+            columns[key] = stream.json_object(columns[key], key)
+    if input.get("tags") is not None:
+        columns["tags"] = json.dumps(input["tags"])
+    if input.get("sweep"):
+        columns["sweep"] = input["sweep"].rpartition("/")[2]
+    if input.get("state") and input["state"] not in STATES:
+        raise RequestError(f"state {input['state']!r} is none of {', '.join(sorted(STATES))}")
+    with context.store.write() as db:
+        if input.get("id"):
+            run, inserted = find_or_refuse(db, input["id"]), False
+        else:
+            run, inserted = begin_run(context, db, input, columns)
+        store_runs.update_run(db, run["id"], **columns, updated_at=context.now)
+        if (not input.get("id") and run["state"] not in store_runs.ALIVE) or inserted:
+            for hook in context.hooks.run_started:
+                hook(db, run["id"], context.now)
+        bucket = store_runs.get_run(db, run["id"])
+    return {"bucket": bucket, "inserted": inserted, "server_settings": {"server_messages": []}}
+
+
+def begin_run(context: Any, db: Any, input: Row, columns: Row) -> tuple[Row, bool]:
+    """The named run and whether it is new; `columns` gets what beginning it changes."""
+    entity_name = input.get("entityName") or context.settings.entity
+    project_row, _ = store_runs.ensure_project(
+        db, entity_name, input.get("modelName") or "uncategorized", context.now
+    )
+    name = input.get("name") or ids.random_name()
+    run = store_runs.find_run(db, project_row["id"], name)
+    state = input.get("state") or "running"
+    if run is None:
+        run_id = store_runs.create_run(db, project_row["id"], name, state, context.now)
+        columns.setdefault("display_name", name)
+        columns["started"] = int(state == "running")
+        run = store_runs.get_run(db, run_id)
+        assert run
+        return run, True
+    if run["state"] not in store_runs.ALIVE or input.get("state"):
+        columns |= {"state": state, "started": 1, "stop_requested": 0, "preempting": 0}
+        columns |= {"exit_code": None, "ended_at": None}
+    columns["heartbeat_at"] = context.now
+    return run, False
+
+
+def rewind_run(_: Any, info: Info, input: Row) -> Row:
+    """Forgets every history row with a step above `metricValue`."""
+    context = info.context
+    if input["metricName"] != "_step":
+        raise RequestError("a run can be rewound to a _step only")
+    with context.store.write() as db:
+        run = store_runs.locate_run(
+            db,
+            input.get("entityName") or context.settings.entity,
+            input.get("projectName") or "uncategorized",
+            input["runName"],
+        )
+        if run is None:
+            raise RequestError("no such run", status=404)
+        lines = store_lines.history_with_lines(db, run["id"])
+        kept = next((n for n, step, _ in lines if step > input["metricValue"]), None)
+        if kept is not None:
+            store_lines.drop_lines(db, "history", run["id"], kept)
+            keys, last_step = stream.recount(db, run["id"])
+            store_runs.update_run(
+                db,
+                run["id"],
+                history_lines=kept,
+                last_step=last_step,
+                history_keys=json.dumps(keys),
+            )
+        store_runs.update_run(
+            db, run["id"], state="running", exit_code=None, ended_at=None, heartbeat_at=context.now
+        )
+        return {"rewound_run": store_runs.get_run(db, run["id"])}
+
+
+def delete_run(_: Any, info: Info, input: Row) -> Row:
+    context = info.context
+    with context.store.write() as db:
+        run = find_or_refuse(db, input["id"])
+        for hook in context.hooks.run_ended:
+            hook(db, run["id"], context.now)
+        if input.get("deleteArtifacts"):
+            for artifact in store_artifacts.artifacts_made_by(db, run["id"]):
+                store_artifacts.delete_artifact(db, artifact["id"])
+        store_runs.delete_run(db, run["id"])
+    blobs.sweep_unused(context.store, context.blobs)
+    return {"success": True}
+
+
+TRANSITIONS = {
+    "pending": {"running", "failed", "crashed", "preempted"},
+    "failed": {"pending", "running"},
+}
+
+
+def update_run_state(_: Any, info: Info, input: Row) -> Row:
+    context, target = info.context, input["state"].lower()
+    with context.store.write() as db:
+        run = find_or_refuse(db, input["id"])
+        if run["sweep"]:
+            raise RequestError("the state of a sweep's run cannot be set")
+        if run["state"] not in TRANSITIONS.get(target, ()):
+            raise RequestError(f"a {run['state']} run cannot become {target}")
+        ended = context.now if target == "failed" else None
+        store_runs.update_run(db, run["id"], state=target, ended_at=ended, updated_at=context.now)
+    return {"success": True}
+
+
+def stop_run(_: Any, info: Info, input: Row) -> Row:
+    """Asks the client to stop; it learns of it with its next heartbeat."""
+    with info.context.store.write() as db:
+        run = find_or_refuse(db, input["id"])
+        if run["state"] in store_runs.ALIVE:
+            store_runs.update_run(db, run["id"], stop_requested=1)
+    return {"success": True}
+
+
+def tick(db: Any, now: float, timeout: float, run_ended: tuple[Any, ...]) -> None:
+    """Calls runs crashed that have been silent for `timeout` seconds."""
+    for run in store_runs.silent_runs(db, now - timeout):
+        state = "preempted" if run["preempting"] else "crashed"
+        store_runs.update_run(db, run["id"], state=state, ended_at=run["heartbeat_at"])
+        for hook in run_ended:
+            hook(db, run["id"], now)
+
+
+RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
+    "Mutation": {
+        "upsertBucket": upsert_bucket,
+        "rewindRun": rewind_run,
+        "deleteRun": delete_run,
+        "updateRunState": update_run_state,
+        "stopRun": stop_run,
+        "notifyScriptableRunAlert": lambda _, info, input: {"success": True},
+    }
+}
