@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -222,7 +223,16 @@ def stream(seed: int, name: str, index: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8]) >> 1)
 
 
-def learning_rate(config: RunConfig, step: int, steps: int) -> float:
+class Rate(Protocol):
+    """What decides the learning rate: a RunConfig, or the plan of another training."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def schedule(self) -> str: ...
+
+
+def learning_rate(config: Rate, step: int, steps: int) -> float:
     """Return the learning rate of `step` (from 0) of `steps` in the whole training."""
     if config.schedule == "constant":
         return config.learning_rate

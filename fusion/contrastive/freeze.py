@@ -25,8 +25,10 @@ def digest(module: nn.Module) -> str:
 
 
 @contextmanager
-def frozen(*modules: nn.Module) -> Iterator[None]:
-    """Hold modules in eval mode without gradients; raise FrozenError where they changed anyway.
+def frozen(*modules: nn.Module) -> Iterator[list[str]]:
+    """Hold modules in eval mode without gradients; yield their digests.
+
+    Raises FrozenError on leaving where they changed anyway.
 
     `module.requires_grad = False` only sets an attribute of the module, which freezes nothing: the
     study's mistake. On leaving, parameters get their former `requires_grad` back.
@@ -36,7 +38,7 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
     for module in modules:
         module.eval().requires_grad_(False)
     try:
-        yield
+        yield before
         for module, expected in zip(modules, before, strict=True):
             name = type(module).__name__
             if any(part.training for part in module.modules()):

@@ -1,0 +1,95 @@
+"""PretrainConfig: what defines one contrastive experiment, as RunConfig does for a fusion run.
+
+Nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fusion.config import Downsample, Schedule, Split
+
+Logits = Literal["study", "fixed", "learned"]
+Finetune = Literal["projector", "projector+rgb", "all"]
+Inputs = Literal["cilp", "fusion"]
+Embedding = Literal["normalised", "standardised", "raw"]
+Target = Literal["plain", "standardised"]
+
+
+class PretrainConfig(BaseModel):
+    """What defines one contrastive experiment. The defaults are the `default` budget."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    data: str = "study:4000:0"
+    """Data set: a folder, or PROFILE:PAIRS[:SEED] to generate (profiles study, fusion, bind)."""
+
+    split: Split = "default"
+    """Partition of the pairs: default is 70/10/20 train/val/test, study is 80/20 without test."""
+
+    train_pairs: Annotated[int, Field(ge=0)] = 0
+    """Training pairs to use, a nested stratified prefix of the training part; 0 uses all."""
+
+    labels: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the training pairs whose label any stage may see; pairs need no label."""
+
+    inputs: Inputs = "cilp"
+    """cilp is the study's RGBA and raw depth; fusion is RGB and XYZA, for encoders to pass on."""
+
+    align: bool = False
+    """With inputs=fusion: bring the depth map into the orientation of the image."""
+
+    width: Annotated[float, Field(gt=0, le=4)] = 0.1667
+    """Factor on every channel and hidden-unit count; 1.0 has the study's channels."""
+
+    downsample: Downsample = "maxpool"
+    """How feature maps are halved, as in the fusion models."""
+
+    logits: Logits = "learned"
+    """Contrastive logits: (cos + 1) / 2 as the study, cos / temperature, or a learned scale."""
+
+    temperature: Annotated[float, Field(ge=0.01, le=10)] = 0.07
+    """Divisor of the cosine for fixed logits, starting value for learned ones."""
+
+    batch_size: Annotated[int, Field(ge=2)] = 32
+    """Pairs of a contrastive step: each is matched against all others of its batch."""
+
+    shift: Annotated[int, Field(ge=0, le=16)] = 0
+    """Most pixels that RGB and LiDAR are moved independently, against matching by position."""
+
+    embedding: Embedding = "normalised"
+    """What the projector is given: of unit length, that standardised, or before normalisation."""
+
+    target: Target = "plain"
+    """What the projector has to hit: the convolutional embedding, plain or standardised."""
+
+    finetune: Finetune = "projector"
+    """What is trained with labels in the end; all else is frozen, bit by bit."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Replicate: the root of the streams for initialisation, sample order, labels and noise."""
+
+    classifier_epochs: Annotated[int, Field(ge=1)] = 8
+    """Epochs of the LiDAR classifier and of the RGB classifier from scratch."""
+
+    contrastive_epochs: Annotated[int, Field(ge=1)] = 8
+    """Epochs of the two embedders."""
+
+    projector_epochs: Annotated[int, Field(ge=1)] = 30
+    """Epochs of the projector; its inputs and targets are computed once."""
+
+    finetune_epochs: Annotated[int, Field(ge=1)] = 6
+    """Epochs of the last stage."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    """Peak learning rate of Adam in all stages but the last."""
+
+    finetune_learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
+    """Peak learning rate of Adam in the last stage."""
+
+    schedule: Schedule = "cosine"
+    """Learning rate over the steps: cosine warms up, then decays to zero; constant stays."""

@@ -1,0 +1,78 @@
+"""Stage 3: RGB → embedder → projector → the LiDAR classifier's head, fine-tuned with labels.
+
+Legend: B batch, N samples of a part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from fusion.contrastive.classifiers import scores
+from fusion.contrastive.config import PretrainConfig
+from fusion.contrastive.freeze import count_trainable, frozen
+from fusion.contrastive.loop import Job, train
+from fusion.contrastive.networks import Borrowed
+from fusion.contrastive.outcome import Outcome, final_part, gather, labelled_plan
+from fusion.contrastive.views import Views
+
+# finetune -> parts of Borrowed that learn; all others are frozen
+LEARNS = {
+    "projector": ("projector",),
+    "projector+rgb": ("projector", "embedder"),
+    "all": ("projector", "embedder", "classifier"),
+}
+
+
+def fit(config: PretrainConfig, views: Views, model: Borrowed, job: Job) -> Outcome:
+    """Fine-tune what `config.finetune` names; summary: val/ and the final part's metrics.
+
+    Where the embedder is frozen, its embeddings are computed once.
+    """
+    learns = LEARNS[config.finetune]
+    kept = {name: part for name, part in model.named_children() if name not in learns}
+    free = nn.ModuleDict({name: getattr(model, name) for name in learns})
+    labels_N = views.labels("train")
+    with frozen(*kept.values()) as digests:
+        logits = logits_of(views, model, embedder_is_frozen="embedder" in kept)
+
+        def loss(index_B: Tensor) -> Tensor:
+            return binary_cross_entropy_with_logits(logits("train", index_B), labels_N[index_B])
+
+        def evaluate(part: str) -> Tensor:
+            return gather(views, part, lambda index_B: logits(part, index_B))
+
+        plan = labelled_plan(
+            config, views, "finetune", config.finetune_epochs, config.finetune_learning_rate
+        )
+        seen_N = views.labelled(config.labels, config.seed)
+        progress = train(
+            free, plan, job, seen_N, loss, lambda: scores(views, "val", evaluate("val")),
+            views.device,
+        )  # fmt: skip
+        part = final_part(views)
+        final_N = evaluate(part)
+        summary = {
+            "best_epoch": progress.best_epoch,
+            "labels": len(seen_N),
+            "trainable_parameters": count_trainable(model),
+            **scores(views, "val", evaluate("val")),
+            **scores(views, part, final_N),
+            **{f"frozen/{n}": d for n, d in zip(kept, digests, strict=True)},
+        }
+    return Outcome({**summary, "frozen_identical": True}, {"logits": final_N.cpu().numpy()})
+
+
+def logits_of(
+    views: Views, model: Borrowed, *, embedder_is_frozen: bool
+) -> Callable[[str, Tensor], Tensor]:
+    """Return what maps a part and indices (B,) to logits (B,)."""
+    if not embedder_is_frozen:
+        return lambda part, index_B: model(views.rgb(part, index_B))
+    embeddings = {
+        part: gather(views, part, lambda index_B, part=part: model.embed(views.rgb(part, index_B)))
+        for part in views.data.parts
+    }
+    return lambda part, index_B: model.decide(embeddings[part][index_B])
