@@ -11,12 +11,11 @@ and whoever asks may skip cells (`seen`), so failed ones can be run again.
 
 from __future__ import annotations
 
-import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from tracker.space import Cell, Hyperband, Metric, Observation, SweepConfig, make_cell
+from tracker.space import Cell, Metric, Observation, SweepConfig, make_cell
 
 REPLICATE = "seed"  # the axis that varies slowest in a grid
 DRAWS = 200  # repeats in a row before a random search looks for the unseen systematically
@@ -66,6 +65,13 @@ def suggest(
             return Suggestion(cell, cursor + 1)
     cell = _random(config, stream, seen)
     return Suggestion(cell, cursor + 1) if cell else None
+
+
+def any_left(config: SweepConfig, *, cursor: int, seen: Callable[[str], bool]) -> bool:
+    """Whether `suggest` has more to give (an unbounded space always has, as far as one can say)."""
+    if config.method == "grid":
+        return _next_of_grid(config, cursor, seen) is not None
+    return config.size is None or _any_unseen(config, random.Random(cursor), seen) is not None
 
 
 def grid_point(config: SweepConfig, index: int) -> Cell:
@@ -119,21 +125,22 @@ def _any_unseen(
 # --- metric -----------------------------------------------------------------------------------
 
 
-def impute(metric: Metric, history: Sequence[float], worst: float | None) -> float | None:
-    """Value that bayes takes for a run that failed; None where there is nothing to take.
+def impute(
+    metric: Metric, way: str, best: float | None, latest: float | None, worst: float | None
+) -> float | None:
+    """Value that bayes takes for a run without a result of its own (`metric.impute`).
 
-    `history`: the run's own logged values; `worst`: the worst of all finished runs.
+    `best`, `latest`: of what the run itself logged; `worst`: of the results of all others, which
+    also stands in where the run logged nothing. None where there is nothing to take.
     """
-    own = [value for value in history if math.isfinite(value)]
-    if metric.impute == "worst" or not own:
-        return worst
-    return own[-1] if metric.impute == "latest" else best(metric, own)
+    own = {"best": best, "latest": latest}.get(way)
+    return worst if own is None else own
 
 
-def best(metric: Metric, values: Sequence[float]) -> float | None:
-    """Best finite value by the metric's goal; None where there is none."""
-    finite = [value for value in values if math.isfinite(value)]
-    return min(finite, key=lambda value: metric.sign * value, default=None)
+def better(metric: Metric, a: float | None, b: float | None) -> float | None:
+    """The better of two values by the metric's goal; None is no value."""
+    known = [value for value in (a, b) if value is not None]
+    return min(known, key=lambda value: metric.sign * value, default=None)
 
 
 def reached(metric: Metric, value: float | None) -> bool:
@@ -146,35 +153,26 @@ def reached(metric: Metric, value: float | None) -> bool:
 # --- hyperband --------------------------------------------------------------------------------
 
 
-def rung_values(hyperband: Hyperband, history: Sequence[float]) -> Iterator[tuple[int, float]]:
-    """(rung, value logged at it) for every rung that a run has passed."""
-    for rung in hyperband.rungs(len(history)):
-        yield rung, history[rung - 1]
-
-
 def judge(
-    config: SweepConfig, history: Sequence[float], at_rung: Callable[[int], Sequence[float]]
+    config: SweepConfig, rung: int, value: float, best: float, peers: Sequence[float]
 ) -> Decision | None:
-    """Hyperband's decision on a running run; None before its first rung.
+    """Hyperband's decision on a running run whose last rung is `rung`.
 
-    `history`: all finite values of the metric that the run logged, in order. `at_rung(r)`: what
-    every run of the sweep that came to rung r had there, this one included. A run stays while it
-    is in the top 1/eta of them.
+    `value`: what it logged there; `best`: the best it has logged so far; `peers`: what every run
+    of the sweep that came to the rung had there, this one included. It stays while it is in the
+    top 1/eta of them.
     """
     hyperband, metric = config.hyperband, config.metric
     if hyperband is None or metric is None:
         return None
-    passed = hyperband.rungs(len(history))
-    if not passed:
-        return None
-    rung, sign = passed[-1], metric.sign
-    peers = sorted(at_rung(rung), key=lambda value: sign * value)
-    threshold = peers[int(len(peers) / hyperband.eta)]
-    own = history[rung - 1] if hyperband.strict else min(history, key=lambda value: sign * value)
+    sign = metric.sign
+    ranked = sorted(peers, key=lambda peer: sign * peer)
+    threshold = ranked[int(len(ranked) / hyperband.eta)]
+    own = value if hyperband.strict else best
     stop = sign * own > sign * threshold
-    what = f"at rung {rung}" if hyperband.strict else f"at its best by rung {rung}"
+    what = f"at rung {rung}" if hyperband.strict else f"at its best, by rung {rung},"
     reason = (
         f"{metric.name} {own:g} {what} is {'outside' if stop else 'within'} the top "
-        f"1/{hyperband.eta:g} of {len(peers)} runs (threshold {threshold:g}, {metric.goal})"
+        f"1/{hyperband.eta:g} of {len(ranked)} runs (threshold {threshold:g}, {metric.goal})"
     )
     return Decision(stop, rung, own, threshold, reason)

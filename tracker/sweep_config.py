@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from tracker.distributions import DISTRIBUTIONS, Distribution, distribution
+from tracker.errors import RequestError
 from tracker.space import Hyperband, Metric, Parameter, SweepConfig
 
 METHODS = ("grid", "random", "bayes")
@@ -38,10 +39,8 @@ GRID = ("constant", "categorical", "int_uniform", "q_uniform")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
-class SweepConfigError(ValueError):
+class SweepConfigError(RequestError):
     """A sweep config that cannot be run as written; the message names the key and the fix."""
-
-    exit_code = 2
 
 
 class _Loader(yaml.SafeLoader):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracker.distributions import canonical
-from tracker.search import best, impute, judge, reached, rung_values, suggest
+from tracker.search import better, impute, judge, reached, suggest
 from tracker.space import Metric, Observation, SweepConfig, cell_key, is_cell, make_cell, values_of
 from tracker.sweep_config import parse
 
@@ -305,14 +305,15 @@ def test_bayes_ignores_points_outside_the_space() -> None:
 
 def test_metric_goal_target_and_imputation() -> None:
     low, high = Metric("m", target=0.5), Metric("m", goal="maximize", target=0.5)
-    assert best(low, [3, math.nan, 1]) == 1 and best(high, [3, math.inf, 1]) == 3
-    assert best(low, [math.nan]) is None
+    assert better(low, 3, 1) == 1 and better(high, 3, 1) == 3
+    assert better(low, None, 3) == 3 and better(low, None, None) is None
     assert reached(low, 0.5) and not reached(low, 0.6) and not reached(low, None)
     assert reached(high, 0.6) and not reached(high, 0.4) and not reached(Metric("m"), 0)
-    assert impute(Metric("m"), [1, 5, 2], worst=9) == 9
-    assert impute(Metric("m", impute="latest"), [1, 5, math.nan], worst=9) == 5
-    assert impute(Metric("m", impute="best"), [4, 1, 2], worst=9) == 1
-    assert impute(Metric("m", impute="best"), [], worst=None) is None
+    assert impute(low, "worst", best=1, latest=5, worst=9) == 9
+    assert impute(low, "latest", best=1, latest=5, worst=9) == 5
+    assert impute(low, "best", best=1, latest=5, worst=9) == 1
+    assert impute(low, "best", best=None, latest=None, worst=9) == 9
+    assert impute(low, "worst", best=1, latest=5, worst=None) is None
 
 
 # --- hyperband ---
@@ -345,16 +346,17 @@ def test_rungs(spec: dict, length: int, rungs: list[int]) -> None:
 
 def rank(config: SweepConfig, histories: dict[str, list[float]]) -> dict[str, bool]:
     """name -> stopped, when all runs are judged at once."""
-    assert config.hyperband is not None
-    peers: dict[int, list[float]] = {}
-    for history in histories.values():
-        for rung, value in rung_values(config.hyperband, history):
-            peers.setdefault(rung, []).append(value)
-    decisions = {
-        name: judge(config, history, lambda rung: peers[rung])
-        for name, history in histories.items()
-    }
-    return {name: bool(decision and decision.stop) for name, decision in decisions.items()}
+    assert config.hyperband is not None and config.metric is not None
+    sign = config.metric.sign
+    rungs = {name: config.hyperband.rungs(len(h)) for name, h in histories.items()}
+    decisions = {}
+    for name, history in histories.items():
+        if rungs[name]:
+            rung = rungs[name][-1]
+            peers = [h[rung - 1] for other, h in histories.items() if rung in rungs[other]]
+            best = sign * min(sign * value for value in history)
+            decisions[name] = judge(config, rung, history[rung - 1], best, peers)
+    return {name: getattr(decisions.get(name), "stop", False) for name in histories}
 
 
 def test_the_published_example_of_wandbs_library() -> None:
@@ -380,12 +382,11 @@ def test_strict_judges_the_rung_and_lenient_the_best_so_far() -> None:
 
 
 def test_a_decision_says_why() -> None:
-    decision = judge(hyperband(min_iter=2), [1.0, 0.9], lambda rung: [0.2, 0.3, 0.9, 0.8])
+    decision = judge(hyperband(min_iter=2), 2, 0.9, 0.8, [0.2, 0.3, 0.9, 0.8])
     assert decision is not None and decision.stop
     assert decision.reason == (
         "loss 0.9 at rung 2 is outside the top 1/3 of 4 runs (threshold 0.3, minimize)"
     )
-    assert judge(hyperband(min_iter=2), [1.0], lambda rung: []) is None
 
 
 @settings(max_examples=60)

@@ -1,0 +1,240 @@
+"""Leases: which agent runs which cell.
+
+A lease is an attempt whose `ended_at` is null; unique indexes allow one per cell and one per agent.
+It is kept while the agent's heartbeats name the run (`runState`) or the run itself is heard of;
+what follows its end stands in `attempts`. Cells whose run can go on come first, then fresh ones,
+then retries; a retry goes to another agent while there is a live one on which it has not failed.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Set
+from typing import Any
+
+from tracker import attempts, ids, store_runs, store_sweeps, sweep_states
+from tracker.attempts import SAME_RUN
+from tracker.context import RunHook, Settings
+from tracker.store_runs import Row
+from tracker.store_sweeps import run_of, sweep_of
+from tracker.sweep_states import config_of, describe, note
+
+STOP_PATIENCE = 15.0  # seconds in which a run may stop by itself before its agent is told to
+CLOCK_JUMP = 60.0  # seconds between two ticks that say that this machine slept
+PROCESS = secrets.token_hex(8)  # this server process: offers of an earlier one may have been lost
+Command = dict[str, Any]
+
+
+class Leases:
+    """The rules above; state lies in the database, but for the times of the last ticks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.last_tick: float | None = None
+        self.quiet_until = 0.0
+
+    # --- agents -------------------------------------------------------------------------------
+
+    def register(self, db: sqlite3.Connection, sweep: Row, host: str, now: float) -> int:
+        """A new agent's id; a sweep that waited for one starts."""
+        sweep_states.agent_came(db, sweep, now)
+        columns = {"name": ids.random_name(), "host": host, "created_at": now, "heartbeat_at": now}
+        return store_sweeps.insert(db, "agents", sweep_id=sweep["id"], **columns)
+
+    def heartbeat(
+        self,
+        db: sqlite3.Connection,
+        agent: Row,
+        alive: Set[str],
+        now: float,
+        run_ended: tuple[RunHook, ...],
+    ) -> list[Command]:
+        """Commands for an agent whose living processes are the runs named in `alive`.
+
+        One `run` at most, and only where nothing lives: the stock agent executes every command of
+        a reply at once.
+        """
+        store_sweeps.update(db, "agents", agent["id"], heartbeat_at=now)
+        lease = store_sweeps.lease_of_agent(db, agent["id"])
+        if lease:
+            run = run_of(db, lease)
+            if run["name"] in alive:
+                seen_at = lease["seen_at"] or now
+                columns = {"process_alive": 1, "seen_at": seen_at}
+                store_sweeps.update(db, "attempts", lease["id"], **columns)
+            elif not alive and _reply_was_lost(lease, run):
+                store_sweeps.update(db, "attempts", lease["id"], offered_by=PROCESS)
+                return [_command(db, lease, run)]
+            else:
+                attempts.process_ended(db, lease, run, now, run_ended)
+        stops = [
+            {"type": "stop", "run_id": name}
+            for name in sorted(alive)
+            if self._must_stop(db, agent, name, now)
+        ]
+        return stops if stops or alive else self._idle(db, agent["id"], now)
+
+    def _idle(self, db: sqlite3.Connection, agent_id: int, now: float) -> list[Command]:
+        """Commands for an agent that runs nothing: a cell, patience, or the end."""
+        agent = store_sweeps.get_agent(db, agent_id)
+        assert agent
+        sweep = sweep_of(db, agent["sweep_id"])
+        if agent["state"] == "running" and sweep["state"] == "RUNNING":
+            cell = self._choose(db, sweep, agent, now)
+            if cell:
+                return [self._lease(db, sweep, agent, cell, now)]
+            sweep_states.conclude(db, sweep["id"], now)
+            sweep = sweep_of(db, sweep["id"])
+        if agent["state"] == "running" and sweep["state"] not in sweep_states.ENDED:
+            return []
+        if agent["state"] == "running":
+            store_sweeps.update(db, "agents", agent["id"], state="finished")
+        return [{"type": "exit"}]
+
+    def _must_stop(self, db: sqlite3.Connection, agent: Row, name: str, now: float) -> bool:
+        """Whether an agent is to end the process of a run."""
+        run = store_runs.find_run(db, sweep_of(db, agent["sweep_id"])["project_id"], name)
+        attempt = store_sweeps.last_attempt(db, run_id=run["id"]) if run else None
+        if run is None or attempt is None:
+            return False
+        if attempt["ended_at"] is not None:  # it was thought dead
+            revived = attempts.revive(db, attempt, run, now, agent["id"])
+            return not revived and attempt["outcome"] in (*SAME_RUN, "superseded")
+        if attempt["agent_id"] != agent["id"]:
+            return True  # another agent goes on with this run
+        if attempt["stop_reason"] == "cancel":
+            return True
+        if not run["stop_requested"]:
+            return False
+        if attempt["stop_asked_at"] is None:
+            store_sweeps.update(db, "attempts", attempt["id"], stop_asked_at=now)
+            return False
+        return now >= attempt["stop_asked_at"] + STOP_PATIENCE
+
+    # --- giving out ---------------------------------------------------------------------------
+
+    def _choose(self, db: sqlite3.Connection, sweep: Row, agent: Row, now: float) -> Row | None:
+        """The next cell: one whose run can go on, a fresh one, a retry; but where fresh ones never
+        end, a retry comes before them."""
+        since = now - self.settings.agent_timeout
+        endless = config_of(sweep["config"]).expected is None
+        for turn in (0, 1) if endless else (0,):
+            cell = store_sweeps.waiting_cell(db, sweep["id"], turn, agent["id"], since)
+            if cell:
+                return cell
+        fresh = sweep_states.fresh_cell(db, sweep)
+        if fresh is not None:
+            return store_sweeps.get_cell(db, fresh)
+        return store_sweeps.waiting_cell(db, sweep["id"], 1, agent["id"], since)
+
+    def _lease(
+        self, db: sqlite3.Connection, sweep: Row, agent: Row, cell: Row, now: float
+    ) -> Command:
+        forerunner = store_sweeps.last_attempt(db, cell_id=cell["id"])
+        number = forerunner["number"] + 1 if forerunner else 1
+        if forerunner and forerunner["outcome"] in SAME_RUN:
+            run = self._take_up(db, forerunner, now)
+        else:
+            run = self._new_run(db, sweep, cell, forerunner, now)
+        attempt_id = store_sweeps.insert(
+            db,
+            "attempts",
+            sweep_id=sweep["id"],
+            cell_id=cell["id"],
+            run_id=run["id"],
+            agent_id=agent["id"],
+            forerunner=forerunner["id"] if forerunner else None,
+            number=number,
+            offered_by=PROCESS,
+            leased_at=now,
+        )
+        store_sweeps.update(db, "cells", cell["id"], state="leased")
+        words = f"attempt {number} at {describe(json.loads(cell['args']))}"
+        if forerunner:
+            words += f", after {run_of(db, forerunner)['name']} ({forerunner['outcome']})"
+        note(db, sweep["id"], now, "lease", f"{words}; agent {agent['name']}", run["name"])
+        lease = store_runs.one(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
+        assert lease
+        return _command(db, lease, run)
+
+    def _take_up(self, db: sqlite3.Connection, forerunner: Row, now: float) -> Row:
+        """The forerunner's run, made ready to go on."""
+        store_runs.update_run(
+            db,
+            forerunner["run_id"],
+            state="pending",
+            stop_requested=0,
+            preempting=0,
+            exit_code=None,
+            ended_at=None,
+            heartbeat_at=now,
+        )
+        return run_of(db, forerunner)
+
+    def _new_run(
+        self, db: sqlite3.Connection, sweep: Row, cell: Row, forerunner: Row | None, now: float
+    ) -> Row:
+        if forerunner:
+            first = (run_of(db, forerunner)["display_name"] or "").partition("-retry-")[0]
+            display_name = f"{first}-retry-{forerunner['number']}"
+        else:
+            display_name = f"{sweep['name']}-{sweep_of(db, sweep['id'])['handed_out']}"
+        config = {name: {"value": value} for name, value in json.loads(cell["args"]).items()}
+        run_id = store_runs.create_run(
+            db,
+            sweep["project_id"],
+            ids.random_name(),
+            "pending",
+            now,
+            sweep=sweep["name"],
+            display_name=display_name,
+            config=json.dumps(config),
+        )
+        run = store_runs.get_run(db, run_id)
+        assert run
+        return run
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def tick(self, db: sqlite3.Connection, now: float) -> None:
+        """Take back leases of vanished agents; end sweeps that have dismissed all theirs.
+
+        Not for a while after a start, or after this machine slept: agents could not be heard.
+        """
+        last, self.last_tick = self.last_tick, now
+        if last is None or not -1 <= now - last <= CLOCK_JUMP:
+            self.quiet_until = now + self.settings.start_grace
+            store_sweeps.set_back_clocks(db, now)
+        if now < self.quiet_until:
+            return
+        since = now - self.settings.agent_timeout
+        for lease in store_sweeps.abandoned_leases(db, since):
+            run = run_of(db, lease)
+            if run["state"] == "pending":
+                attempts.close(db, lease, run, "lost", now)
+            else:
+                attempts.settle(db, lease, run, now)
+        for sweep in store_sweeps.running_sweeps(db):
+            alone = not store_sweeps.live_agents(db, sweep["id"], since)
+            idle = alone and not store_sweeps.leases(db, sweep["id"])
+            if idle and store_sweeps.any_dismissed(db, sweep["id"]):
+                sweep_states.give_up(db, sweep, now)
+
+
+def _reply_was_lost(lease: Row, run: Row) -> bool:
+    """Whether the agent may never have seen the command: the server ended right after the offer."""
+    never_seen = lease["seen_at"] is None and run["state"] == "pending"
+    return never_seen and lease["offered_by"] != PROCESS
+
+
+def _command(db: sqlite3.Connection, lease: Row, run: Row) -> Command:
+    sweep = sweep_of(db, lease["sweep_id"])
+    args = json.loads(store_sweeps.get_cell(db, lease["cell_id"])["args"])
+    return {
+        "type": "resume" if run["started"] else "run",
+        "run_id": run["name"],
+        "program": config_of(sweep["config"]).program,
+        "args": {name: {"value": value} for name, value in args.items()},
+    }

@@ -1,0 +1,108 @@
+"""What the sweep's metric has been: read from history as it arrives, kept per run, and what follows
+from it (hyperband's stops, the target, what bayes is told).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from typing import Any
+
+from tracker import search, store_lines, store_runs, store_sweeps
+from tracker.history import MISSING, lookup
+from tracker.space import Metric, Observation, SweepConfig
+from tracker.store_runs import Row
+
+OBSERVED = 500  # newest cells that bayes is told of; its time grows with their number
+EMPTY = {"lines": 0, "count": 0, "best": None, "latest": None}
+
+
+def read(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row) -> Row:
+    """Read the history lines that came since the last time; return the score."""
+    metric = config.metric
+    assert metric is not None
+    score = store_sweeps.get_score(db, run["id"]) or EMPTY
+    if score["lines"] > run["history_lines"]:  # the run was rewound, or begun anew
+        store_sweeps.forget_score(db, run["id"])
+        score = EMPTY
+    fresh = run["history_lines"] - score["lines"]
+    texts = store_lines.stored_lines(db, "history", run["id"], score["lines"], fresh)
+    score = {**score, "lines": run["history_lines"]}
+    for text in texts:
+        value = number(json.loads(text), metric)
+        if value is None:
+            continue
+        score["count"] += 1
+        score["latest"] = value
+        score["best"] = search.better(metric, score["best"], value)
+        if config.hyperband and score["count"] in config.hyperband.rungs(score["count"]):
+            store_sweeps.put_rung(db, sweep_id, score["count"], run["id"], value)
+    store_sweeps.put_score(db, run["id"], sweep_id, score)
+    return score
+
+
+def read_all(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row) -> None:
+    """The score of a run that ended, its summary included."""
+    if config.metric is None:
+        return
+    score = read(db, config, sweep_id, run)
+    value = number(json.loads(run["summary"]), config.metric)
+    best = search.better(config.metric, score["best"], value)
+    latest = score["latest"] if score["latest"] is not None else value
+    score |= {"best": best, "latest": latest}
+    store_sweeps.put_score(db, run["id"], sweep_id, score)
+
+
+def number(row: dict[str, Any], metric: Metric) -> float | None:
+    """The metric's finite value in a row of history or summary."""
+    value = lookup(row, metric.name)
+    if value is MISSING or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def judge(
+    db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row, score: Row
+) -> search.Decision | None:
+    """Hyperband's decision on a running run; None before its first rung."""
+    rung = store_sweeps.last_rung(db, run["id"]) if config.hyperband else None
+    if rung is None or score["best"] is None:
+        return None
+    peers = store_sweeps.rung_values(db, sweep_id, rung["rung"])
+    return search.judge(config, rung["rung"], rung["value"], score["best"], peers)
+
+
+def observations(db: sqlite3.Connection, config: SweepConfig, sweep_id: int) -> list[Observation]:
+    """What bayes is told, oldest first: results, imputed failures, pending cells."""
+    metric = config.metric
+    assert metric is not None
+    rows = store_sweeps.observed_cells(db, sweep_id, OBSERVED)[::-1]
+    results = [row["best"] for row in rows if row["state"] in ("done", "stopped")]
+    worst = max((r for r in results if r is not None), key=lambda r: metric.sign * r, default=None)
+    told = []
+    for row in rows:
+        value, pending = row["best"], row["state"] in ("leased", "waiting")
+        if pending and metric.impute_while_running == "false":
+            value = None
+        elif pending or row["state"] == "failed" or value is None:
+            way = metric.impute_while_running if pending else metric.impute
+            value = search.impute(metric, way, row["best"], row["latest"], worst)
+        told.append(Observation(json.loads(row["args"]), value, pending and value is None))
+    return told
+
+
+def best(db: sqlite3.Connection, config: SweepConfig, sweep_id: int) -> float | None:
+    """Best value of the metric over all runs of the sweep."""
+    highest = config.metric is not None and config.metric.goal == "maximize"
+    return store_sweeps.best_score(db, sweep_id, highest=highest)
+
+
+def read_anew(db: sqlite3.Connection, config: SweepConfig, sweep_id: int) -> None:
+    """All scores of a sweep whose metric, or rungs, were changed."""
+    for run_id in store_sweeps.attempted_runs(db, sweep_id):
+        store_sweeps.forget_score(db, run_id)
+        run = store_runs.get_run(db, run_id)
+        if run and config.metric:
+            ended = run["state"] in store_runs.ENDED
+            (read_all if ended else read)(db, config, sweep_id, run)

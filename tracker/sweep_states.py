@@ -1,0 +1,229 @@
+"""The life of a sweep: created, changed, paused, ended, taken up again; and its next fresh cell.
+
+PENDING until the first agent comes, then RUNNING. FINISHED when every cell has ended, when the
+target is reached, or on request (`wandb sweep --stop`); CANCELED and PAUSED on request; FAILED when
+every agent that came was sent away. Whatever ended can go on: with more cells, on request
+(`wandb sweep --resume`), or, after FAILED, with another agent.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from typing import Any
+
+from tracker import ids, scores, search, store_runs, store_sweeps, sweep_config
+from tracker.space import Cell, SweepConfig, cell_key, is_cell, values_of
+from tracker.store_runs import Row
+from tracker.store_sweeps import sweep_of
+
+ENDED = ("FINISHED", "CANCELED", "FAILED")
+SETTABLE = ("RUNNING", "PAUSED", "FINISHED", "CANCELED")
+
+config_of = lru_cache(maxsize=128)(sweep_config.parse)
+
+
+def note(
+    db: sqlite3.Connection, sweep_id: int, now: float, kind: str, text: str, run: str | None = None
+) -> None:
+    """Write a decision down, for `explain`."""
+    store_sweeps.insert(db, "decisions", sweep_id=sweep_id, at=now, kind=kind, text=text, run=run)
+
+
+def explain(db: sqlite3.Connection, sweep_id: int) -> list[str]:
+    """Every decision about a sweep, in words, oldest first."""
+    lines = []
+    for row in store_sweeps.decisions(db, sweep_id):
+        time = datetime.fromtimestamp(row["at"], UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        run = f"{row['run']}: " if row["run"] else ""
+        lines.append(f"{time}  {row['kind']:<8}  {run}{row['text']}")
+    return lines
+
+
+# --- created and changed ----------------------------------------------------------------------
+
+
+def create(db: sqlite3.Connection, project_id: int, text: str, now: float, **columns: Any) -> Row:
+    """Make a sweep of a config (YAML); `columns` are further columns of the table `sweeps`."""
+    config = config_of(text)
+    sweep_id = store_sweeps.insert(
+        db,
+        "sweeps",
+        project_id=project_id,
+        name=ids.random_name(),
+        config=text,
+        method=config.method,
+        description=columns.pop("description", None) or config.description,
+        state="PENDING",
+        created_at=now,
+        updated_at=now,
+        **columns,
+    )
+    note(db, sweep_id, now, "created", f"{config.method}, {_size(config)}")
+    return sweep_of(db, sweep_id)
+
+
+def add_prior_runs(db: sqlite3.Connection, sweep: Row, runs: Iterable[Row], now: float) -> None:
+    """Take runs made before into the sweep: a finished one is the result of its cell."""
+    config = config_of(sweep["config"])
+    for run in runs:
+        store_sweeps.add_prior_run(db, sweep["id"], run["id"])
+        logged = json.loads(run["config"])
+        args = {
+            parameter.path[0]: logged[parameter.path[0]].get("value")
+            for parameter in config.parameters
+            if isinstance(logged.get(parameter.path[0]), dict)
+        }
+        known = values_of(config, args) is not None and is_cell(config, args)
+        if run["state"] != "finished" or not known:
+            continue
+        cell_id = store_sweeps.add_cell(db, sweep["id"], Cell(cell_key(args), args), "done")
+        store_sweeps.insert(
+            db,
+            "attempts",
+            sweep_id=sweep["id"],
+            cell_id=cell_id,
+            run_id=run["id"],
+            number=0,
+            leased_at=run["created_at"],
+            ended_at=now,
+            outcome="done",
+        )
+        scores.read_all(db, config, sweep["id"], run)
+        note(db, sweep["id"], now, "prior", f"{describe(args)} is done", run["name"])
+
+
+def reconfigure(db: sqlite3.Connection, sweep: Row, text: str, now: float) -> None:
+    """Give a sweep another config: done cells stay done, failed ones are tried again, cells that
+    are new are added, those that are gone and have no result are dropped."""
+    config = config_of(text)
+    dropped = [
+        cell["id"]
+        for cell in store_sweeps.cells_in(db, sweep["id"], "waiting", "failed", "stopped")
+        if not is_cell(config, json.loads(cell["args"]))
+    ]
+    for cell_id in dropped:
+        store_sweeps.update(db, "cells", cell_id, state="dropped")
+    same_search = config.method == sweep["method"] != "grid"  # a grid is walked from its start
+    cursor = sweep["cursor"] if same_search else 0
+    columns = {"config": text, "method": config.method, "cursor": cursor, "updated_at": now}
+    if config.description is not None:
+        columns["description"] = config.description
+    store_sweeps.update(db, "sweeps", sweep["id"], **columns)
+    gone = f", {len(dropped)} cells dropped" if dropped else ""
+    note(db, sweep["id"], now, "changed", f"{config.method}, {_size(config)}{gone}")
+    reopen(db, sweep["id"], now)
+    old = config_of(sweep["config"])
+    if (config.metric, config.hyperband) != (old.metric, old.hyperband):
+        scores.read_anew(db, config, sweep["id"])
+    sweep = sweep_of(db, sweep["id"])
+    if sweep["state"] in ("FINISHED", "FAILED") and anything_left(db, sweep):
+        _become(db, sweep, "RUNNING", now, "there are cells to run")
+
+
+def reopen(db: sqlite3.Connection, sweep_id: int, now: float) -> None:
+    """Give failed cells all their attempts again."""
+    failed = store_sweeps.cells_in(db, sweep_id, "failed")
+    for cell in failed:
+        columns = {"state": "waiting", "turn": 1, "failures": 0, "interruptions": 0}
+        store_sweeps.update(db, "cells", cell["id"], **columns)
+    if failed:
+        note(db, sweep_id, now, "reopened", f"{len(failed)} failed cells are tried again")
+
+
+def set_state(db: sqlite3.Connection, sweep: Row, state: str, now: float) -> None:
+    """Pause, stop, cancel or resume on request; ValueError for a state that nobody can ask for."""
+    state = state.upper()
+    if state not in SETTABLE:
+        raise ValueError(f"state {state!r} is none of {', '.join(SETTABLE)}")
+    if state != sweep["state"]:
+        _become(db, sweep, state, now, "on request")
+    if state == "CANCELED":
+        for lease in store_sweeps.leases(db, sweep["id"]):
+            store_sweeps.update(
+                db, "attempts", lease["id"], stop_reason="cancel", stop_asked_at=now
+            )
+            store_runs.update_run(db, lease["run_id"], stop_requested=1)
+    if state == "RUNNING":
+        reopen(db, sweep["id"], now)
+        conclude(db, sweep["id"], now)
+
+
+def agent_came(db: sqlite3.Connection, sweep: Row, now: float) -> None:
+    """A sweep that waited for its first agent, or had sent all away, runs."""
+    if sweep["state"] == "PENDING" or (sweep["state"] == "FAILED" and anything_left(db, sweep)):
+        _become(db, sweep, "RUNNING", now, "an agent came")
+
+
+def conclude(db: sqlite3.Connection, sweep_id: int, now: float) -> None:
+    """End a running sweep when every cell has ended."""
+    sweep = sweep_of(db, sweep_id)
+    if sweep["state"] == "RUNNING" and not anything_left(db, sweep):
+        counts = store_sweeps.count_cells(db, sweep_id)
+        text = ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
+        _become(db, sweep, "FINISHED", now, f"every cell has ended ({text or 'none'})")
+
+
+def finish(db: sqlite3.Connection, sweep: Row, now: float, why: str) -> None:
+    """Give out no more cells; what runs goes on."""
+    if sweep["state"] in ("PENDING", "RUNNING", "PAUSED"):
+        _become(db, sweep, "FINISHED", now, why)
+
+
+def give_up(db: sqlite3.Connection, sweep: Row, now: float) -> None:
+    """End a running sweep that has no agent left because all were dismissed."""
+    _become(db, sweep, "FAILED", now, "every agent was dismissed; start one to go on")
+
+
+def _become(db: sqlite3.Connection, sweep: Row, state: str, now: float, why: str) -> None:
+    store_sweeps.update(db, "sweeps", sweep["id"], state=state, updated_at=now)
+    note(db, sweep["id"], now, "state", f"{sweep['state']} -> {state}: {why}")
+
+
+# --- cells ------------------------------------------------------------------------------------
+
+
+def fresh_cell(db: sqlite3.Connection, sweep: Row) -> int | None:
+    """Hand out a cell that never was; None where there is none left."""
+    config = config_of(sweep["config"])
+    if config.run_cap is not None and sweep["handed_out"] >= config.run_cap:
+        return None
+    suggestion = search.suggest(
+        config,
+        seed=sweep["name"],
+        cursor=sweep["cursor"],
+        seen=partial(store_sweeps.is_seen, db, sweep["id"]),
+        observations=partial(scores.observations, db, config, sweep["id"]),
+    )
+    if suggestion is None:
+        return None
+    cell_id = store_sweeps.add_cell(db, sweep["id"], suggestion.cell, "waiting")
+    handed_out = sweep["handed_out"] + 1
+    columns = {"cursor": suggestion.cursor, "handed_out": handed_out}
+    store_sweeps.update(db, "sweeps", sweep["id"], **columns)
+    return cell_id
+
+
+def anything_left(db: sqlite3.Connection, sweep: Row) -> bool:
+    """Whether some cell has not ended, handed out or not."""
+    if store_sweeps.any_cell(db, sweep["id"], "waiting", "leased"):
+        return True
+    config = config_of(sweep["config"])
+    if config.run_cap is not None and sweep["handed_out"] >= config.run_cap:
+        return False
+    seen = partial(store_sweeps.is_seen, db, sweep["id"])
+    return search.any_left(config, cursor=sweep["cursor"], seen=seen)
+
+
+def describe(args: dict[str, Any]) -> str:
+    """A cell in words: `fusion=add, seed=0`."""
+    text = ", ".join(f"{name}={json.dumps(value)}" for name, value in args.items())
+    text = text.replace('"', "")
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def _size(config: SweepConfig) -> str:
+    return "cells without end" if config.expected is None else f"{config.expected} cells"
