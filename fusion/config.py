@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -41,12 +41,48 @@ class ConfigError(Exception):
         super().__init__("\n".join(f"{key}: {text}" for key, text in self.problems.items()))
 
 
-class RunConfig(BaseModel):
-    """What defines one training run. The defaults are the `default` budget."""
+Kind = TypeVar("Kind", bound="Config")
+
+
+class Config(BaseModel):
+    """What defines an experiment: frozen fields, each with a help text below it."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _number(cls, value: Any, info: Any) -> Any:
+        """Accept numbers in any notation (YAML reads 1e-4 as a string), but no booleans."""
+        if cls.model_fields[info.field_name].annotation not in (int, float):
+            return value
+        if isinstance(value, bool):
+            raise ValueError("a boolean is no number")
+        return float(value) if isinstance(value, str) and not _is_int(value) else value
+
+    @field_validator("data", check_fields=False)
+    @classmethod
+    def _data(cls, value: str) -> str:
+        profile, colon, numbers = value.partition(":")
+        if value.strip() and (not colon or "/" in profile):
+            return value  # a folder
+        pairs = re.fullmatch(r"(\d+)(?::\d+)?", numbers)
+        if profile not in PROFILES or pairs is None:
+            raise ValueError("no such spec")
+        if int(pairs[1]) < MIN_PAIRS or int(pairs[1]) % 2:
+            raise ValueError("no such number of pairs")
+        return value
+
+    @property
+    def digest(self) -> str:
+        """Hash of all fields (64 hex digits): equal for equal experiments, whatever was typed."""
+        text = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class RunConfig(Config):
+    """What defines one training run. The defaults are the `default` budget."""
 
     data: str = "fusion:4000:0"
     """Data set: a folder, or PROFILE:PAIRS[:SEED] to generate (profiles study, fusion, bind)."""
@@ -84,87 +120,59 @@ class RunConfig(BaseModel):
     schedule: Schedule = "cosine"
     """Learning rate over the steps: cosine warms up, then decays to zero; constant stays."""
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _number(cls, value: Any, info: Any) -> Any:
-        """Accept numbers in any notation (YAML reads 1e-4 as a string), but no booleans."""
-        if _kind(info.field_name) not in (int, float):
-            return value
-        if isinstance(value, bool):
-            raise ValueError("a boolean is no number")
-        return float(value) if isinstance(value, str) and not _is_int(value) else value
-
-    @field_validator("data")
-    @classmethod
-    def _data(cls, value: str) -> str:
-        profile, colon, numbers = value.partition(":")
-        if value.strip() and (not colon or "/" in profile):
-            return value  # a folder
-        pairs = re.fullmatch(r"(\d+)(?::\d+)?", numbers)
-        if profile not in PROFILES or pairs is None:
-            raise ValueError("no such spec")
-        if int(pairs[1]) < MIN_PAIRS or int(pairs[1]) % 2:
-            raise ValueError("no such number of pairs")
-        return value
-
-    @property
-    def digest(self) -> str:
-        """Hash of all fields (64 hex digits): equal for equal experiments, whatever was typed."""
-        text = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
-
     @property
     def name(self) -> str:
         """A readable name that is unique to this configuration, fit for a folder."""
         return f"{self.fusion}-{self.downsample}-seed{self.seed}-{self.digest[:8]}"
 
 
-def check(values: Mapping[str, Any]) -> RunConfig:
-    """Return the RunConfig of `values`; fields that are left out take their defaults.
+@overload
+def check(values: Mapping[str, Any]) -> RunConfig: ...
+@overload
+def check(values: Mapping[str, Any], kind: type[Kind]) -> Kind: ...
+def check(values: Mapping[str, Any], kind: type[Config] = RunConfig) -> Config:
+    """Return the config of `values`; fields that are left out take their defaults.
 
     Raises ConfigError that lists every bad key with its value, what is allowed, and for a typo the
     nearest known word.
     """
+    values = {str(key): value for key, value in values.items()}
     try:
-        return RunConfig(**{str(key): value for key, value in values.items()})
+        return kind(**values)
     except ValidationError as error:
         problems = {}
         for item in error.errors():
             key = str(item["loc"][0])
             if item["type"] == "extra_forbidden":
-                problems[key] = f"unknown{suggest(key, RunConfig.model_fields)}"
+                problems[key] = f"unknown{suggest(key, kind.model_fields)}"
             else:
-                problems[key] = f"{values[key]!r} is not allowed; allowed: {allowed(key)}"
-                problems[key] += _suggest_value(key, values[key])
+                problems[key] = f"{values[key]!r} is not allowed; allowed: {allowed(key, kind)}"
+                problems[key] += _suggest_value(key, values[key], kind)
         raise ConfigError(problems) from None
 
 
-def allowed(name: str) -> str:
+def allowed(name: str, kind: type[Config] = RunConfig) -> str:
     """Say in words which values the field `name` takes."""
     if name == "data":
         return DATA_ALLOWED
-    choices = choices_of(name)
+    choices = choices_of(name, kind)
     if choices:
         return ", ".join(choices)
-    if _kind(name) is bool:
+    field = kind.model_fields[name]
+    if field.annotation is bool:
         return "true, false"
-    text = "a whole number" if _kind(name) is int else "a number"
+    text = "a whole number" if field.annotation is int else "a number"
     words = {"ge": "from", "gt": "above", "le": "up to", "lt": "below"}
-    for bound in RunConfig.model_fields[name].metadata:
+    for bound in field.metadata:
         for attribute, word in words.items():
             if getattr(bound, attribute, None) is not None:
                 text += f" {word} {getattr(bound, attribute)}"
     return text
 
 
-def choices_of(name: str) -> tuple[str, ...]:
+def choices_of(name: str, kind: type[Config] = RunConfig) -> tuple[str, ...]:
     """Return the closed list of values of the field `name`, or () where it has none."""
-    return get_args(RunConfig.model_fields[name].annotation)
-
-
-def is_switch(name: str) -> bool:
-    """Return whether the field `name` is a boolean, so that its flag needs no value."""
-    return _kind(name) is bool
+    return get_args(kind.model_fields[name].annotation)
 
 
 def suggest(word: str, known: Any) -> str:
@@ -173,17 +181,13 @@ def suggest(word: str, known: Any) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
 
 
-def _suggest_value(name: str, value: Any) -> str:
-    choices = choices_of(name)
+def _suggest_value(name: str, value: Any, kind: type[Config]) -> str:
+    choices = choices_of(name, kind)
     if name == "data":
         profile, colon, rest = str(value).partition(":")
         choices = [f"{known}{colon}{rest}" for known in PROFILES] if profile not in PROFILES else []
     near = difflib.get_close_matches(str(value), choices, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _kind(name: str) -> Any:
-    return RunConfig.model_fields[name].annotation
 
 
 def _is_int(text: str) -> bool:

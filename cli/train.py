@@ -1,0 +1,189 @@
+"""`runner.py train`: build and train one model; what a person types and every agent calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.flags import ConfigCommand, config_from
+from cli.servers import ROOT, choose, user_base_url
+from fusion.config import RunConfig
+
+if TYPE_CHECKING:
+    import torch
+
+    from fusion.dataset import Data
+    from fusion.tracking import Tracking
+
+DEFAULT_PROJECT = "fusion"
+
+
+class ServerMissingError(Exception):
+    """--tracking online without a server."""
+
+    exit_code = 2
+
+
+class Stop:
+    """SIGTERM and SIGINT: in training, the step ends and a checkpoint is written; else at once."""
+
+    def __init__(self) -> None:
+        self.signum = 0
+        self.training = False
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, self._on_signal)
+
+    def _on_signal(self, signum: int, frame: object) -> None:
+        again, self.signum = bool(self.signum), signum
+        if again or not self.training:
+            raise SystemExit(128 + signum)
+
+    def __call__(self) -> bool:
+        return bool(self.signum)
+
+
+@click.command(cls=ConfigCommand, kind=RunConfig)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder of the run (default: runs/ and WANDB_RUN_ID, or a name of the configuration).",
+)
+@click.option(
+    "--tracking",
+    type=click.Choice(["online", "offline", "disabled"]),
+    help="Where to log: to the W&B server in use, to files for `wandb sync`, or nowhere (default: "
+    "WANDB_MODE, or online in a sweep or where a server is configured, else disabled).",
+)
+@click.option("--project", help="W&B project outside of a sweep (default: WANDB_PROJECT, fusion).")
+@click.option("--name", help="Display name of the W&B run.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads (default: torch's own).")
+def command(**values: Any) -> None:
+    """Train one model and evaluate its best epoch.
+
+    Started again with the same configuration and output, it goes on where it was stopped; a
+    finished run is not trained again. Exit codes: 0 finished, 1 diverged (0 in a sweep, where that
+    is a result), 2 for what a person can fix, 128+n after signal n.
+    """
+    config = config_from(values, RunConfig)
+    stop = Stop()
+    mode = tracking_mode(values["tracking"])
+
+    from fusion import output, training
+
+    folder: Path = values["output"] or ROOT / "runs" / os.environ.get("WANDB_RUN_ID", config.name)
+    training.prepare_process(values["threads"])
+    device = training.pick_device(values["device"])
+
+    def waiting() -> None:
+        click.echo(f"another process trains in {folder}; waiting for it")
+
+    with output.claim(folder, config, waiting):
+        summary = output.read_summary(folder)
+        if summary is not None:
+            click.echo(f"finished already: {folder}; nothing is trained or written again")
+            with _tracking(mode, config, folder, values) as tracking:
+                for row in output.read_history(folder):
+                    tracking.log(row)
+                tracking.publish(summary, folder)
+        else:
+            from fusion.dataset import load
+
+            data = load(
+                config.data,
+                split=config.split,
+                train_pairs=config.train_pairs,
+                align=config.align,
+                device=device,
+            )
+            with _tracking(mode, config, folder, values) as tracking:
+                summary = _train(config, data, device, folder, tracking, stop)
+            click.echo(f"wrote {folder}: {', '.join(_written(folder))}")
+    if summary["diverged"] and "WANDB_SWEEP_ID" not in os.environ:
+        raise SystemExit(1)
+
+
+def tracking_mode(asked: str | None) -> str:
+    """Decide where to log, and make sure that a server can be reached if it is to be online."""
+    in_sweep = "WANDB_SWEEP_ID" in os.environ
+    url = user_base_url()
+    default = os.environ.get("WANDB_MODE") or ("online" if in_sweep or url else "disabled")
+    mode = asked or default
+    if mode != "online":
+        click.echo(f"tracking: {mode}")
+        return mode
+    if url is None:
+        raise ServerMissingError(
+            "--tracking online: no W&B server is configured. Start the embedded one with\n"
+            '  eval "$(python runner.py env)"\n'
+            "or log in with `wandb login`, or use --tracking offline or --tracking disabled"
+        )
+    click.echo(choose(None, None).line)
+    return mode
+
+
+def _tracking(mode: str, config: RunConfig, folder: Path, values: dict[str, Any]) -> Tracking:
+    from fusion import tracking
+
+    project = values["project"] or os.environ.get("WANDB_PROJECT", DEFAULT_PROJECT)
+    return tracking.start(mode, config, folder, project=project, name=values["name"])
+
+
+def _train(
+    config: RunConfig,
+    data: Data,
+    device: torch.device,
+    folder: Path,
+    tracking: Tracking,
+    stop: Stop,
+) -> dict[str, Any]:
+    """Train, write the results, send them; return the summary."""
+    from fusion import measure, output, training
+
+    sizes = ", ".join(f"{len(part.ids)} {name}" for name, part in data.parts.items())
+    click.echo(f"{config.name}: {sizes} pairs, on {device}")
+    history: list[dict[str, float]] = []
+
+    def log(row: dict[str, float]) -> None:
+        history.append(row)
+        output.write_history(folder, history)
+        tracking.log(row)
+        click.echo(_line(row, config.epochs))
+
+    stop.training = True
+    path = folder / output.CHECKPOINT
+    try:
+        result = training.fit(config, data, device=device, checkpoint_path=path, log=log, stop=stop)
+    except training.StoppedError as error:
+        click.echo(f"{error}; checkpoint in {folder}; the same command goes on from there")
+        raise SystemExit(128 + stop.signum) from None
+    stop.training = False
+
+    costs = measure.costs(config) | training.speed(result.history, len(data.parts["train"].ids))
+    costs["peak_memory_mib"] = measure.peak_memory_mib(device)
+    provenance = measure.provenance(device, data.hashes)
+    summary = output.summarise(result, costs, provenance)
+    if result.diverged:
+        click.echo(f"diverged in epoch {len(result.history) + 1}: loss or gradient not finite")
+    else:
+        output.write_results(folder, config, result, data.parts[result.part], summary)
+    output.write_summary(folder, summary)
+    tracking.publish(summary, folder)
+    return summary
+
+
+def _line(row: dict[str, float], epochs: int) -> str:
+    return (
+        f"epoch {row['epoch']}/{epochs}  train/loss {row['train/loss']:.4f}  "
+        f"val/loss {row['val/loss']:.4f}  val/accuracy {row['val/accuracy']:.3f}  "
+        f"{row['epoch_seconds']:.1f} s"
+    )
+
+
+def _written(folder: Path) -> list[str]:
+    names = ["summary.json", "predictions.csv", "weights.safetensors"]
+    return [name for name in names if (folder / name).exists()]
