@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -41,4 +42,6 @@ def prepare_environment() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    # `python3` of a sweep's command is this interpreter, not another one without the packages.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     Path(os.environ["WANDB_DIR"]).mkdir(parents=True, exist_ok=True)

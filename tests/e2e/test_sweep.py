@@ -33,9 +33,8 @@ def test_a_sweep_runs_to_its_report_and_only_missing_cells_run_again(checkout):
     assert output.startswith("W&B server: http://127.0.0.1:")
     assert output.splitlines()[-1].startswith("wrote ")
     report = checkout.report(NAME)
-    assert report["grid"] == {
-        "expected": 4, "done": 4, "failed": 0, "running": 0, "missing": 0, "duplicates": 0,
-    }  # fmt: skip
+    counts = {"expected": 4, "done": 4, "failed": 0, "running": 0, "missing": 0, "duplicates": 0}
+    assert report["grid"].items() >= counts.items()
     assert (checkout.root / "reports" / NAME / "report.md").read_text().strip()
 
     again = checkout.runner(*TINY, "--seeds", "1")
