@@ -53,7 +53,7 @@ def _answer(
         needs=needs if missing else "",
         parts=parts,
         published=dict(claim.published.items()),
-        ours=_ours(claim, grid) if claim.sweep == known else {},
+        ours=_ours(claim, grid, costs) if claim.sweep == known else {},
     )
 
 
@@ -142,15 +142,20 @@ def _ratio_parts(claim: plan.Ratios, costs: list[schema.CostRatio]) -> list[sche
     return parts
 
 
-def _ours(claim: plan.Claim, grid: Grid) -> dict[str, float | None]:
-    """Our means of the claim's metric, in the cells that its contrasts name."""
-    wanted = {key(item) for part in claim.contrasts for item in (part.a, part.b)}
-    means: dict[str, float | None] = {}
+def _ours(claim: plan.Claim, grid: Grid, costs: list[schema.CostRatio]) -> dict[str, float | None]:
+    """Our figures under the names of the published ones: means of cells, or ratios of costs."""
+    figures: dict[str, float | None] = {}
     for cell in grid.cells:
-        if key(cell.config) in wanted:
+        if cell.label in claim.published and claim.metric:
             values = _quality(cell, claim.metric)
-            means[cell.label] = sum(values) / len(values) if values else None
-    return means
+            figures[cell.label] = sum(values) / len(values) if values else None
+    if claim.ratios is not None:
+        for cost in costs:
+            rest = [str(v) for axis, v in cost.a.items() if axis != claim.ratios.axis]
+            name = f"{' · '.join(rest)} {cost.metric}"
+            if cost.a.get(claim.ratios.axis) == claim.ratios.a and name in claim.published:
+                figures[name] = cost.ratio
+    return figures
 
 
 def _quality(cell: Cell, metric: str) -> list[float]:

@@ -34,8 +34,7 @@ MAX_OTHER = 12
 
 def build(snapshot: Snapshot, snapshot_file: str = "snapshot.json.gz") -> schema.Report:
     """All numbers of the report of `snapshot`."""
-    grid = cells.arrange(snapshot)
-    design = plan.plan(snapshot, grid)
+    grid, design = arrange(snapshot)
     data = Data(snapshot, grid)
     judged, costs_known, others = report_metrics(snapshot, grid, design)
     pairs = plan.cell_pairs(design, grid)
@@ -72,6 +71,12 @@ def build(snapshot: Snapshot, snapshot_file: str = "snapshot.json.gz") -> schema
         provenance=provenance(snapshot, grid, snapshot_file),
     )
     return report.model_copy(update={"warnings": warnings(report, data, judged)})
+
+
+def arrange(snapshot: Snapshot) -> tuple[Grid, SweepPlan]:
+    """Cells and plan; the axis of the question varies fastest."""
+    design = plan.plan(snapshot, cells.arrange(snapshot))
+    return cells.arrange(snapshot, last=design.axis), design
 
 
 def count_verdicts(compared: list[schema.Contrast]) -> dict[str, dict[str, int]]:

@@ -114,8 +114,11 @@ def diverged(run: Run) -> bool:
     return any(loss is not None and not math.isfinite(loss) for loss in losses)
 
 
-def arrange(snapshot: Snapshot) -> Grid:
-    """Sort the snapshot's runs into the cells of its sweep."""
+def arrange(snapshot: Snapshot, last: str = "") -> Grid:
+    """Sort the snapshot's runs into the cells of its sweep.
+
+    `last` names the axis that varies fastest, so that the cells that are compared stand together.
+    """
     config = snapshot.sweep.get("config") or {}
     points = None
     if config.get("method", "grid") == "grid":
@@ -124,6 +127,8 @@ def arrange(snapshot: Snapshot) -> Grid:
         except grid.GridError:
             points = None
     axes = _axes(config, points)
+    if last in axes:
+        axes = {name: values for name, values in axes.items() if name != last} | {last: axes[last]}
     cells: dict[str, Cell] = {}
     for point in points or []:
         cell = _cell(cells, {axis: grid.canonical(point[axis]) for axis in axes}, axes)
@@ -137,6 +142,12 @@ def arrange(snapshot: Snapshot) -> Grid:
             unexpected.append(run)
             continue
         _place(_cell(cells, found, axes), run, points is not None, unexpected)
+    if points is not None:
+        rank = {axis: {grid.key(v): i for i, v in enumerate(axes[axis])} for axis in axes}
+        places = sorted(
+            cells.values(), key=lambda c: [rank[a][grid.key(c.config[a])] for a in axes]
+        )
+        cells = {grid.key(cell.config): cell for cell in places}
     cap = grid.canonical(config.get("run_cap"))
     return Grid(
         axes,
@@ -176,6 +187,15 @@ def _cell(cells: dict[str, Cell], config: dict[str, Any], axes: dict[str, list[A
     if place not in cells:
         cells[place] = Cell(config, cell_label(config, axes))
     return cells[place]
+
+
+def _in_order(cells: dict[str, Cell], axes: dict[str, list[Any]]) -> dict[str, Cell]:
+    ranks = {axis: {grid.key(v): i for i, v in enumerate(values)} for axis, values in axes.items()}
+
+    def place(item: tuple[str, Cell]) -> list[int]:
+        return [rank[grid.key(item[1].config[axis])] for axis, rank in ranks.items()]
+
+    return dict(sorted(cells.items(), key=place))
 
 
 def cell_label(config: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> str:

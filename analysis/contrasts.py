@@ -12,10 +12,9 @@ from analysis.cells import Cell
 from analysis.compare import Data
 from analysis.metrics import Metric
 from analysis.plan import SweepPlan, last_word
-from analysis.text import fmt
 
-LOOK_LEVEL = 0.05
 FAMILY_SEEDS = 3
+MANY = "more than 1000 seeds"
 
 
 @dataclass
@@ -147,7 +146,7 @@ def _contrast(
     welch = stats.welch(np.array(list(values_a.values())), np.array(list(values_b.values())))
     bca = stats.bca(np.array(list(item.deltas.values()))) or (math.nan, math.nan)
     undecided = ruling.name in verdict.UNDECIDED
-    needed = stats.seeds_needed(paired.delta, paired.sd) if undecided else None
+    needed, corrected = seeds_needed(item, family) if undecided else (None, None)
     equivalence = facts.equivalence or (math.nan, math.nan)
     return schema.Contrast(
         a=item.a.config,
@@ -172,7 +171,8 @@ def _contrast(
         equivalence_high=equivalence[1],
         detectable=stats.detectable(paired.n) * paired.sd,
         seeds_needed=needed,
-        needs=needs(item, needed) if undecided else "",
+        seeds_needed_family=corrected,
+        needs=needs(item, needed, corrected) if undecided else "",
         unmatched_a=[seed for seed in values_a if seed not in values_b],
         unmatched_b=[seed for seed in values_b if seed not in values_a],
         welch_delta=welch[0],
@@ -200,20 +200,29 @@ def crossed_interval(
     )  # fmt: skip
 
 
-def needs(item: Draft, seeds: int | None) -> str:
+def seeds_needed(item: Draft, family: int) -> tuple[int | None, int | None]:
+    """Seeds for the observed Δ: for this contrast alone, and at the level of the whole family."""
+    paired = item.paired
+    fixed = float(item.crossed.var_examples) if item.crossed is not None else 0.0
+    levels = (stats.ALPHA, stats.ALPHA / max(family, 1))
+    alone, corrected = (
+        stats.seeds_needed(paired.delta, paired.sd, var_examples=fixed, alpha=level)
+        for level in levels
+    )
+    return alone, corrected
+
+
+def needs(item: Draft, alone: int | None, corrected: int | None) -> str:
     """What would resolve a difference as large as the observed one, in words."""
     paired = item.paired
     if paired.n < verdict.MIN_SEEDS:
         return f"at least {verdict.MIN_SEEDS} seeds of both cells"
-    if item.crossed is not None:
-        floor = float(stats.quantile(np.inf)) * math.sqrt(float(item.crossed.var_examples))
-        if floor >= abs(paired.delta):
-            return "more test examples: on these, no number of seeds resolves the observed Δ"
-    if seeds is None:
-        return "more than 1000 seeds for the observed Δ"
-    if seeds <= paired.n:
-        return "the observed Δ is at the edge of what these seeds detect"
-    return f"{seeds} seeds for the observed Δ ({fmt(seeds - paired.n)} more per cell)"
+    if alone is None:
+        examples = item.crossed is not None and stats.seeds_needed(paired.delta, paired.sd)
+        return "more examples: seeds alone do not resolve Δ here" if examples else MANY
+    if corrected is None:
+        return f"{alone} seeds alone, {MANY} in the family"
+    return f"{alone} seeds alone, {corrected} in the family"
 
 
 def at_chance(item: Draft) -> float:

@@ -58,8 +58,8 @@ def _quality(part: str) -> list[Metric]:
 
 
 COSTS = [
-    Metric("parameters", "parameters", "count", "lower", "cost"),
-    Metric("flops_per_sample", "FLOPs per sample", "FLOP", "lower", "cost"),
+    Metric("parameters", "parameters", "", "lower", "cost"),
+    Metric("flops_per_sample", "FLOPs per sample", "", "lower", "cost"),
     Metric("epoch_seconds", "time per epoch", "s", "lower", "cost"),
     Metric("samples_per_second", "throughput", "samples/s", "higher", "cost"),
     Metric("peak_memory_mib", "peak memory", "MiB", "lower", "cost"),

@@ -21,6 +21,7 @@ def warnings(report: schema.Report, data: Data, judged: list[Metric]) -> list[st
         *incomparable(report),
         *leaks(report),
         *definitions(data, judged),
+        *without_predictions(data, judged),
         *environment(report),
         *saturation(report),
         *few_seeds(report),
@@ -94,6 +95,19 @@ def definitions(data: Data, judged: list[Metric]) -> list[str]:
                 f"({listing(wrong, 3)})."
             )
     return lines
+
+
+def without_predictions(data: Data, judged: list[Metric]) -> list[str]:
+    """Runs without per-example predictions: their contrasts speak about this test set alone."""
+    parts = {metric.part for metric in judged if metric.per_example is not None}
+    runs = compare.counted(data.grid)
+    lacking = [r.id for r in runs if r.predictions is None or r.predictions.part not in parts]
+    if not parts or not lacking:
+        return []
+    return [
+        f"{len(lacking)} finished runs have no predictions per example ({listing(lacking, 3)}); "
+        "their contrasts take the test set as given."
+    ]
 
 
 def environment(report: schema.Report) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis import stats
 from analysis.cells import Cell, Grid
@@ -20,6 +21,7 @@ from analysis.plots import (
     MAX_ROWS,
     caption,
     figure,
+    set_scale,
     shorten,
     styled,
     wide_range,
@@ -49,8 +51,8 @@ def curves(report: Report, grid: Grid) -> Figure | None:
     everything = [v for c in shown for r in c.runs.values() for v in _curve(r, x_name, name)[1]]
     for panel, cell in zip(panels.flat, shown, strict=False):
         _curve_panel(panel, cell, x_name, name)
-        if wide_range(everything):
-            panel.set_yscale("log")
+        set_scale(panel, everything, "y")
+        panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     for panel in list(panels.flat)[len(shown) :]:
         panel.set_visible(False)
     made.supylabel(describe(name).axis_title, fontsize=10)
@@ -212,8 +214,7 @@ def search(report: Report) -> Figure | None:
         y = [c.metrics[report.primary].mean for c in cells]
         panel.plot(x, [math.nan if v is None else v for v in y], "o", ms=4, color=COLOURS[0],
                    alpha=0.6, mew=0)  # fmt: skip
-        if wide_range(x):
-            panel.set_xscale("log")
+        set_scale(panel, x, "x")
         panel.set_xlabel(shorten(axis))
     panels[0].set_ylabel(describe(report.primary).axis_title)
     return made

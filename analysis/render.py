@@ -19,7 +19,7 @@ from analysis import text
 from analysis.cells import cell_label, display
 from analysis.grid import key
 from analysis.metrics import describe
-from analysis.schema import CellReport, Contrast, CostRatio, Report
+from analysis.schema import CellReport, ClaimAnswer, Contrast, CostRatio, Dominance, Report
 
 TEMPLATES = Path(__file__).with_name("templates")
 ROWS = 60  # rows of a table in the Markdown; the CSV twin has them all
@@ -68,7 +68,7 @@ def _environment() -> jinja2.Environment:
         "show": lambda value: text.escape(display(value)),
         "link": link,
     }
-    environment.globals |= {"span": text.span, "metric": text.fmt_metric}
+    environment.globals |= {"span": text.span, "with_span": text.with_span}
     return environment
 
 
@@ -104,11 +104,7 @@ class View:
         stats = cell.metrics.get(name)
         if stats is None or stats.mean is None:
             return text.NONE
-        value = text.fmt_metric(name, stats.mean)
-        if stats.sd == 0:
-            return f"{value} ({stats.n})"
-        half = f" ± {text.fmt(stats.half)}" if stats.half is not None else ""
-        return f"{value}{half} ({stats.n})"
+        return f"{text.plus_minus(name, stats.mean, stats.half)} ({stats.n})"
 
     def contrasts(self, metric: str) -> list[Contrast]:
         """Contrasts of one metric."""
@@ -149,6 +145,17 @@ class View:
     def _against_baseline(self) -> dict[tuple[str, str, str, str], Contrast]:
         axis = next(iter(self.report.baseline))
         return {(key(c.a), c.metric, axis, key(c.b.get(axis))): c for c in self.report.contrasts}
+
+    def claims_here(self) -> list[ClaimAnswer]:
+        """Claims that have comparisons or figures in this sweep."""
+        return [claim for claim in self.report.claims if claim.parts or claim.ours]
+
+    def dominances(self) -> list[list[Dominance]]:
+        """Cells that dominate others, the costs of each pair together."""
+        rows: dict[tuple[str, str], list[Dominance]] = {}
+        for item in self.report.pareto:
+            rows.setdefault((item.a_label, item.b_label), []).append(item)
+        return list(rows.values())
 
     def cost_rows(self) -> list[list[CostRatio]]:
         """Cost ratios of each pair of cells, in the order of the metrics."""

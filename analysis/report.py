@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis import build, cells, panels, plots, render, snapshot, verdict
+from analysis import build, panels, plots, render, snapshot, verdict
 from analysis.schema import Report
 from analysis.snapshot import Snapshot
 
@@ -22,6 +22,10 @@ class ReportError(Exception):
     """A report that cannot be made, or that was asked to be complete and is not."""
 
     exit_code = 2
+
+    def __init__(self, message: str, written: Path = Path()) -> None:
+        super().__init__(message)
+        self.written = written
 
 
 class IncompleteError(ReportError):
@@ -85,7 +89,7 @@ def write(taken: Snapshot, folder: Path) -> Report:
     folder.mkdir(parents=True, exist_ok=True)
     snapshot.save(taken, folder / SNAPSHOT)
     made = build.build(taken, SNAPSHOT)
-    grid = cells.arrange(taken)
+    grid, _ = build.arrange(taken)
     figures = {
         "results.png": plots.results(made),
         "forest.png": plots.forest(made),
@@ -155,17 +159,19 @@ def slug(name: str) -> str:
 
 def check(made: Report, folder: Path, strict: bool) -> None:
     """Raise what the exit code says; the report is already written."""
-    where = f"report written to {folder / 'report.md'}"
+    written = folder / "report.md"
+    where = f"report written to {written}"
     if made.grid.done == 0:
-        raise NothingComparableError(f"no run of the sweep has finished; {where}")
+        raise NothingComparableError(f"no run of the sweep has finished; {where}", written)
     if made.contrasts and all(c.verdict == verdict.NOT_COMPARABLE for c in made.contrasts):
         keys = sorted({key for c in made.contrasts for key in c.differing})
         raise NothingComparableError(
-            f"no two cells may be compared: runs differ in {', '.join(keys)}; {where}"
+            f"no two cells may be compared: runs differ in {', '.join(keys)}; {where}", written
         )
     if strict and made.grid.done < made.grid.expected:
         raise IncompleteError(
-            f"--strict: {made.grid.done} of {made.grid.expected} cells × seeds are done; {where}"
+            f"--strict: {made.grid.done} of {made.grid.expected} cells × seeds are done; {where}",
+            written,
         )
 
 

@@ -246,7 +246,10 @@ class Contrast(Model):
     detectable: Number
     """Minimum |Δ| that n seeds find with 80 % power."""
     seeds_needed: int | None
-    """Seeds at which a difference as large as the observed one is found with 80 % power."""
+    """Where undecided: seeds at which a difference as large as the observed one is found with 80 %
+    power, counting the variance that these examples leave; null above 1000."""
+    seeds_needed_family: int | None
+    """The same at the level alpha / family that the correction asks for at worst."""
     needs: str
     """Where undecided: what would be needed (seeds, or examples), in words."""
     unmatched_a: list[str]

@@ -207,14 +207,30 @@ def detectable(n: int, alpha: float = ALPHA, power: float = POWER) -> float:
     return float(optimize.brentq(missing, 1e-6, 100.0))  # type: ignore[arg-type]
 
 
-def seeds_needed(delta: float, sd: float, *, limit: int = 1000) -> int | None:
-    """Seeds at which an effect of size |delta| is found with 80 % power; None above `limit`."""
-    if not (sd > 0 and abs(delta) > 0) or detectable(limit) * sd > abs(delta):
+def seeds_needed(
+    delta: float,
+    sd: float,
+    *,
+    var_examples: float = 0.0,
+    alpha: float = ALPHA,
+    limit: int = 1000,
+) -> int | None:
+    """Seeds at which an effect of size |delta| is found with 80 % power; None above `limit`.
+
+    var_examples is the part of the variance of Δ that comes from the examples and stays.
+    """
+    if not (sd > 0 and abs(delta) > 0):
+        return None
+
+    def found(n: int) -> bool:
+        return detectable(n, alpha) * math.sqrt(sd**2 + n * var_examples) <= abs(delta)
+
+    if not found(limit):
         return None
     low, high = 2, limit
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if detectable(middle) * sd <= abs(delta) else (middle + 1, high)
+        low, high = (low, middle) if found(middle) else (middle + 1, high)
     return low
 
 

@@ -9,23 +9,67 @@ from typing import Any
 from analysis.metrics import FP32_RESOLUTION
 
 NONE = "–"
-MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$])")
+TINY = 1e-3  # values below are written with an exponent
+MARKUP = re.compile(r"([\\`*<>|~$]|(?<!\w)_|_(?!\w)|(?<=\])[(:\[])")
 
 
-def fmt(value: float | None) -> str:
-    """Four significant digits; whole numbers in full; a dash for what is undefined."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+def known(value: float | None) -> bool:
+    """Whether there is a number to show."""
+    return value is not None and math.isfinite(value)
+
+
+def fmt(value: float | None, digits: int = 4) -> str:
+    """`digits` significant digits; whole numbers in full; a dash for what is undefined."""
+    if value is None or not math.isfinite(value):
         return NONE
     if isinstance(value, int) or (value == int(value) and abs(value) < 1e15):
         return str(int(value))
-    return f"{value:.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+
+
+def aligned(values: list[float], width: float, digits: int) -> list[str]:
+    """Values to the decimal place at which `width` has `digits` significant digits."""
+    if not width > 0 or max(map(abs, values)) < TINY:
+        return [fmt(value, 3) for value in values]
+    decimals = max(0, digits - 1 - math.floor(math.log10(width)))
+    return [f"{value:.{decimals}f}".replace("-0." + "0" * decimals, "0." + "0" * decimals)
+            if round(value, decimals) == 0 and decimals else f"{value:.{decimals}f}"
+            for value in values]  # fmt: skip
 
 
 def fmt_metric(metric: str, value: float | None) -> str:
     """As fmt(), with losses that fp32 cannot tell from zero named as such."""
-    if value is not None and metric.split("/")[-1] == "loss" and abs(value) < FP32_RESOLUTION:
-        return "below fp32 resolution"
-    return fmt(value)
+    return _unresolved(metric, value) or fmt(value)
+
+
+def _unresolved(metric: str, value: float | None) -> str:
+    if value is None or metric.split("/")[-1] != "loss" or abs(value) >= FP32_RESOLUTION:
+        return ""
+    return "below fp32 resolution"
+
+
+def plus_minus(metric: str, mean: float | None, half: float | None) -> str:
+    """mean ± half, the half-width with two digits; the mean alone where there is no spread."""
+    if mean is None or half is None or not half > 0 or _unresolved(metric, mean):
+        return fmt_metric(metric, mean)
+    return " ± ".join(aligned([mean, half], half, 2))
+
+
+def span(low: float | None, high: float | None) -> str:
+    """An interval in brackets; a dash where it is undefined."""
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return NONE
+    return f"[{', '.join(aligned([low, high], high - low, 3))}]"
+
+
+def with_span(value: float | None, low: float | None, high: float | None) -> str:
+    """A value and its interval to the same decimal place; the value alone without one."""
+    if value is None or low is None or high is None:
+        return fmt(value)
+    if not all(map(math.isfinite, (value, low, high))) or not high > low:
+        return fmt(value)
+    first, *ends = aligned([value, low, high], high - low, 3)
+    return f"{first} [{', '.join(ends)}]"
 
 
 def fmt_p(value: float | None) -> str:
@@ -35,17 +79,9 @@ def fmt_p(value: float | None) -> str:
     return f"{value:.2g}"
 
 
-def span(low: float | None, high: float | None) -> str:
-    """An interval in brackets; a dash where it is undefined."""
-    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
-        return NONE
-    return f"[{fmt(low)}, {fmt(high)}]"
-
-
 def escape(text: Any) -> str:
-    """Text from outside as literal Markdown: on one line, no markup, no table cell broken."""
-    line = " ".join(str(text).split())
-    return MARKDOWN.sub(r"\\\1", line)
+    """Text from outside as literal Markdown: on one line, no markup, no link, no broken table."""
+    return MARKUP.sub(r"\\\1", " ".join(str(text).split()))
 
 
 def listing(items: list[str], most: int = 12) -> str:

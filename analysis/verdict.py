@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from analysis.text import fmt, span
+from analysis.text import fmt, span, with_span
 
 NOT_COMPARABLE = "NOT_COMPARABLE"
 INSUFFICIENT = "INSUFFICIENT"
@@ -92,7 +92,7 @@ def judge(facts: Facts) -> Verdict:
     if excludes_zero(facts.seeds) and not (facts.crossed and excludes_zero(facts.crossed)):
         return _different_here(facts)
     excluded = max(abs(low), abs(high))
-    text = f"No difference was resolved; differences larger than {fmt(excluded)} are excluded."
+    text = f"No difference was resolved; differences larger than {fmt(excluded, 3)} are excluded."
     return Verdict(INCONCLUSIVE, text, low=low, high=high, excluded=excluded)
 
 
@@ -128,8 +128,9 @@ def _ordered(facts: Facts, interval: tuple[float, float]) -> tuple[str, str, flo
 def _different(facts: Facts, interval: tuple[float, float]) -> Verdict:
     higher, lower, low, high = _ordered(facts, interval)
     by = abs(facts.delta)
+    by_text = with_span(by, low, high).split(" ")[0]
     text = (
-        f"{higher} is higher than {lower} by {fmt(by)} (95 % CI {span(low, high)}; "
+        f"{higher} is higher than {lower} by {by_text} (95 % CI {span(low, high)}; "
         f"{facts.n} seeds; {facts.examples} examples)."
     )
     return Verdict(DIFFERENT, text, higher, lower, by, low, high)
@@ -138,8 +139,9 @@ def _different(facts: Facts, interval: tuple[float, float]) -> Verdict:
 def _different_here(facts: Facts) -> Verdict:
     higher, lower, low, high = _ordered(facts, facts.seeds)
     by = abs(facts.delta)
+    by_text = with_span(by, low, high).split(" ")[0]
     text = (
-        f"On this test set {higher} is higher by {fmt(by)} (95 % CI {span(low, high)}); "
+        f"On this test set {higher} is higher by {by_text} (95 % CI {span(low, high)}); "
         "the data do not show that this holds for new examples."
     )
     return Verdict(DIFFERENT_HERE, text, higher, lower, by, low, high)

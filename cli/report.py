@@ -1,0 +1,78 @@
+"""`runner.py report`: what a sweep's runs allow to be said."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+from pathlib import Path
+
+import click
+
+from cli.servers import choose, server_options
+
+
+@click.command()
+@click.argument("sweep", required=False)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write to (default: reports/NAME in the checkout).",
+)
+@click.option(
+    "--offline",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="SNAPSHOT",
+    help="Render a snapshot.json.gz again; no server is asked.",
+)
+@click.option("--strict", is_flag=True, help="Exit with 3 where the grid is not complete.")
+@click.option("--open", "show", is_flag=True, help="Write report.html too and open it.")
+@click.option("--publish", is_flag=True, help="Also publish it as a W&B Report, where possible.")
+@server_options
+def command(
+    sweep: str | None,
+    output: Path | None,
+    offline: Path | None,
+    strict: bool,
+    show: bool,
+    publish: bool,
+    tracker: str | None,
+    data_dir: Path | None,
+) -> None:
+    """Write report.md, report.json, CSV and PNG for SWEEP (entity/project/id, project/id or id).
+
+    Exit codes: 0 written, 2 wrong usage, 3 incomplete with --strict, 4 nothing comparable. In the
+    last two cases the report is written all the same.
+    """
+    from analysis import report as reports
+
+    if offline is None and not sweep:
+        raise click.UsageError("give SWEEP, or --offline SNAPSHOT")
+    if offline is not None and publish:
+        raise click.UsageError("--publish needs a server; leave out --offline")
+    if offline is None:
+        click.echo(choose(tracker, data_dir).line)
+    failure: reports.ReportError | None = None
+    try:
+        written = reports.report(sweep, output, offline=offline, strict=strict)
+    except (reports.IncompleteError, reports.NothingComparableError) as error:
+        failure, written = error, error.written
+    if show:
+        display(reports.as_page(written))
+    if publish:
+        from analysis.publish import publish as send
+
+        click.echo(send(written))
+    click.echo(f"wrote {written}")
+    if failure is not None:
+        raise failure
+
+
+def display(page: Path) -> None:
+    """Open the page in a browser where there is a screen; say where it is in any case."""
+    click.echo(f"page: {page}")
+    screen = sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    if screen:
+        webbrowser.open(page.resolve().as_uri())
