@@ -1,0 +1,156 @@
+"""What the App shows of a depth map: a point cloud in a scene, and a colour-mapped thumbnail.
+
+Worker processes import this module, so it needs numpy and Pillow only. A point cloud holds the hits
+of one LiDAR sweep in the sensor's frame (x right, y forward, z up); its intensity is nearness, 1 at
+the nearest hit and 0 at the farthest, because the sensor reports no reflectance of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from analysis.explore.errors import ExploreError
+from analysis.explore.pairs import Pair
+
+VERSION = 1  # of the files written: raise it whenever a change here changes them
+MAX_RANGE = 50.0  # the depth that says that nothing returned
+CHUNK = 200  # pairs per task of a worker
+POOL_FROM = 800  # pairs: below, starting workers costs more than it saves
+PIXELS = 16  # edge of the reduced images that the picture embedding is made of
+POINTS = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("intensity", "<f4")])
+HEADER = """# .PCD v0.7
+VERSION 0.7
+FIELDS x y z intensity
+SIZE 4 4 4 4
+TYPE F F F F
+COUNT 1 1 1 1
+WIDTH {n}
+HEIGHT 1
+VIEWPOINT 0 0 0 1 0 0 0
+POINTS {n}
+DATA binary
+"""
+PICTURES = "pictures.npy"  # (N, 1024) uint8, what write() returns; last of all files written
+SCENE_CLOUD = "CLOUD.pcd"  # stands in the scene's text for the point cloud of a pair
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes the files of pairs below `folder`; `scene` is the text of a scene of SCENE_CLOUD."""
+
+    root: Path
+    folder: Path
+    scene: str
+    rays: np.ndarray  # (3, 64, 64) unit vectors, rows = azimuth, columns = zenith
+    colours: np.ndarray  # (256, 3) uint8, from far to near
+
+    def write(self, pairs: Sequence[Pair]) -> np.ndarray:
+        """Write the files of some pairs; return their reduced pictures, (N, 1024) uint8.
+
+        A reduced picture is 16 × 16 pixels of red, green, blue and nearness.
+        """
+        return np.stack([self._write(pair) for pair in pairs])
+
+    def _write(self, pair: Pair) -> np.ndarray:
+        rgb_file, lidar_file = (self.root / file for file in pair.files)
+        depth_HW = np.load(lidar_file, allow_pickle=False).astype(np.float32)
+        hit_HW = depth_HW < MAX_RANGE
+        near_HW = nearness(depth_HW, hit_HW)
+        scene, thumbnail = files(self.folder, pair.id)
+        cloud = scene.with_name(scene.name.replace(".fo3d", ".pcd"))
+        cloud.write_bytes(point_cloud(self.rays * depth_HW, near_HW, hit_HW))
+        scene.write_text(self.scene.replace(SCENE_CLOUD, cloud.name))
+        shade_HW = np.where(hit_HW, 32 + 223 * near_HW, 0).astype(np.uint8)
+        picture = Image.fromarray(upright(shade_HW))
+        picture.putpalette(self.colours.tobytes())
+        picture.save(thumbnail, compress_level=1)
+        with Image.open(rgb_file) as image:
+            rgb = np.asarray(image.convert("RGB").reduce(image.width // PIXELS))
+        near = Image.fromarray(upright((255 * near_HW).astype(np.uint8)))
+        near = np.asarray(near.reduce(near.width // PIXELS))
+        return np.concatenate([rgb.ravel(), near.ravel()])
+
+
+def files(folder: Path, pair: str) -> tuple[Path, Path]:
+    """Scene and thumbnail of a pair."""
+    return folder / f"{pair}.fo3d", folder / f"{pair}.png"
+
+
+def upright(map_HW: np.ndarray) -> np.ndarray:
+    """A depth map as a person sees the scene: rows down, columns to the right."""
+    return np.ascontiguousarray(map_HW.T[:, ::-1])
+
+
+def nearness(depth_HW: np.ndarray, hit_HW: np.ndarray) -> np.ndarray:
+    """1 at the nearest hit, 0 at the farthest and where nothing returned."""
+    if not hit_HW.any():
+        return np.zeros_like(depth_HW)
+    near, far = depth_HW[hit_HW].min(), depth_HW[hit_HW].max()
+    return np.where(hit_HW, (far - depth_HW) / max(far - near, 1e-6), 0)
+
+
+def rays(root: Path) -> np.ndarray:
+    """(3, 64, 64) unit directions of a root's LiDAR: x right, y forward, z up."""
+    azimuth, zenith = (
+        np.load(root / "cubes" / f"{name}.npy", allow_pickle=False).astype(np.float64)
+        for name in ("azimuth", "zenith")
+    )
+    a, e = -azimuth[:, None], -zenith[None, :]
+    axes = np.broadcast_arrays(np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), np.sin(e))
+    return np.stack(axes).astype(np.float32)
+
+
+def point_cloud(xyz_3HW: np.ndarray, near_HW: np.ndarray, hit_HW: np.ndarray) -> bytes:
+    """A binary PCD file of the hits."""
+    points = np.empty(int(hit_HW.sum()), POINTS)
+    for axis, values_HW in zip(POINTS.names or (), [*xyz_3HW, near_HW], strict=True):
+        points[axis] = values_HW[hit_HW]
+    return HEADER.format(n=len(points)).encode() + points.tobytes()
+
+
+def write_all(writer: Writer, pairs: Sequence[Pair]) -> Iterator[Pair]:
+    """Yield all pairs, in order, as soon as their files are there.
+
+    Files that an earlier call has written to the same folder are taken as they are.
+    """
+    if (writer.folder / PICTURES).exists():
+        yield from pairs
+        return
+    for class_name in sorted({pair.id.split("/")[0] for pair in pairs}):
+        (writer.folder / class_name).mkdir(parents=True, exist_ok=True)
+    reduced = []
+    for chunk, rows in _written(writer, pairs):
+        reduced.append(rows)
+        yield from chunk
+    save_array(writer.folder / PICTURES, np.concatenate(reduced))
+
+
+def _written(writer: Writer, pairs: Sequence[Pair]) -> Iterator[tuple[Sequence[Pair], np.ndarray]]:
+    chunks = [pairs[start : start + CHUNK] for start in range(0, len(pairs), CHUNK)]
+    try:
+        if len(pairs) < POOL_FROM:
+            yield from zip(chunks, map(writer.write, chunks), strict=True)
+            return
+        # Not forked: the caller has the threads of a database client.
+        with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+            yield from zip(chunks, pool.map(writer.write, chunks), strict=True)
+    except (OSError, ValueError) as error:
+        raise ExploreError(
+            f"{writer.root}: {error}; check the data with `runner.py data check {writer.root}`"
+        ) from error
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write a .npy file as a whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+    temporary.replace(path)
