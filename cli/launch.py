@@ -22,6 +22,9 @@ from cli.servers import ROOT, Chosen
 POLL_SECONDS = 2.0
 # A run gets this long to write its checkpoint after Ctrl-C, before its agent is killed.
 STOP_SECONDS = 60.0
+# Marks a sweep that is adding seeds to some of its cells (`--until-decided`): its seeds are not
+# wanted for all cells.
+ADDED_SEEDS = "seeds added to undecided cells"
 
 
 class LaunchError(Exception):
@@ -50,31 +53,39 @@ def register(file: Path, update: str | None = None) -> str:
     return "/".join([str(wandb.Api().default_entity), *path.split("/")])
 
 
-def find_existing(config: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+def find_existing(config: dict[str, Any], extend: bool) -> tuple[str, dict[str, Any]] | None:
     """Return path and configuration of the latest sweep that `config` repeats or extends.
 
-    It is the same sweep where project, name, method and fixed parameters agree, and where each of
-    its axes holds no value that `config` lacks. Seeds may differ: they are replicates.
+    It is the same sweep where name, method, command and fixed parameters agree, and where each of
+    its axes holds no value that `config` lacks. Seeds may differ: they are replicates. Without
+    `extend` (a server that does not take new cells into a sweep that has run) nothing may differ.
     """
     import wandb
+    from wandb.errors import CommError
 
     api = wandb.Api()
     try:
         sweeps = list(api.project(config["project"]).sweeps())
-    except (ValueError, wandb.errors.CommError):  # no such project yet
+    except (ValueError, CommError):  # no such project yet
         return None
     for sweep in sorted(sweeps, key=lambda s: s._attrs.get("createdAt") or "", reverse=True):
-        if _extends(config, sweep.config) and sweep._attrs.get("state") != "CANCELED":
+        same = extends(config, sweep.config)
+        if not extend:
+            same = same and sweep.config["parameters"] == config["parameters"]
+        if same and sweep._attrs.get("state") != "CANCELED":
             return "/".join(sweep.path), sweep.config
     return None
 
 
-def _extends(new: dict[str, Any], old: dict[str, Any]) -> bool:
+def extends(new: dict[str, Any], old: dict[str, Any]) -> bool:
+    """Return whether the sweep `old` is `new`, or `new` with fewer values or other seeds."""
     if any(new.get(key) != old.get(key) for key in ("name", "method", "command", "program")):
         return False
     mine, theirs = new["parameters"], old.get("parameters", {})
     if set(mine) != set(theirs):
         return False
+    if new["method"] != "grid":
+        return mine == theirs
     return all(
         all(value in values(mine[name]) for value in values(spec))
         for name, spec in theirs.items()
@@ -89,7 +100,7 @@ def values(spec: dict[str, Any]) -> list[Any]:
 
 def with_seeds_of(config: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     """Return `config` with the seeds of the existing sweep kept beside its own."""
-    if "seed" not in config["parameters"]:
+    if "seed" not in config["parameters"] or old.get("description") == ADDED_SEEDS:
         return config
     seeds = values(old["parameters"]["seed"])
     added = [s for s in values(config["parameters"]["seed"]) if s not in seeds]
@@ -137,11 +148,10 @@ class Agents:
         SIGTERM, upon which a run writes its checkpoint.
         """
         deadline = time.monotonic() + STOP_SECONDS
-        for process in self.processes:
-            process.poll() is None and process.send_signal(signal.SIGINT)
-        time.sleep(1.0)
-        for process in self.processes:
-            process.poll() is None and process.send_signal(signal.SIGINT)
+        for pause in (1.0, 0.0):
+            for process in self.processes:
+                process.send_signal(signal.SIGINT)  # does nothing to a process that has ended
+            time.sleep(pause)
         for process in self.processes:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
@@ -216,3 +226,32 @@ def describe(counts: dict[str, int], seconds: float, done_here: int) -> str:
         minutes, rest = divmod(int(left * seconds / done_here), 60)
         line += f", {left} to go, about {minutes}:{rest:02d} left"
     return line
+
+
+DECISIONS = """
+query Decisions($entity: String!, $project: String!, $sweep: String!) {
+  project(name: $project, entityName: $entity) { sweep(sweepName: $sweep) { decisionLog } }
+}
+"""
+
+
+def decision_log(url: str, path: str) -> list[str]:
+    """Return the embedded tracker's decisions about the sweep "entity/project/id", oldest first."""
+    import requests
+
+    if path.count("/") != 2:
+        raise LaunchError(f"SWEEP {path!r}: write entity/project/id, as `wandb sweep` prints it")
+    entity, project, sweep = path.split("/")
+    answer = requests.post(
+        f"{url}/graphql",
+        json={
+            "query": DECISIONS,
+            "variables": {"entity": entity, "project": project, "sweep": sweep},
+        },
+        auth=("api", os.environ["WANDB_API_KEY"]),
+        timeout=30,
+    ).json()
+    found = (answer.get("data") or {}).get("project") or {}
+    if not found.get("sweep"):
+        raise LaunchError(f"SWEEP {path!r}: the server has no such sweep")
+    return found["sweep"]["decisionLog"]

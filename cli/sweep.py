@@ -11,28 +11,48 @@ from typing import Any
 import click
 
 from cli import sweepfile
-from cli.servers import ROOT, choose, server_options
+from cli.servers import ROOT, Chosen, choose, server_options
 from cli.sweepfile import SweepFile, SweepFileError
 
 # Exit code where the agents are through and some cells are not done, as `report --strict`.
 INCOMPLETE = 3
 
 
-@click.command()
+class SweepCommands(click.Group):
+    """`sweep FILE` runs a file; `sweep explain SWEEP` tells what the server decided, and why."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in self.commands:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=SweepCommands)
+def command() -> None:
+    """Run a sweep file, or explain a sweep."""
+
+
+@command.command(
+    epilog="`runner.py sweep explain SWEEP` prints every lease, retry and stop with its reason."
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--budget", type=click.Choice(sweepfile.budget_names()), help="Fixed parameters.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Replicates: seeds 0 .. N-1.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Fix a parameter.")
 @click.option("--agents", default=2, show_default=True, type=click.IntRange(min=1))
 @click.option("--dry-run", is_flag=True, help="Check and list every cell; create nothing.")
+@click.option("--until-decided", is_flag=True, help="Add seeds to the cells of open contrasts.")
+@click.option("--max-seeds", type=click.IntRange(min=4), help="Most seeds of --until-decided.")
 @server_options
-def command(
+def run(
     file: Path,
     budget: str | None,
     seeds: int | None,
     assignments: tuple[str, ...],
     agents: int,
     dry_run: bool,
+    until_decided: bool,
+    max_seeds: int | None,
     tracker: str | None,
     data_dir: Path | None,
 ) -> None:
@@ -42,6 +62,8 @@ def command(
     more values in the file, it adds those to the same sweep. Ctrl-C stops runs at a checkpoint, and
     the next call goes on from there.
     """
+    if until_decided != (max_seeds is not None):
+        raise SweepFileError("--until-decided and --max-seeds N belong together; give both")
     sweep, notes = prepare(file, budget, seeds, assignments)
     points = checked_points(sweep)
     if dry_run:
@@ -52,15 +74,38 @@ def command(
     click.echo(server.line)
     describe_cells(sweep, points, notes, most=0)
     make_data(points)
-
-    path, config = registered(sweep)
-    done = run_agents(path, config, agents, server)
+    path = registered(sweep, server)
+    code = run_agents(path, sweep.config, agents, server)
     from analysis.report import report
 
-    written = report(path, None)
+    if max_seeds is None or code:
+        written = report(path)
+    else:
+        from cli.adaptive import until_decided as add_seeds
+
+        written = add_seeds(sweep, path, max_seeds, agents, server)
+    sweepfile.write_atomically(ROOT / "runs" / "sweeps" / "latest", path)
     click.echo(f"wrote {written}")
-    if done:
-        raise SystemExit(done)
+    if code:
+        raise SystemExit(code)
+
+
+@command.command()
+@click.argument("sweep")
+@server_options
+def explain(sweep: str, tracker: str | None, data_dir: Path | None) -> None:
+    """Print what the embedded tracker decided about SWEEP (entity/project/id), and why.
+
+    Every lease of a cell, retry, resume, early stop (which rung, which threshold) and change.
+    """
+    from cli import launch
+
+    server = choose(tracker, data_dir)
+    click.echo(server.line)
+    if server.data_dir is None:
+        raise launch.LaunchError(f"{server.url} keeps no decision log; only the embedded one does")
+    for line in launch.decision_log(server.url, sweep):
+        click.echo(line)
 
 
 def prepare(
@@ -166,23 +211,25 @@ def registering() -> Iterator[None]:
         yield
 
 
-def registered(sweep: SweepFile) -> tuple[str, dict[str, Any]]:
-    """Create the sweep, or extend the one that it repeats; return its path and configuration."""
+def registered(sweep: SweepFile, server: Chosen) -> str:
+    """Create the sweep, or extend the one that it repeats; return its path."""
     from cli import launch
 
     file = ROOT / "runs" / "sweeps" / f"{sweep.config['name']}.yaml"
     with registering():
-        found = launch.find_existing(sweep.config)
-        if found is not None:
-            path, old = found
-            sweep.config = launch.with_seeds_of(sweep.config, old)
-            if sweep.config["method"] != "grid" or not unfinished(path, sweep.config):
-                return path, sweep.config
-            click.echo(f"continuing sweep {path}")
-            sweep.write(file)
-            return launch.register(file, update=path), sweep.config
-        sweep.write(file)
-        return launch.register(file), sweep.config
+        found = launch.find_existing(sweep.config, extend=server.data_dir is not None)
+        if found is None:
+            sweepfile.write(sweep.config, file)
+            return launch.register(file)
+        path, old = found
+        sweep.config = launch.with_seeds_of(sweep.config, old)
+        if sweep.config["method"] != "grid" or not unfinished(path, sweep.config):
+            return path
+        click.echo(f"continuing sweep {path}")
+        if server.data_dir is not None:
+            sweepfile.write(sweep.config, file)
+            launch.register(file, update=path)
+        return path
 
 
 def unfinished(path: str, config: dict[str, Any]) -> int:
@@ -222,7 +269,7 @@ def counter(path: str, config: dict[str, Any]) -> Callable[[], dict[str, int]]:
     return count
 
 
-def run_agents(path: str, config: dict[str, Any], agents: int, server: Any) -> int:
+def run_agents(path: str, config: dict[str, Any], agents: int, server: Chosen) -> int:
     """Run agents until the sweep is through; return the exit code that its state deserves."""
     from cli import launch
 

@@ -140,9 +140,10 @@ class SweepFile:
         if faults:
             raise SweepFileError("\n".join(faults))
 
-    def write(self, path: Path) -> None:
-        """Write the sweep as it will be registered, atomically."""
-        write_atomically(path, yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True))
+
+def write(config: dict[str, Any], path: Path) -> None:
+    """Write the sweep as it will be registered, atomically."""
+    write_atomically(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
 def read_budget(name: str) -> tuple[int, dict[str, Any]]:

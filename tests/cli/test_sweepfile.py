@@ -96,7 +96,7 @@ def test_what_is_no_sweep_is_refused_with_its_path(tmp_path, content):
 
 
 def test_a_sweep_is_extended_by_seeds_and_values_but_not_by_other_fixed_values():
-    from cli.launch import _extends, with_seeds_of
+    from cli.launch import extends, with_seeds_of
 
     def config(**parameters):
         return {"name": "n", "method": "grid", "parameters": parameters}
@@ -105,8 +105,8 @@ def test_a_sweep_is_extended_by_seeds_and_values_but_not_by_other_fixed_values()
     more = config(
         seed={"values": [0, 1, 2]}, fusion={"values": ["late", "add"]}, epochs={"value": 3}
     )
-    assert _extends(more, old) and not _extends(old, more)
-    assert _extends(config(**{**old["parameters"], "seed": {"value": 0}}), old)
-    assert not _extends(config(**{**more["parameters"], "epochs": {"value": 4}}), old)
+    assert extends(more, old) and not extends(old, more)
+    assert extends(config(**{**old["parameters"], "seed": {"value": 0}}), old)
+    assert not extends(config(**{**more["parameters"], "epochs": {"value": 4}}), old)
     fewer = config(**{**more["parameters"], "seed": {"values": [5]}})
     assert with_seeds_of(fewer, old)["parameters"]["seed"] == {"values": [0, 1, 5]}
