@@ -32,9 +32,17 @@ TABLE_METRICS = ["val/loss", "val/f1", "val/accuracy"]
 MAX_OTHER = 12
 
 
-def build(snapshot: Snapshot, snapshot_file: str = "snapshot.json.gz") -> schema.Report:
-    """All numbers of the report of `snapshot`."""
-    grid, design = arrange(snapshot)
+def build(
+    snapshot: Snapshot,
+    grid: Grid | None = None,
+    design: SweepPlan | None = None,
+    *,
+    file: str = "snapshot.json.gz",
+    sha256: str = "",
+) -> schema.Report:
+    """All numbers of the report of `snapshot`, whose file has that name and content hash."""
+    if grid is None or design is None:
+        grid, design = arrange(snapshot)
     data = Data(snapshot, grid)
     judged, costs_known, others = report_metrics(snapshot, grid, design)
     pairs = plan.cell_pairs(design, grid)
@@ -68,7 +76,7 @@ def build(snapshot: Snapshot, snapshot_file: str = "snapshot.json.gz") -> schema
         warnings=[],
         looks=looks,
         rules=rules(),
-        provenance=provenance(snapshot, grid, snapshot_file),
+        provenance=provenance(snapshot, grid, file, sha256),
     )
     return report.model_copy(update={"warnings": warnings(report, data, judged)})
 
@@ -182,7 +190,7 @@ def noise(data: Data, design: SweepPlan, judged: list[Metric]) -> list[schema.No
     return result
 
 
-def provenance(snapshot: Snapshot, grid: Grid, file: str) -> schema.Provenance:
+def provenance(snapshot: Snapshot, grid: Grid, file: str, sha256: str) -> schema.Provenance:
     """Hashes, versions and hardware over the runs that count."""
     runs = compare.counted(grid)
     environment: dict[str, list[str]] = {}
@@ -196,7 +204,7 @@ def provenance(snapshot: Snapshot, grid: Grid, file: str) -> schema.Provenance:
         if absent and distinct:
             missing[name] = absent
     return schema.Provenance(
-        snapshot=snapshot.sha256,
+        snapshot=sha256,
         snapshot_file=file,
         snapshot_schema=snapshots.SCHEMA,
         as_of=max((run.heartbeat_at or run.created_at for run in snapshot.runs), default=""),

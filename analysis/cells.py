@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from analysis import grid, metrics
@@ -49,22 +50,25 @@ class Cell:
     config: dict[str, Any]
     label: str
     slots: dict[str, Slot] = field(default_factory=dict)
+    _values: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def runs(self) -> dict[str, Run]:
-        """seed -> the finished run that counts."""
+        """seed -> the finished run that counts; to be read once the grid is arranged."""
         return {seed: slot.run for seed, slot in self.slots.items() if slot.run is not None}
 
     def values(self, metric: str) -> dict[str, float]:
         """seed -> value of the metric in the runs that count; NaN where the run diverged."""
-        found = {seed: value(run, metric) for seed, run in self.runs.items()}
-        return {seed: item for seed, item in found.items() if item is not None}
+        if metric not in self._values:
+            found = {seed: value(run, metric) for seed, run in self.runs.items()}
+            self._values[metric] = {seed: v for seed, v in found.items() if v is not None}
+        return self._values[metric]
 
     def finite(self, metric: str) -> dict[str, float]:
         """As values(), without the runs that diverged."""
         return {seed: v for seed, v in self.values(metric).items() if math.isfinite(v)}
 
-    @property
+    @cached_property
     def diverged(self) -> list[str]:
         """Seeds whose finished run says that it diverged, or has a loss that is not finite."""
         return [seed for seed, run in self.runs.items() if diverged(run)]

@@ -87,9 +87,9 @@ def previous(folder: Path, sweep_id: str) -> Snapshot | None:
 def write(taken: Snapshot, folder: Path) -> Report:
     """Write every file of the report; each appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    snapshot.save(taken, folder / SNAPSHOT)
-    made = build.build(taken, SNAPSHOT)
-    grid, _ = build.arrange(taken)
+    sha256 = snapshot.save(taken, folder / SNAPSHOT)
+    grid, design = build.arrange(taken)
+    made = build.build(taken, grid, design, file=SNAPSHOT, sha256=sha256)
     figures = {
         "results.png": plots.results(made),
         "forest.png": plots.forest(made),

@@ -86,9 +86,10 @@ class Snapshot:
     runs: list[Run]
     looks: tuple[int, int] | None = None
 
-    @cached_property
-    def sha256(self) -> str:
-        return hashlib.sha256(_canonical(_encode(self))).hexdigest()
+    @property
+    def body(self) -> bytes:
+        """The content as canonical JSON."""
+        return _canonical(_encode(self))
 
 
 def number(value: Any) -> float | None:
@@ -100,9 +101,9 @@ def number(value: Any) -> float | None:
     return WORDS.get(value) if isinstance(value, str) else None
 
 
-def save(snapshot: Snapshot, path: Path) -> None:
-    """Write the snapshot atomically; equal snapshots are equal bytes."""
-    body = _canonical(_encode(snapshot))
+def save(snapshot: Snapshot, path: Path) -> str:
+    """Write the snapshot atomically; return the sha256 of its content. Equal ones, equal bytes."""
+    body = snapshot.body
     packed = gzip.compress(body, compresslevel=6, mtime=0)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -110,6 +111,7 @@ def save(snapshot: Snapshot, path: Path) -> None:
         file.write(packed)
     Path(temporary).chmod(0o644)
     Path(temporary).replace(path)
+    return hashlib.sha256(body).hexdigest()
 
 
 def load(path: Path) -> Snapshot:
