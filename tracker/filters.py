@@ -301,7 +301,12 @@ def document_operand(column: str, path: str) -> Operand:
     if column == "config":  # prefer the unwrapped value to its wrapper
         paths.sort(key=lambda keys: "value" not in keys[1:])
     texts = ["$" + "".join(f'."{key}"' for key in keys) for keys in paths]
-    sql = ", ".join(f"json_extract({column}, ?)" for _ in texts)
+    # SQLite's JSON has no NaN and Infinity, which clients write: `plain` turns them into texts
+    plain = (
+        f"CASE WHEN instr({column}, 'NaN') OR instr({column}, 'Infinity')"
+        f" THEN plain({column}) ELSE {column} END"
+    )
+    sql = ", ".join(f"json_extract({plain}, ?)" for _ in texts)
     number = f"number(coalesce({sql}, NULL))"
     return Operand(number, texts)
 

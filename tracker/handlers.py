@@ -120,9 +120,12 @@ async def graphql(request: Request) -> Response:
             status, answer = await anyio.to_thread.run_sync(
                 lambda: server.engine.run(body.json(), server.context(request))
             )
+        return JSONResponse(answer, status)
     except RequestError as error:
         return problem(error.status, str(error))
-    return JSONResponse(answer, status)
+    except Exception as error:
+        log.exception("a GraphQL answer could not be made")
+        return problem(400, f"internal error: {type(error).__name__}")
 
 
 async def file_stream(request: Request) -> Response:

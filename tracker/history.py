@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ def merge_keys(keys: Keys, rows: Iterable[dict[str, Any]], last_step: int) -> Ke
         for key, value in flatten(row):
             entry = known.setdefault(key, {"typeCounts": [], "monotonic": True})
             count_type(entry["typeCounts"], type_name(value))
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if isinstance(value, (int, float)) and math.isfinite(value):
                 previous = entry.get("previousValue")
                 if previous is not None and value <= previous:
                     entry["monotonic"] = False
@@ -74,6 +75,17 @@ def count_type(counts: list[dict[str, Any]], name: str) -> None:
     counts.append({"type": name, "count": 1})
 
 
+def finite(value: Any) -> Any:
+    """Without the numbers that JSON lacks: they become the texts that W&B has for them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return value
+
+
 def thin(rows: Sequence[Any], samples: int) -> list[Any]:
     """At most `samples` rows, evenly spaced, always with the first and the last."""
     n = len(rows)
@@ -86,7 +98,7 @@ def thin(rows: Sequence[Any], samples: int) -> list[Any]:
 
 def select(texts: Iterable[str], keys: Sequence[str]) -> list[dict[str, Any]]:
     """Rows that hold every one of `keys`, reduced to them; whole rows where `keys` is empty."""
-    rows = (json.loads(text) for text in texts)
+    rows = (finite(json.loads(text)) for text in texts)
     if not keys:
         return list(rows)
     chosen = ({key: lookup(row, key) for key in keys} for row in rows)

@@ -79,6 +79,17 @@ def project_run(source: Row, info: Info, name: str | None = None, **__: Any) -> 
         return store_runs.find_run(db, source["id"], name or "")
 
 
+def project_bucket(
+    source: Row, info: Info, name: str, missingOk: bool | None = None, **__: Any
+) -> Row | None:
+    """A run. Only a client that is about to go on with it says `missingOk`: see `begin_run`."""
+    run = project_run(source, info, name)
+    if run and missingOk:
+        with info.context.store.write() as db:
+            store_runs.update_run(db, run["id"], resume_asked_at=info.context.now)
+    return run
+
+
 RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
     "Query": {
         "project": project,
@@ -101,6 +112,6 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
         "runs": project_runs,
         "buckets": project_runs,
         "run": project_run,
-        "bucket": project_run,
+        "bucket": project_bucket,
     },
 }

@@ -20,6 +20,7 @@ def find_or_refuse(db: Any, storage_id: str) -> Row:
     return run
 
 
+RESUME_SECONDS = 600.0  # between a client's question and its beginning
 RUN_FIELDS = {  # input field -> column
     "groupName": "group_name",
     "description": "description",
@@ -55,19 +56,27 @@ def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
         raise RequestError(f"state {input['state']!r} is none of {', '.join(sorted(STATES))}")
     with context.store.write() as db:
         if input.get("id"):
-            run, inserted = find_or_refuse(db, input["id"]), False
+            run, inserted, goes_on = find_or_refuse(db, input["id"]), False, True
         else:
-            run, inserted = begin_run(context, db, input, columns)
+            run, inserted, goes_on = begin_run(context, db, input, columns)
         store_runs.update_run(db, run["id"], **columns, updated_at=context.now)
-        if (not input.get("id") and run["state"] not in store_runs.ALIVE) or inserted:
+        if not input.get("id") and (inserted or run["state"] not in store_runs.ALIVE):
             for hook in context.hooks.run_started:
                 hook(db, run["id"], context.now)
         bucket = store_runs.get_run(db, run["id"])
+    assert bucket
+    if not goes_on:
+        bucket["history_lines"] = 0
     return {"bucket": bucket, "inserted": inserted, "server_settings": {"server_messages": []}}
 
 
-def begin_run(context: Any, db: Any, input: Row, columns: Row) -> tuple[Row, bool]:
-    """The named run and whether it is new; `columns` gets what beginning it changes."""
+def begin_run(context: Any, db: Any, input: Row, columns: Row) -> tuple[Row, bool, bool]:
+    """The named run, whether it is new, and whether its client goes on behind its last line.
+
+    The client takes the line count in the answer for the place of its first line. One that has not
+    asked where the run stands (`resume_asked_at`) begins it anew, or syncs it once more, and has to
+    be given 0. `columns` gets what beginning the run changes.
+    """
     entity_name = input.get("entityName") or context.settings.entity
     project_row, _ = store_runs.ensure_project(
         db, entity_name, input.get("modelName") or "uncategorized", context.now
@@ -79,14 +88,30 @@ def begin_run(context: Any, db: Any, input: Row, columns: Row) -> tuple[Row, boo
         run_id = store_runs.create_run(db, project_row["id"], name, state, context.now)
         columns.setdefault("display_name", name)
         columns["started"] = int(state == "running")
+        fork(db, project_row["id"], run_id, columns.get("config"))
         run = store_runs.get_run(db, run_id)
         assert run
-        return run, True
+        return run, True, True
+    goes_on = (run["resume_asked_at"] or 0) > context.now - RESUME_SECONDS
+    columns["resume_asked_at"] = None
     if run["state"] not in store_runs.ALIVE or input.get("state"):
         columns |= {"state": state, "started": 1, "stop_requested": 0, "preempting": 0}
         columns |= {"exit_code": None, "ended_at": None}
     columns["heartbeat_at"] = context.now
-    return run, False
+    return run, False, goes_on
+
+
+def fork(db: Any, project_id: int, run_id: int, config: str | None) -> None:
+    """A run that branches off another one begins with its history up to the branch point."""
+    internal = json.loads(config or "{}").get("_wandb")
+    internal = internal.get("value") if isinstance(internal, dict) else None
+    point = internal.get("branch_point") if isinstance(internal, dict) else None
+    if not isinstance(point, dict) or not isinstance(point.get("step"), (int, float)):
+        return
+    parent = store_runs.find_run(db, project_id, str(point.get("run_id")))
+    if parent:
+        store_lines.copy_history(db, parent["id"], run_id, int(point["step"]))
+        stream.refresh_history(db, run_id)
 
 
 def rewind_run(_: Any, info: Info, input: Row) -> Row:
@@ -103,18 +128,8 @@ def rewind_run(_: Any, info: Info, input: Row) -> Row:
         )
         if run is None:
             raise RequestError("no such run", status=404)
-        lines = store_lines.history_with_lines(db, run["id"])
-        kept = next((n for n, step, _ in lines if step > input["metricValue"]), None)
-        if kept is not None:
-            store_lines.drop_lines(db, "history", run["id"], kept)
-            keys, last_step = stream.recount(db, run["id"])
-            store_runs.update_run(
-                db,
-                run["id"],
-                history_lines=kept,
-                last_step=last_step,
-                history_keys=json.dumps(keys),
-            )
+        store_lines.drop_steps(db, run["id"], int(input["metricValue"]))
+        stream.refresh_history(db, run["id"])
         store_runs.update_run(
             db, run["id"], state="running", exit_code=None, ended_at=None, heartbeat_at=context.now
         )

@@ -7,6 +7,7 @@ with `durable=True` (synchronous=FULL) it also survives the loss of power.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import sqlite3
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tracker.errors import DamagedError, TrackerError
+from tracker.history import finite
 
 MIGRATIONS = Path(__file__).parent / "migrations"  # NNNN_subject.sql, applied in order
 APPLICATION_ID = 0x46555354  # "FUST": tells this database from any other SQLite file
@@ -56,6 +58,7 @@ class Store:
         db.execute(f"PRAGMA synchronous={'FULL' if self.durable else 'NORMAL'}")
         db.execute("PRAGMA foreign_keys=ON")
         db.create_function("regexp", 2, regexp, deterministic=True)
+        db.create_function("plain", 1, plain, deterministic=True)
         db.create_function("number", 1, number, deterministic=True)
         return db
 
@@ -110,6 +113,11 @@ def regexp(pattern: str, text: Any) -> bool:
 def number(value: Any) -> Any:
     """Numbers that JSON lacks, which clients send as text, so that they compare as numbers."""
     return SPECIAL.get(value, value) if isinstance(value, str) else value
+
+
+def plain(document: str) -> str:
+    """A JSON document without the numbers that JSON lacks; they become texts."""
+    return json.dumps(finite(json.loads(document)))
 
 
 def versions() -> dict[int, Path]:

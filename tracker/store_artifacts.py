@@ -47,9 +47,16 @@ def artifact_by_client_id(db: sqlite3.Connection, client_id: str) -> Row | None:
 
 
 def committed_with_digest(db: sqlite3.Connection, collection_id: int, digest: str) -> Row | None:
+    """A version of the same content. Where versions are increments, a client's digest is that of
+    its increment: then only the latest version can be the same.
+    """
     return one(
         db,
-        "SELECT * FROM artifacts WHERE collection_id = ? AND digest = ? AND state = 'COMMITTED'"
+        "SELECT * FROM artifacts WHERE collection_id = ?1 AND digest = ?2 AND state = 'COMMITTED'"
+        " AND (version_index + 1 = (SELECT next_version FROM collections WHERE id = ?1)"
+        " OR NOT EXISTS (SELECT 1 FROM manifests JOIN artifacts AS other"
+        " ON other.id = manifests.artifact_id"
+        " WHERE other.collection_id = ?1 AND type = 'INCREMENTAL'))"
         " ORDER BY version_index DESC LIMIT 1",
         collection_id,
         digest,

@@ -27,6 +27,26 @@ def drop_lines(db: sqlite3.Connection, table: str, run_id: int, start: int) -> N
     db.execute(f"DELETE FROM {table} WHERE run_id = ? AND line >= ?", (run_id, start))
 
 
+def drop_steps(db: sqlite3.Connection, run_id: int, last_step: int) -> None:
+    """Forgets every history row behind `last_step`, and numbers the others anew."""
+    kept = db.execute(
+        "SELECT step, row FROM history WHERE run_id = ? AND step <= ? ORDER BY line",
+        (run_id, last_step),
+    ).fetchall()
+    drop_lines(db, "history", run_id, 0)
+    write_history(db, run_id, 0, [(row[0], row[1]) for row in kept])
+
+
+def copy_history(db: sqlite3.Connection, source: int, target: int, last_step: int) -> None:
+    """Gives run `target` the rows of run `source` up to `last_step`."""
+    db.execute(
+        "INSERT INTO history (run_id, line, step, row)"
+        " SELECT ?, row_number() OVER (ORDER BY line) - 1, step, row FROM history"
+        " WHERE run_id = ? AND step <= ?",
+        (target, source, last_step),
+    )
+
+
 def write_history(
     db: sqlite3.Connection, run_id: int, start: int, rows: Sequence[tuple[int, str]]
 ) -> None:

@@ -115,7 +115,7 @@ def add_history(db: sqlite3.Connection, run: Row, offset: int, lines: list[str])
     """Appends rows; true where there was anything new."""
     old = store_lines.stored_lines(db, "history", run["id"], offset, len(lines))
     same = 0
-    while same < min(len(old), len(lines)) and old[same] == lines[same]:
+    while same < min(len(old), len(lines)) and same_row(old[same], lines[same]):
         same += 1
     fresh, start = lines[same:], offset + same
     if not fresh:
@@ -123,7 +123,8 @@ def add_history(db: sqlite3.Connection, run: Row, offset: int, lines: list[str])
     keys, last_step = json.loads(run["history_keys"]), run["last_step"]
     if start < run["history_lines"]:
         store_lines.drop_lines(db, "history", run["id"], start)
-        keys, last_step = recount(db, run["id"])
+        current = refresh_history(db, run["id"])
+        keys, last_step = json.loads(current["history_keys"]), current["last_step"]
     rows = [json.loads(json_object(line, "history")) for line in fresh]
     steps = []
     for row in rows:
@@ -143,14 +144,24 @@ def add_history(db: sqlite3.Connection, run: Row, offset: int, lines: list[str])
     return True
 
 
-def recount(db: sqlite3.Connection, run_id: int) -> tuple[history.Keys, int]:
-    """History keys and last step from the rows that are there."""
+def same_row(stored: str, sent: str) -> bool:
+    """Whether two lines say the same: clients do not keep the order of keys."""
+    return stored == sent or json.loads(stored) == json.loads(json_object(sent, "history"))
+
+
+def refresh_history(db: sqlite3.Connection, run_id: int) -> Row:
+    """Counts again what the run's columns say of its history rows; returns the run."""
     keys: history.Keys = {}
-    last_step = -1
-    for _, step, text in store_lines.history_with_lines(db, run_id):
-        last_step = max(last_step, step)
+    last_step, n = -1, 0
+    for line, step, text in store_lines.history_with_lines(db, run_id):
+        last_step, n = max(last_step, step), line + 1
         history.merge_keys(keys, [json.loads(text)], last_step)
-    return keys, last_step
+    store_runs.update_run(
+        db, run_id, history_lines=n, last_step=last_step, history_keys=json.dumps(keys)
+    )
+    run = store_runs.get_run(db, run_id)
+    assert run
+    return run
 
 
 def add_events(db: sqlite3.Connection, run: Row, offset: int, lines: list[str]) -> None:

@@ -11,7 +11,8 @@ CREATE TABLE projects (
 );
 
 -- state: pending (made by a sweep, not yet started), running, finished, failed, crashed, killed,
--- preempting, preempted. started: a client has really begun it.
+-- preempting, preempted. started: a client has really begun it. resume_asked_at: a client has asked
+-- where the run stands, in order to go on with it.
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
@@ -22,6 +23,7 @@ CREATE TABLE runs (
     started INTEGER NOT NULL DEFAULT 0,
     stop_requested INTEGER NOT NULL DEFAULT 0,
     preempting INTEGER NOT NULL DEFAULT 0,
+    resume_asked_at REAL,
     exit_code INTEGER,
     config TEXT NOT NULL DEFAULT '{}',
     summary TEXT NOT NULL DEFAULT '{}',
