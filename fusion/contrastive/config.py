@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from fusion.config import Downsample, Schedule, Split
+from fusion.config import Config, Downsample, Schedule, Split
 
 Logits = Literal["study", "fixed", "learned"]
 Finetune = Literal["projector", "projector+rgb", "all"]
@@ -18,12 +18,8 @@ Embedding = Literal["normalised", "standardised", "raw"]
 Target = Literal["plain", "standardised"]
 
 
-class PretrainConfig(BaseModel):
+class PretrainConfig(Config):
     """What defines one contrastive experiment. The defaults are the `default` budget."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
 
     data: str = "study:4000:0"
     """Data set: a folder, or PROFILE:PAIRS[:SEED] to generate (profiles study, fusion, bind)."""
@@ -85,11 +81,21 @@ class PretrainConfig(BaseModel):
     finetune_epochs: Annotated[int, Field(ge=1)] = 6
     """Epochs of the last stage."""
 
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Peak learning rate of Adam in all stages but the last."""
 
-    finetune_learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
+    finetune_learning_rate: Annotated[float, Field(gt=0)] = 3e-4
     """Peak learning rate of Adam in the last stage."""
 
     schedule: Schedule = "cosine"
     """Learning rate over the steps: cosine warms up, then decays to zero; constant stays."""
+
+    @property
+    def name(self) -> str:
+        """A readable name that is unique to this configuration, fit for a folder."""
+        return f"{self.logits}-{self.finetune}-seed{self.seed}-{self.digest[:8]}"
+
+    @property
+    def group(self) -> str:
+        """What the runs of all stages and cells have in common that may share stages."""
+        return f"{self.data}-seed{self.seed}"

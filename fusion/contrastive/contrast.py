@@ -5,6 +5,7 @@ Legend: B batch, N samples of a part, D embedding.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -69,7 +70,8 @@ def fit(config: PretrainConfig, views: Views, model: Pretraining, job: Job) -> O
         "candidates": len(rgb_ND),
         "mrr_chance": retrieval.chance_mrr(len(rgb_ND)),
     }
-    return Outcome(summary, {"similarity": similarity(views, part, rgb_ND, lidar_ND).numpy()})
+    matrix = similarity(views, part, rgb_ND, lidar_ND).numpy()
+    return Outcome(summary, {"similarity": matrix}, {"similarity": picture(matrix)})
 
 
 def validation(config: PretrainConfig, views: Views, model: Pretraining) -> dict[str, float]:
@@ -123,3 +125,9 @@ def similarity(views: Views, part: str, rgb_ND: Tensor, lidar_ND: Tensor) -> Ten
     labels_N = torch.as_tensor(views.data.parts[part].labels)[order_N]
     shown = labels_N[:SHOWN].argsort(stable=True).to(rgb_ND.device)
     return (rgb_ND[shown] @ lidar_ND[shown].T).float().cpu()
+
+
+def picture(similarity: np.ndarray) -> np.ndarray:
+    """Return cosines as a grey picture: black -1, white 1; four pixels a pair."""
+    grey = np.rint((similarity.clip(-1, 1) + 1) / 2 * 255).astype(np.uint8)
+    return grey.repeat(4, axis=0).repeat(4, axis=1)

@@ -58,6 +58,7 @@ def fit(config: PretrainConfig, views: Views, model: Borrowed, job: Job) -> Outc
             "best_epoch": progress.best_epoch,
             "labels": len(seen_N),
             "trainable_parameters": count_trainable(model),
+            "frozen_parameters": sum(p.numel() for p in model.parameters() if not p.requires_grad),
             **scores(views, "val", evaluate("val")),
             **scores(views, part, final_N),
             **{f"frozen/{n}": d for n, d in zip(kept, digests, strict=True)},

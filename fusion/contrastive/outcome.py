@@ -22,10 +22,11 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Outcome:
-    """Numbers about the weights of the best epoch, and arrays by name."""
+    """Numbers about the weights of the best epoch; arrays, and grey pictures (uint8), by name."""
 
     summary: dict[str, float | int | str | bool]
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def final_part(views: Views) -> str:

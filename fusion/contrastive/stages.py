@@ -1,26 +1,27 @@
 """Stages that are trained once: kept by what decides their result, and reused by every cell.
 
 A stage's folder is `ROOT/NAME-KEY/`; its key is a hash over its settings, data, inputs, the code of
-this package and torch's version. `summary.json` is written last: where it exists, the stage is
-done. A file lock keeps two agents from training the same stage; while one does, the other trains
-another stage that it will need.
+this package and torch's version. A file lock keeps two agents from training the same stage; while
+one does, the other trains another stage that it will need.
 """
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from filelock import BaseFileLock, FileLock, Timeout
+from PIL import Image
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -30,6 +31,7 @@ from fusion.contrastive.outcome import Outcome
 from fusion.files import write_atomic, write_json
 
 Row = dict[str, float]
+SUMMARY = "summary.json"  # written last: where it is, the stage is done
 
 
 @dataclass(frozen=True)
@@ -76,25 +78,43 @@ class Finished:
     arrays: dict[str, np.ndarray] = field(repr=False)
 
 
-class Recorder(Protocol):
-    """Who is told about stages: `fusion.contrastive.record`, or nobody."""
+class Report(Protocol):
+    """One stage's own run, while it is open."""
 
-    def opened(self, stage: Stage, folder: Path) -> AbstractContextManager[Callable[[Row], None]]:
-        """Enter while a stage trains; gives the function that takes its rows."""
+    def log(self, row: Row) -> None:
+        """Take the row of an epoch."""
         ...
 
-    def finished(self, finished: Finished) -> None:
-        """Take what a stage left; called for reused stages too."""
+    def publish(self, folder: Path, summary: dict[str, Any]) -> None:
+        """Take what the stage left in `folder`."""
+        ...
+
+
+class Recorder(Protocol):
+    """Who is told about stages."""
+
+    def knows(self, stage: Stage, folder: Path) -> bool:
+        """Return whether a finished stage was published there before."""
+        ...
+
+    def opened(self, stage: Stage, folder: Path) -> AbstractContextManager[Report]:
+        """Enter while a stage trains, or while what it left is published."""
         ...
 
 
 class Nobody:
-    """The recorder of runs without tracking."""
+    """Recorder and report of runs without tracking."""
 
-    def opened(self, stage: Stage, folder: Path) -> AbstractContextManager[Callable[[Row], None]]:
-        return nullcontext(lambda row: None)
+    def knows(self, stage: Stage, folder: Path) -> bool:
+        return True
 
-    def finished(self, finished: Finished) -> None:
+    def opened(self, stage: Stage, folder: Path) -> AbstractContextManager[Report]:
+        return nullcontext(self)
+
+    def log(self, row: Row) -> None:
+        pass
+
+    def publish(self, folder: Path, summary: dict[str, Any]) -> None:
         pass
 
 
@@ -110,43 +130,55 @@ def obtain(
     """
     done: dict[str, Finished] = {}
     while pending := [stage for stage in stages if stage.key not in done]:
-        with first_free(pending, root) as stage:
-            folder = stage.folder(root)
-            if not (folder / "summary.json").exists():
-                fit(stage, folder, recorder, stop)
-            done[stage.key] = read(stage, folder)
-            recorder.finished(done[stage.key])
+        stage, lock = first_free(pending, root)
+        try:
+            done[stage.key] = ensure(stage, stage.folder(root), recorder, stop)
+        finally:
+            lock.release()
     return [done[stage.key] for stage in stages]
 
 
-@contextmanager
-def first_free(stages: list[Stage], root: Path) -> Iterator[Stage]:
-    """Hold the lock of the first stage that nobody else holds; wait for the first if all are."""
+def first_free(stages: list[Stage], root: Path) -> tuple[Stage, BaseFileLock]:
+    """Take the lock of the first stage that nobody holds; wait for the first where all are held."""
     root.mkdir(parents=True, exist_ok=True)
-    for how, candidates in ((fcntl.LOCK_EX | fcntl.LOCK_NB, stages), (fcntl.LOCK_EX, stages[:1])):
-        for stage in candidates:
-            with stage.folder(root).with_suffix(".lock").open("w") as file:
-                try:
-                    fcntl.flock(file, how)
-                except BlockingIOError:
-                    continue
-                yield stage
-                return
+    locks = [FileLock(stage.folder(root).with_suffix(".lock")) for stage in stages]
+    for stage, lock in zip(stages, locks, strict=True):
+        try:
+            lock.acquire(timeout=0)
+            return stage, lock
+        except Timeout:
+            continue
+    print(f"waiting for another process that trains {stages[0].name}", file=sys.stderr, flush=True)
+    locks[0].acquire()
+    return stages[0], locks[0]
 
 
-def fit(stage: Stage, folder: Path, recorder: Recorder, stop: Callable[[], bool]) -> None:
+def ensure(stage: Stage, folder: Path, recorder: Recorder, stop: Callable[[], bool]) -> Finished:
+    """Train and publish a stage, as far as that was not done before."""
+    done = (folder / SUMMARY).exists()
+    if not done or not recorder.knows(stage, folder):
+        with recorder.opened(stage, folder) as report:
+            if not done:
+                fit(stage, folder, report, stop)
+            else:
+                for row in read(stage, folder).history:
+                    report.log(row)
+            report.publish(folder, read(stage, folder).summary)
+    return read(stage, folder)
+
+
+def fit(stage: Stage, folder: Path, report: Report, stop: Callable[[], bool]) -> None:
     """Train a stage, from its checkpoint where there is one, and write what it leaves."""
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.safetensors"
     history: list[Row] = []
-    with recorder.opened(stage, folder) as log:
 
-        def take(row: Row) -> None:
-            history.append(row)
-            log(row)
+    def take(row: Row) -> None:
+        history.append(row)
+        report.log(row)
 
-        module = stage.build()
-        outcome = stage.fit(module, Job(checkpoint, stage.identity, take, stop))
+    module = stage.build()
+    outcome = stage.fit(module, Job(checkpoint, stage.identity, take, stop))
     weights = {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}
     write_atomic(folder / "weights.safetensors", save(weights))
     write_atomic(
@@ -158,7 +190,11 @@ def fit(stage: Stage, folder: Path, recorder: Recorder, stop: Callable[[], bool]
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
         write_atomic(folder / f"{name}.npy", buffer.getvalue())
-    write_json(folder / "summary.json", outcome.summary)
+    for name, picture in outcome.pictures.items():
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "png")
+        write_atomic(folder / f"{name}.png", buffer.getvalue())
+    write_json(folder / SUMMARY, outcome.summary)
     checkpoint.unlink(missing_ok=True)
 
 
@@ -171,7 +207,7 @@ def read(stage: Stage, folder: Path) -> Finished:
         stage,
         folder,
         module,
-        json.loads((folder / "summary.json").read_text(encoding="utf-8")),
+        json.loads((folder / SUMMARY).read_text(encoding="utf-8")),
         [json.loads(line) for line in lines],
         {path.stem: np.load(path, allow_pickle=False) for path in sorted(folder.glob("*.npy"))},
     )

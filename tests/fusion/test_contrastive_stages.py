@@ -1,0 +1,380 @@
+"""The stages on a tiny data set: frozen parts, reuse, resume in every stage, what decides a key."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+from torch import nn
+
+from fusion.contrastive import finetune, loop, retrieval, stages
+from fusion.contrastive.config import PretrainConfig
+from fusion.contrastive.contrast import embed
+from fusion.contrastive.freeze import digest
+from fusion.contrastive.loop import DivergedError, Job, Plan
+from fusion.contrastive.pipeline import (
+    Prepared,
+    borrowed,
+    classifier_stage,
+    contrastive_stage,
+    finish,
+    prepare,
+    projector_stage,
+)
+from fusion.contrastive.stages import Stage, obtain
+from fusion.contrastive.views import Views, shift
+from fusion.dataset import load
+from fusion.generate import make
+from fusion.training import StoppedError
+
+CPU = torch.device("cpu")
+TINY: dict[str, Any] = {
+    "width": 0.06,
+    "batch_size": 16,
+    "classifier_epochs": 2,
+    "contrastive_epochs": 2,
+    "projector_epochs": 3,
+    "finetune_epochs": 2,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "study"
+    make(root, "study", 120, 0, workers=1)
+    return root
+
+
+@pytest.fixture(scope="module")
+def views(root: Path) -> Views:
+    return views_of(root, "cilp")
+
+
+@pytest.fixture(scope="module")
+def prepared(views: Views, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(config(), views, tmp_path_factory.mktemp("stages"))
+
+
+def views_of(root: Path, inputs: str) -> Views:
+    data = load(str(root), split="default", train_pairs=0, align=False, device=CPU)
+    return Views(data, inputs)
+
+
+def config(**changes: Any) -> PretrainConfig:
+    return PretrainConfig(**{**TINY, **changes})
+
+
+def stop_after(steps: int) -> Callable[[], bool]:
+    """Return a `stop` that says so once it was asked `steps` times."""
+    asked = iter(range(10**6))
+    return lambda: next(asked) + 1 >= steps
+
+
+def all_stages(settings: PretrainConfig, views: Views, folder: Path) -> dict[str, Stage]:
+    lidar, contrastive = (
+        classifier_stage(settings, views, "lidar"),
+        contrastive_stage(settings, views),
+    )
+    finished = obtain([lidar, contrastive], folder, stages.Nobody())
+    scratch = classifier_stage(settings, views, "rgb")
+    projector = projector_stage(settings, views, *finished)
+    return {s.name: s for s in (lidar, contrastive, scratch, projector)}
+
+
+class Witness(stages.Nobody):
+    """A recorder that remembers what it was told."""
+
+    def __init__(self, known: bool = True) -> None:
+        self.known, self.opened_stages, self.rows = known, [], []
+
+    def knows(self, stage: Stage, folder: Path) -> bool:
+        return self.known
+
+    @contextmanager
+    def opened(self, stage: Stage, folder: Path) -> Iterator[Witness]:
+        self.opened_stages.append(stage.name)
+        yield self
+
+    def log(self, row: dict[str, float]) -> None:
+        self.rows.append(row)
+
+
+@pytest.mark.parametrize("mode", ["projector", "projector+rgb", "all"])
+def test_fine_tuning_changes_what_it_names_and_nothing_else(
+    mode: str, views: Views, prepared: Prepared
+) -> None:
+    settings = config(finetune=mode)
+    model = borrowed(settings, views, prepared.lidar, prepared.contrastive, prepared.projector)
+    before = {name: digest(part) for name, part in model.named_children()}
+    outcome = finetune.fit(settings, views, model, Job())
+    changed = {n for n, part in model.named_children() if digest(part) != before[n]}
+    assert changed == set(finetune.LEARNS[mode])
+    recorded = {k.removeprefix("frozen/") for k in outcome.summary if k.startswith("frozen/")}
+    assert recorded == set(before) - changed
+    assert all(outcome.summary[f"frozen/{name}"] == before[name] for name in recorded)
+    trained = sum(p.numel() for name in changed for p in getattr(model, name).parameters())
+    total = sum(p.numel() for p in model.parameters())
+    assert outcome.summary["trainable_parameters"] == trained
+    assert outcome.summary["frozen_parameters"] == total - trained
+    # The finished stages are shared: put back what this test has trained.
+    for stage in (prepared.lidar, prepared.contrastive, prepared.projector):
+        fresh = stages.read(stage.stage, stage.folder).module
+        stage.module.load_state_dict(fresh.state_dict())
+
+
+def test_the_summary_holds_every_stage_and_its_evidence(views: Views, prepared: Prepared) -> None:
+    outcome = finish(config(), views, prepared, Job())
+    summary = outcome.summary
+    for key in (
+        "lidar/test/accuracy",
+        "scratch/test/accuracy",
+        "zero_shot/test/accuracy",
+        "test/accuracy",
+        "contrastive/loss",
+        "contrastive/chance",
+        "contrastive/floor",
+        "contrastive/study_loss",
+        "contrastive/rgb_to_lidar/recall@1_of_all",
+        "contrastive/lidar_to_rgb/mrr",
+        "contrastive/alignment",
+        "projector/mse",
+        "projector/explained_variance",
+        "projector/cosine",
+    ):
+        assert math.isfinite(float(summary[key])), key
+    # The LiDAR classifier that judges in the end is the very one of stage 0, bit by bit
+    assert summary["lidar/weights"] == summary["projector/frozen/lidar_classifier"]
+    assert summary["lidar/weights"] == summary["frozen/classifier"]
+    assert summary["projector/frozen/rgb_embedder"] == summary["frozen/embedder"]
+    assert summary["frozen_identical"] is True
+    assert float(summary["contrastive/floor"]) <= float(summary["contrastive/loss"])
+    count = len(views.data.parts["test"].ids)
+    assert set(outcome.arrays) == {"logits", "lidar", "scratch", "zero_shot"}
+    assert all(logits.shape == (count,) for logits in outcome.arrays.values())
+
+
+def test_a_stage_is_trained_once_and_published_where_it_is_not_known(
+    views: Views, tmp_path: Path
+) -> None:
+    stage = classifier_stage(config(), views, "lidar")
+    first, again, elsewhere = Witness(), Witness(), Witness(known=False)
+    (done,) = obtain([stage], tmp_path, first)
+    (reused,) = obtain([stage], tmp_path, again)
+    obtain([stage], tmp_path, elsewhere)
+    assert first.opened_stages == ["lidar-classifier"] and again.opened_stages == []
+    assert elsewhere.opened_stages == ["lidar-classifier"]
+    assert elsewhere.rows == first.rows == done.history and len(first.rows) == 2
+    assert digest(done.module) == digest(reused.module) == done.summary["weights"]
+    assert not (done.folder / "checkpoint.safetensors").exists()
+
+
+def test_while_another_process_trains_a_stage_the_next_one_is_taken(tmp_path: Path) -> None:
+    def stage(name: str) -> Stage:
+        return Stage(name, {}, nn.Identity, lambda module, job: pytest.fail("not asked to train"))
+
+    one, two = stage("one"), stage("two")
+    with FileLock(one.folder(tmp_path).with_suffix(".lock")):
+        taken, lock = stages.first_free([one, two], tmp_path)
+        lock.release()
+    assert taken is two
+    taken, lock = stages.first_free([one, two], tmp_path)
+    lock.release()
+    assert taken is one
+
+
+@pytest.mark.parametrize(
+    "name", ["lidar-classifier", "rgb-classifier", "contrastive", "projector", "finetune"]
+)
+def test_a_stopped_stage_goes_on_to_the_same_bits(name: str, views: Views, tmp_path: Path) -> None:
+    settings = config(shift=2)
+    if name == "finetune":
+        straight, stopped = (prepare(settings, views, tmp_path) for _ in range(2))
+        path = tmp_path / "checkpoint.safetensors"
+        expected = finish(settings, views, straight, Job())
+        with pytest.raises(StoppedError):
+            finish(settings, views, stopped, Job(path, stop=stop_after(3)))
+        resumed = finish(settings, views, prepare(settings, views, tmp_path), Job(path))
+        assert resumed.summary == expected.summary
+        assert np.array_equal(resumed.arrays["logits"], expected.arrays["logits"])
+        return
+    stage = all_stages(settings, views, tmp_path)[name]
+    (straight,) = obtain([stage], tmp_path / "straight", stages.Nobody())
+    with pytest.raises(StoppedError):
+        obtain([stage], tmp_path / "stopped", stages.Nobody(), stop_after(3))
+    assert not (stage.folder(tmp_path / "stopped") / stages.SUMMARY).exists()
+    (resumed,) = obtain([stage], tmp_path / "stopped", stages.Nobody())
+    assert digest(resumed.module) == digest(straight.module)
+    assert resumed.summary == straight.summary
+
+
+# field -> stages whose result it decides; the classifiers feed the projector
+DECIDES = {
+    "split": "lcrp",
+    "train_pairs": "lcrp",
+    "inputs": "lcrp",
+    "align": "lcrp",
+    "width": "lcrp",
+    "downsample": "lcrp",
+    "seed": "lcrp",
+    "learning_rate": "lcrp",
+    "schedule": "lcrp",
+    "labels": "lrp",
+    "classifier_epochs": "lrp",
+    "logits": "cp",
+    "temperature": "cp",
+    "batch_size": "cp",
+    "shift": "cp",
+    "contrastive_epochs": "cp",
+    "embedding": "p",
+    "target": "p",
+    "projector_epochs": "p",
+    "finetune": "",
+    "finetune_epochs": "",
+    "finetune_learning_rate": "",
+}
+OTHER = {
+    "split": "study",
+    "train_pairs": 40,
+    "inputs": "fusion",
+    "align": True,
+    "width": 0.07,
+    "downsample": "avgpool",
+    "seed": 1,
+    "learning_rate": 2e-3,
+    "schedule": "constant",
+    "labels": 0.5,
+    "logits": "fixed",
+    "temperature": 0.1,
+    "batch_size": 8,
+    "shift": 1,
+    "embedding": "raw",
+    "target": "standardised",
+    "finetune": "all",
+    "finetune_learning_rate": 1e-4,
+    **{f"{stage}_epochs": 9 for stage in ("classifier", "contrastive", "projector", "finetune")},
+}
+
+
+def keys(settings: PretrainConfig, root: Path, prepared: Prepared) -> dict[str, str]:
+    """Return the keys of the four stages by their letters in DECIDES; nothing is trained."""
+    data = load(
+        str(root), split=settings.split, train_pairs=settings.train_pairs, align=False, device=CPU
+    )
+    views = Views(data, settings.inputs)
+    lidar, contrastive = (
+        classifier_stage(settings, views, "lidar"),
+        contrastive_stage(settings, views),
+    )
+    inputs = [stages.Finished(stage, Path(), None, {}, [], {}) for stage in (lidar, contrastive)]
+    made = {
+        "l": lidar,
+        "c": contrastive,
+        "r": classifier_stage(settings, views, "rgb"),
+        "p": projector_stage(settings, views, *inputs),
+    }
+    return {letter: stage.key for letter, stage in made.items()}
+
+
+def test_every_field_that_decides_a_stage_is_part_of_its_key(
+    root: Path, prepared: Prepared
+) -> None:
+    assert set(DECIDES) == set(OTHER) == set(PretrainConfig.model_fields) - {"data"}
+    base = keys(config(), root, prepared)
+    for field, letters in DECIDES.items():
+        other = keys(config(**{field: OTHER[field]}), root, prepared)
+        changed = "".join(letter for letter in base if base[letter] != other[letter])
+        assert sorted(changed) == sorted(letters), field
+
+
+def test_the_temperature_does_not_decide_the_studys_form(root: Path, prepared: Prepared) -> None:
+    one = keys(config(logits="study"), root, prepared)
+    assert one == keys(config(logits="study", temperature=0.5), root, prepared)
+
+
+def test_a_trained_pairing_is_found_and_a_shuffled_one_is_not(views: Views, tmp_path: Path) -> None:
+    settings = config(contrastive_epochs=16, width=0.1, learning_rate=3e-3)
+    (done,) = obtain([contrastive_stage(settings, views)], tmp_path, stages.Nobody())
+    rgb, lidar = embed(views, "train", done.module.encoders)
+    paired = retrieval.metrics(rgb, lidar)
+    orders = [
+        torch.randperm(len(rgb), generator=torch.Generator().manual_seed(s)) for s in range(9)
+    ]
+    shuffled = [retrieval.metrics(rgb, lidar[order]) for order in orders]
+    for name in ("rgb_to_lidar/recall@1_of_32", "lidar_to_rgb/recall@1_of_32"):
+        assert paired[name] > 3 / 32
+        assert np.mean([values[name] for values in shuffled]) == pytest.approx(1 / 32, abs=1 / 64)
+
+
+def test_views_are_standardised_and_have_the_channels_of_their_networks(root: Path) -> None:
+    for inputs, channels in (("cilp", (4, 1)), ("fusion", (3, 4))):
+        views = views_of(root, inputs)
+        index = torch.arange(views.count("train"))
+        for images, count in zip(views.both("train", index), channels, strict=True):
+            assert images.shape == (len(index), count, 64, 64)
+            assert images.is_contiguous(memory_format=torch.channels_last)
+        rgb = views.rgb("train", index)
+        assert torch.allclose(rgb.mean((0, 2, 3)), torch.zeros(channels[0]), atol=1e-3)
+        assert torch.allclose(rgb.std((0, 2, 3)), torch.ones(channels[0]), atol=1e-2)
+    depth = views_of(root, "cilp").lidar("train", index)
+    assert depth.mean().item() == pytest.approx(0, abs=1e-3)
+
+
+def test_a_shift_moves_images_and_repeats_their_edges() -> None:
+    torch.manual_seed(0)
+    images = torch.arange(64.0).expand(20, 2, 64, 64).contiguous()
+    moved = shift(images, 5)
+    steps = moved[:, 0, 0, 32] - 32
+    assert steps.abs().max() <= 5 and len(set(steps.tolist())) > 3
+    for image, step in zip(moved[:, 0, 0], steps, strict=True):
+        assert torch.equal(image, (torch.arange(64.0) + step).clamp(0, 63))
+    assert shift(images, 0) is images
+
+
+def test_labels_are_nested_stratified_and_differ_between_seeds(views: Views) -> None:
+    labels = views.labels("train")
+    few, more = views.labelled(0.1, 0), views.labelled(0.5, 0)
+    assert set(few.tolist()) <= set(more.tolist())
+    assert labels[few].mean() == labels[more].mean() == 0.5
+    assert len(views.labelled(1e-6, 0)) == 2 and len(views.labelled(1.0, 0)) == len(labels)
+    assert set(few.tolist()) != set(views.labelled(0.1, 1).tolist())
+
+
+def test_few_labels_are_repeated_so_that_training_is_as_long() -> None:
+    plan = Plan("x", 0, 1, 4, 1e-3, "cosine", steps=7)
+    batches = list(loop.split(torch.arange(6), plan, torch.Generator().manual_seed(0)))
+    assert [len(b) for b in batches] == [4, 2, 4, 2, 4, 2, 4]
+    whole = Plan("x", 0, 1, 4, 1e-3, "cosine", whole_batches=True)
+    batches = list(loop.split(torch.arange(6), whole, torch.Generator().manual_seed(0)))
+    assert [len(b) for b in batches] == [4]
+
+
+def test_divergence_ends_training_before_it_reaches_the_weights() -> None:
+    model = nn.Linear(2, 1)
+    before = digest(model)
+    plan = Plan("x", 0, 1, 4, 1e-3, "cosine")
+    with pytest.raises(DivergedError, match="not finite"):
+        loop.train(
+            model,
+            plan,
+            Job(),
+            torch.arange(8),
+            lambda index: model(torch.full((len(index), 2), math.inf)).mean(),
+            lambda: {"val/loss": 0.0},
+            CPU,
+        )
+    assert digest(model) == before
