@@ -36,7 +36,7 @@ class Checkout:
         )
 
     def run(
-        self, *command: str, env: dict[str, str] | None = None, code: int = 0, timeout: float = 240
+        self, *command: str, env: dict[str, str] | None = None, code: int = 0, timeout: float = 400
     ) -> str:
         """Run a command to its end; return what it printed."""
         process = self.popen(*command, env=env)
