@@ -21,7 +21,9 @@ from tracker.store_runs import Row
 from tracker.store_sweeps import run_of, sweep_of
 from tracker.sweep_states import config_of, describe, note
 
-STOP_PATIENCE = 15.0  # seconds in which a run may stop by itself before its agent is told to
+STOP_PATIENCE = (
+    20.0  # seconds that a person's stop leaves a run to stop by itself (it looks each 15)
+)
 CLOCK_JUMP = 60.0  # seconds between two ticks that say that this machine slept
 PROCESS = secrets.token_hex(8)  # this server process: offers of an earlier one may have been lost
 Command = dict[str, Any]
@@ -104,10 +106,10 @@ class Leases:
             return not revived and attempt["outcome"] in (*SAME_RUN, "superseded")
         if attempt["agent_id"] != agent["id"]:
             return True  # another agent goes on with this run
-        if attempt["stop_reason"] == "cancel":
-            return True
-        if not run["stop_requested"]:
+        if not run["stop_requested"] and attempt["stop_reason"] is None:
             return False
+        if attempt["stop_reason"] is not None:
+            return True  # hyperband, cancel: at once, as W&B does
         if attempt["stop_asked_at"] is None:
             store_sweeps.update(db, "attempts", attempt["id"], stop_asked_at=now)
             return False

@@ -642,8 +642,6 @@ def test_a_run_that_does_not_stop_by_itself_is_stopped_by_its_agent(world: World
     world.log(best, {"loss": 0.1}, {"loss": 0.1})
     world.log(second, {"loss": 0.1}, {"loss": 0.1})
     world.log(worst, {"loss": 0.9}, {"loss": 0.9})
-    assert world.beat(agent) == []
-    world.tick(20)
     assert world.beat(agent) == [{"type": "stop", "run_id": worst.name}]
     world.beat(agent)
     assert world.run_state(worst.name) == "killed"
