@@ -21,9 +21,7 @@ from tracker.store_runs import Row
 from tracker.store_sweeps import run_of, sweep_of
 from tracker.sweep_states import config_of, describe, note
 
-STOP_PATIENCE = (
-    20.0  # seconds that a person's stop leaves a run to stop by itself (it looks each 15)
-)
+STOP_PATIENCE = 20.0  # seconds to obey a person's stop by oneself; the client asks every 15
 CLOCK_JUMP = 60.0  # seconds between two ticks that say that this machine slept
 PROCESS = secrets.token_hex(8)  # this server process: offers of an earlier one may have been lost
 Command = dict[str, Any]
