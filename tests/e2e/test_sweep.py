@@ -67,7 +67,7 @@ def processes(checkout, *words: str) -> list[int]:
             continue
         try:
             line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            here = os.readlink(folder / "cwd") == str(checkout.root)
+            here = (folder / "cwd").readlink() == checkout.root
         except OSError:
             continue
         if here and all(word in line for word in words):
