@@ -163,7 +163,9 @@ def _train(
         raise SystemExit(128 + stop.signum) from None
     stop.training = False
 
-    costs = measure.costs(config) | training.speed(result.history, len(data.parts["train"].ids))
+    costs = measure.costs(result.model) | training.speed(
+        result.history, len(data.parts["train"].ids)
+    )
     costs["peak_memory_mib"] = measure.peak_memory_mib(device)
     provenance = measure.provenance(device, data.hashes)
     summary = output.summarise(result, costs, provenance)

@@ -114,7 +114,7 @@ class RunConfig(Config):
     batch_size: Annotated[int, Field(ge=1)] = 32
     """Samples per optimizer step; the last step of an epoch takes what is left."""
 
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Peak learning rate of Adam."""
 
     schedule: Schedule = "cosine"

@@ -12,13 +12,14 @@ import os
 import secrets
 import signal
 import string
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
-from fusion.config import RunConfig
 from fusion.files import write_json
 
 # Keys of one logged row, in its order; `epoch` counts from 1 and is the step of all others.
@@ -44,6 +45,8 @@ COST_METRICS = (
     "peak_memory_mib",
 )
 
+# What an agent sets for the run that it starts; its entity and project are for any run.
+IN_SWEEP = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH")
 MODES = ("online", "offline", "disabled")
 RUN_FILE = "wandb_run.json"
 
@@ -73,15 +76,13 @@ class Tracking:
     def log(self, row: Mapping[str, float]) -> None:
         """Send the row of one epoch, unless the server has it already."""
         if self.run is not None and row["epoch"] >= self.run.starting_step:
-            self.run.log(dict(row), step=int(row["epoch"]))
+            self.run.log(dict(row), step=int(row["epoch"]), commit=True)
 
     def publish(self, summary: Mapping[str, Any], folder: Path) -> None:
         """Send the summary, and what of predictions and weights lies in `folder`."""
         if self.run is None:
             return
-        import wandb
-
-        self.run.summary.update(dict(summary))
+        self.summarise(summary)
         metadata = {
             "part": "test" if "test/loss" in summary else "val",
             "test_hash": summary["provenance"]["test_hash"],
@@ -93,13 +94,47 @@ class Tracking:
         }
         for kind, names in kinds.items():
             files = [folder / name for name in names if (folder / name).exists()]
-            if not files:
-                continue
-            artifact = wandb.Artifact(f"{kind}-{self.run.id}", kind, metadata=metadata)
-            for file in files:
-                # The folder keeps the file: a copy in the client's cache would be a third one.
-                artifact.add_file(str(file), policy="immutable", skip_cache=True)
-            self.run.log_artifact(artifact)
+            if files:
+                self.save(f"{kind}-{self.run.id}", kind, files, metadata)
+
+    def summarise(self, summary: Mapping[str, Any]) -> None:
+        """Send numbers about the whole run."""
+        if self.run is not None:
+            self.run.summary.update(dict(summary))
+
+    def save(self, name: str, kind: str, files: list[Path], metadata: Mapping[str, Any]) -> Any:
+        """Send files as an artifact of type `kind`; return it, or None where nothing is tracked."""
+        if self.run is None:
+            return None
+        import wandb
+
+        artifact = wandb.Artifact(name, kind, metadata=dict(metadata))
+        for file in files:
+            # The folder keeps the file: a copy in the client's cache would be a third one.
+            artifact.add_file(str(file), policy="immutable", skip_cache=True)
+        return self.run.log_artifact(artifact)
+
+    def picture(self, name: str, file: Path) -> None:
+        """Send a picture, shown as `name` in the run's summary: it belongs to no epoch."""
+        if self.run is not None:
+            import wandb
+
+            self.run.summary[name] = wandb.Image(str(file))
+
+    def use(self, artifact: str) -> Any:
+        """Say that this run builds on an artifact ("entity/project/name:alias"); return it.
+
+        None where nothing is tracked, or not on a server: offline runs have no lineage. Raises
+        TrackingError where the artifact cannot be had.
+        """
+        if self.run is None or self.run.offline:
+            return None
+        import wandb
+
+        try:
+            return self.run.use_artifact(artifact)
+        except (wandb.Error, ValueError) as error:
+            raise TrackingError(f"artifact {artifact}: {error}") from None
 
     def __enter__(self) -> Tracking:
         return self
@@ -122,8 +157,40 @@ class Tracking:
         self.run.finish(exit_code=code)
 
 
+class Described(Protocol):
+    """What a run is about: a Config, or the settings of a stage."""
+
+    @property
+    def name(self) -> str: ...
+    def model_dump(self) -> dict[str, Any]: ...
+
+
+@contextmanager
+def outside_sweep() -> Iterator[None]:
+    """Let runs of this process be their own, and not the one that an agent has begun.
+
+    The client reads the sweep from the environment once, so its session is closed at the end.
+    """
+    kept = {name: os.environ.pop(name) for name in IN_SWEEP if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+        if "wandb" in sys.modules:
+            import wandb
+
+            wandb.teardown()
+
+
 def start(
-    mode: str, config: RunConfig, folder: Path, *, project: str | None, name: str | None
+    mode: str,
+    config: Described,
+    folder: Path,
+    *,
+    project: str | None,
+    name: str | None,
+    group: str | None = None,
+    job_type: str | None = None,
 ) -> Tracking:
     """Begin, or go on with, the W&B run that belongs to `folder`.
 
@@ -150,6 +217,8 @@ def start(
             project=None if in_sweep else project,
             id=None if in_sweep else run_id(folder),
             name=name or config.name,
+            group=group,
+            job_type=job_type,
             config=config.model_dump(),
             resume="allow" if mode == "online" else None,
             settings=_settings(tracking),

@@ -83,9 +83,9 @@ def fit(
     while state.progress.epoch < config.epochs:
         # One pass over the training part
         finite = train_epoch(state, config, data, stop)
-        if checkpoint_path is not None and stop():
-            checkpoint.write(checkpoint_path, state, identity)
         if stop():
+            if checkpoint_path is not None:
+                checkpoint.write(checkpoint_path, state, identity)
             raise StoppedError(f"stopped in epoch {state.progress.epoch + 1} of {config.epochs}")
 
         # Validation: its time does not count as the epoch's

@@ -1,0 +1,300 @@
+"""`runner.py train`: flags as people, sweeps and agents write them; runs that die and go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from cli import train
+from cli.flags import ConfigCommand, config_from, flag
+from cli.train import ServerMissingError, command, tracking_mode
+from fusion import generate, output
+from fusion.config import ConfigError, RunConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def parse(*args: str) -> RunConfig:
+    """What the flags of `train` mean."""
+    context = command.make_context("train", list(args))
+    return config_from(context.params, RunConfig)
+
+
+def test_every_field_is_a_flag_with_its_help_and_default():
+    text = CliRunner().invoke(command, ["--help"], terminal_width=200).output
+    words = " ".join(text.split())
+    for name, field in RunConfig.model_fields.items():
+        assert f"{flag(name)} " in text
+        assert field.description and field.description in words
+        assert f"[default: {field.default}]" in words
+    assert "width" in text and "maxpool|strided_append" in words
+
+
+@pytest.mark.parametrize(
+    ("args", "meant"),
+    [
+        (["--batch-size", "16"], {"batch_size": 16}),
+        (["--batch_size", "16"], {"batch_size": 16}),
+        (["--batch_size=16", "--learning_rate=1e-4"], {"batch_size": 16, "learning_rate": 1e-4}),
+        (["--align"], {"align": True}),
+        (["--align=true"], {"align": True}),
+        (["--align=True"], {"align": True}),
+        (["--align=1"], {"align": True}),
+        (["--align", "true"], {"align": True}),
+        (["--align=False"], {"align": False}),
+        (["--no-align"], {"align": False}),
+        (["--align", "--no_align"], {"align": False}),
+        (["--align", "--seed=3"], {"align": True, "seed": 3}),
+        (
+            ["--downsample=strided_append", "--width=1"],
+            {"downsample": "strided_append", "width": 1},
+        ),
+    ],
+)
+def test_flags_in_every_spelling(args, meant):
+    assert parse(*args) == RunConfig(**meant)
+
+
+@pytest.mark.parametrize(
+    ("args", "parts"),
+    [
+        (["--fushion", "late"], ["--fushion", "did you mean '--fusion'"]),
+        (["--batchsize=3"], ["--batchsize", "did you mean '--batch-size'"]),
+        (["--xyz=3"], ["--xyz", "--train-pairs"]),
+        (["--fusion", "concta"], ["--fusion", "'concta'", "matmul", "did you mean 'concat'"]),
+        (["--batch_size=0"], ["--batch-size", "'0'", "a whole number from 1"]),
+        (["--align=maybe"], ["--align", "'maybe'", "true, false"]),
+        (["--epochs", "0", "--width", "x"], ["--epochs", "--width", "a number above 0 up to 4"]),
+    ],
+)
+def test_errors_name_flag_value_and_what_is_allowed(args, parts):
+    error = CliRunner().invoke(command, args).exception
+    assert isinstance(error, ConfigError) and error.exit_code == 2
+    for part in parts:
+        assert part in str(error)
+
+
+def test_a_person_sees_one_line_and_exit_code_2():
+    done = subprocess.run(
+        [sys.executable, "runner.py", "train", "--epochs=none"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        "error: --epochs: 'none' is not allowed; allowed: a whole number from 1"
+    )
+
+
+def test_flags_come_from_any_config_class():
+    class Other(RunConfig):
+        temperature: float = 0.07
+        """A field of its own."""
+
+    other = click.command(cls=ConfigCommand, kind=Other)(lambda **values: None)
+    assert isinstance(other, click.Command)
+    params = other.make_context("other", ["--temperature=1"]).params
+    assert config_from(params, Other).temperature == 1.0
+
+
+@pytest.fixture
+def nobody(monkeypatch, tmp_path):
+    """A person without any W&B account, settings or variables."""
+    for name in [n for n in os.environ if n.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("NETRC", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return monkeypatch
+
+
+def test_where_a_run_logs_by_default(nobody):
+    assert tracking_mode(None) == "disabled"
+    assert tracking_mode("offline") == "offline"
+    with pytest.raises(ServerMissingError, match=re.escape('eval "$(python runner.py env)"')):
+        tracking_mode("online")
+    nobody.setenv("WANDB_SWEEP_ID", "s")
+    with pytest.raises(ServerMissingError):
+        tracking_mode(None)
+    nobody.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    assert tracking_mode(None) == "online"
+    nobody.setenv("WANDB_MODE", "offline")
+    assert tracking_mode(None) == "offline"
+    assert tracking_mode("disabled") == "disabled"
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "fusion-60"
+    generate.make(root, "fusion", 60, 0, workers=1)
+    return root
+
+
+@pytest.fixture
+def train_here(nobody, data_root, tmp_path):
+    """Run `train` in this process; returns click's result."""
+
+    def run(*flags: str, output: Path = tmp_path / "run") -> Result:
+        args = [f"--data={data_root}", "--width=0.04", "--batch-size=2", "--epochs=2"]
+        before = [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)]
+        try:
+            return CliRunner().invoke(command, [*args, f"--output={output}", "--threads=1", *flags])
+        finally:
+            for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+                signal.signal(number, handler)
+
+    return run
+
+
+def test_what_a_run_writes(train_here, tmp_path):
+    folder = tmp_path / "run"
+    result = train_here("--seed=3")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert [line[:9] for line in lines if line.startswith("epoch")] == ["epoch 1/2", "epoch 2/2"]
+    assert lines[-1].startswith(f"wrote {folder}: summary.json, predictions.csv, weights")
+    config = json.loads((folder / "config.json").read_text())
+    assert config["seed"] == 3 and list(config) == list(RunConfig.model_fields)
+
+    rows = (folder / "predictions.csv").read_text().splitlines()
+    assert rows[0] == "pair,label,logit" and len(rows) == 1 + 12
+    pair, label, logit = rows[1].split(",")
+    assert pair.startswith(("cubes/", "spheres/")) and label == str(int("sphere" in pair))
+    assert float(logit)
+
+    summary = json.loads((folder / "summary.json").read_text())
+    sidecar = json.loads((folder / "weights.json").read_text())
+    assert summary["diverged"] is False and sidecar["config"] == config
+    assert sidecar["metrics"]["test/loss"] == summary["test/loss"]
+    assert sidecar["hashes"]["test"] == summary["provenance"]["test_hash"] != ""
+    assert not list(folder.glob(".*.*"))  # no temporary files left
+
+
+def test_a_finished_run_is_not_trained_again_and_another_config_is_refused(train_here, tmp_path):
+    folder = tmp_path / "run"
+    train_here()
+    files = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    again = train_here()
+    assert again.exit_code == 0 and f"finished already: {folder}" in again.output
+    other = train_here("--seed=1", "--fusion=late")
+    assert other.exception is not None and getattr(other.exception, "exit_code", 0) == 2
+    for part in (str(folder), "--fusion is 'concat' there and 'late' here", "--seed is 0 there"):
+        assert part in str(other.exception)
+    assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == files
+
+
+def test_a_folder_with_something_else_is_refused_untouched(train_here, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("x")
+    result = train_here(output=folder)
+    assert getattr(result.exception, "exit_code", 0) == 2 and "thesis.tex" in str(result.exception)
+    assert [p.name for p in folder.iterdir()] == ["thesis.tex"]
+
+
+def test_the_study_split_predicts_on_val_and_claims_no_test_metrics(train_here, tmp_path):
+    train_here("--split=study")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert not [key for key in summary if key.startswith("test/")]
+    assert summary["provenance"]["test_hash"] == ""
+    assert len((tmp_path / "run" / "predictions.csv").read_text().splitlines()) == 1 + 12
+
+
+def test_divergence_is_a_result_in_a_sweep_and_a_failure_elsewhere(train_here, nobody, tmp_path):
+    wild = ("--learning-rate=1e20", "--schedule=constant")
+    for _ in range(2):  # trained, then found finished
+        alone = train_here(*wild)
+        assert alone.exit_code == 1
+    assert "finished already" in alone.output
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["diverged"] is True and "test/loss" not in summary
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+    nobody.setenv("WANDB_SWEEP_ID", "s")
+    assert train_here(*wild, "--tracking=disabled").exit_code == 0
+
+
+def test_the_default_folder_is_named_after_the_run_or_the_configuration(
+    train_here, nobody, tmp_path
+):
+    nobody.setattr(train, "ROOT", tmp_path)
+    data = f"--data={tmp_path / 'nowhere'}"
+    nobody.setenv("WANDB_RUN_ID", "abc")
+    with_id = CliRunner().invoke(command, [data])
+    nobody.delenv("WANDB_RUN_ID")
+    without = CliRunner().invoke(command, [data])
+    assert [getattr(r.exception, "exit_code", 0) for r in (with_id, without)] == [2, 2]
+    names = {p.name for p in (tmp_path / "runs").iterdir()}
+    assert names == {"abc", RunConfig(data=str(tmp_path / "nowhere")).name}
+
+
+def start(folder: Path, data: Path, epochs: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "runner.py", "train", f"--data={data}", "--width=0.04"]
+    command += ["--batch-size=2", f"--epochs={epochs}", f"--output={folder}", "--threads=1"]
+    return subprocess.Popen(
+        [*command, "--tracking=disabled"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for_epoch(process: subprocess.Popen[str], epoch: int) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(f"epoch {epoch}/"):
+            return
+    pytest.fail("the run ended too early")
+
+
+def test_killed_and_terminated_runs_end_with_the_weights_of_an_undisturbed_one(
+    data_root, tmp_path, train_here
+):
+    broken = tmp_path / "broken"
+    process = start(broken, data_root, 6)
+    wait_for_epoch(process, 2)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (broken / "summary.json").exists()
+
+    process = start(broken, data_root, 6)
+    wait_for_epoch(process, 3)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate()
+    assert process.returncode == 128 + signal.SIGINT
+    assert "checkpoint" in printed and "Traceback" not in printed
+
+    assert train_here("--epochs=6", output=broken).exit_code == 0
+    assert train_here("--epochs=6", output=tmp_path / "whole").exit_code == 0
+    for name in ("weights.safetensors", "predictions.csv"):
+        assert (broken / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    rows = [json.loads(line) for line in (broken / "history.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_second_process_waits_for_the_one_that_holds_the_folder(data_root, tmp_path):
+    config = RunConfig(data=str(data_root), width=0.04, batch_size=2, epochs=1)
+    with output.claim(tmp_path / "run", config):
+        second = start(tmp_path / "run", data_root, 1)
+        assert second.stdout is not None
+        assert second.stdout.readline() == "tracking: disabled\n"
+        assert "waiting for it" in second.stdout.readline()
+        assert second.poll() is None
+    second.communicate(timeout=120)
+    assert second.returncode == 0
+
+
+def test_output_that_is_a_file_is_refused(train_here, tmp_path):
+    (tmp_path / "file").write_text("x")
+    result = train_here(output=tmp_path / "file")
+    assert getattr(result.exception, "exit_code", 0) == 2

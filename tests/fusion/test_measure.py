@@ -1,0 +1,71 @@
+"""Costs are exact, memory is this process's own, and provenance survives a machine without git."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from fusion.config import DOWNSAMPLES, FUSIONS, RunConfig
+from fusion.measure import costs, peak_memory_mib, provenance
+from fusion.models import build
+
+CPU = torch.device("cpu")
+
+
+def costs_of(fusion: str, downsample: str = "maxpool", width: float = 0.16) -> dict[str, int]:
+    return costs(build(RunConfig(fusion=fusion, downsample=downsample, width=width)))  # type: ignore[arg-type]
+
+
+def test_flops_count_a_multiply_add_as_two():
+    # rgb at width 1, by hand: convolutions at 64, 32 and 16 pixels, three dense layers
+    convolutions = 64**2 * 3 * 50 * 9 + 32**2 * 50 * 100 * 9 + 16**2 * 100 * 100 * 9
+    dense = 6400 * 1000 + 1000 * 100 + 100
+    with torch.device("meta"):
+        got = costs_of("rgb", width=1)
+    assert got == {"parameters": 6_637_801, "flops_per_sample": 2 * (convolutions + dense)}
+
+
+def test_matmul_costs_more_than_add_and_replacing_less_than_pooling():
+    add = costs_of("add")["flops_per_sample"]
+    assert costs_of("matmul")["flops_per_sample"] == add + 2 * 16 * 16**3
+    assert costs_of("add", "strided_replace")["flops_per_sample"] < add / 2
+
+
+def test_flops_are_those_of_torch_s_own_counter():
+    for fusion in FUSIONS:
+        for downsample in DOWNSAMPLES:
+            model = build(RunConfig(fusion=fusion, downsample=downsample, width=0.05))  # type: ignore[arg-type]
+            with FlopCounterMode(display=False) as counter, torch.no_grad():
+                model(torch.zeros(1, 3, 64, 64), torch.zeros(1, 4, 64, 64))
+            assert costs(model)["flops_per_sample"] == counter.get_total_flops()
+
+
+def test_peak_memory_is_that_of_the_process_not_of_its_parent():
+    ballast = bytearray(600 * 2**20)
+    ballast[::4096] = b"x" * len(ballast[::4096])
+    code = "import torch, fusion.measure as m; print(m.peak_memory_mib(torch.device('cpu')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert peak_memory_mib(CPU) > 600
+    assert 20 < float(done.stdout) < 600
+
+
+def test_provenance_is_complete_and_fit_for_json():
+    hashes = {"data": "d" * 64, "split": "s" * 64, "test": ""}
+    found = provenance(CPU, hashes)
+    expected = {"commit", "dirty", "python", "torch", "wandb", "numpy", "platform", "cpu", "gpu"}
+    expected |= {"threads", "precision", "data_hash", "split_hash", "test_hash"}
+    assert set(found) == expected
+    assert found["data_hash"] == "d" * 64 and found["test_hash"] == ""
+    assert found["gpu"] == "" and found["precision"] == "float32"
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_provenance_without_git(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = provenance(CPU, {})
+    assert found["commit"] == "" and found["dirty"] == ""
+    assert found["torch"] == torch.__version__
