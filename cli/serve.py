@@ -31,6 +31,19 @@ DATA_DIR = Path(__file__).resolve().parent.parent / ".tracker"
 @click.option(
     "--link", "action", flag_value="link", help="Print an address that logs a browser in, once."
 )
+@click.option(
+    "--repair",
+    "action",
+    flag_value="repair",
+    help="Save what can be read of a damaged database into DATA_DIR/recovered.",
+)
+@click.option(
+    "--heartbeat-timeout",
+    type=click.FloatRange(min=1),
+    default=180.0,
+    show_default=True,
+    help="Seconds without a word after which a run counts as crashed.",
+)
 def command(
     data_dir: Path,
     host: str,
@@ -38,6 +51,7 @@ def command(
     allow_host: tuple[str, ...],
     durable: bool,
     action: str | None,
+    heartbeat_timeout: float,
 ) -> None:
     """Run the embedded W&B-compatible server in the foreground, until Ctrl-C."""
     from tracker import server
@@ -52,7 +66,11 @@ def command(
                 f"no tracker is running for {data_dir}: start it with `runner.py serve`"
             )
         click.echo(link)
+    elif action == "repair":
+        repair_data(data_dir)
     else:
+        from tracker.context import Settings
+
         server.serve(
             data_dir,
             host=host,
@@ -60,4 +78,20 @@ def command(
             durable=durable,
             allow_hosts=allow_host,
             show_link=True,
+            settings=Settings(heartbeat_timeout=heartbeat_timeout),
         )
+
+
+def repair_data(data_dir: Path) -> None:
+    from tracker import server
+    from tracker.repair import repair
+
+    pid = server.holder(data_dir)
+    if pid is not None:
+        raise server.TrackerError(
+            f"process {pid} serves {data_dir}: stop it first, with `runner.py serve --stop`"
+        )
+    outcome = repair(data_dir)
+    for line in outcome.lines():
+        click.echo(line)
+    click.echo(f"saved to {outcome.folder}; serve it with --data-dir {outcome.folder}")

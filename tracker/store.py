@@ -7,6 +7,7 @@ with `durable=True` (synchronous=FULL) it also survives the loss of power.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tracker.errors import DamagedError, TrackerError
 from tracker.history import finite
@@ -41,7 +43,9 @@ class Store:
         self._lock = threading.RLock()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
-        check(path)
+        if check(path):
+            create(path)
+        seal_of(path).unlink(missing_ok=True)
         self._writer = self._connect()
         try:
             migrate(self._writer, path)
@@ -95,7 +99,9 @@ class Store:
             db.execute("COMMIT")
 
     def close(self) -> None:
-        """Brings the WAL back into the database file and closes every connection."""
+        """Brings the WAL back into the database file, closes every connection and seals the file:
+        what changes it from now on is seen at the next opening.
+        """
         with self._lock:
             for db in self._readers:
                 db.close()
@@ -103,6 +109,7 @@ class Store:
             self._local = threading.local()
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._writer.close()
+            seal_of(self.path).write_text(checksum(self.path))
 
 
 def regexp(pattern: str, text: Any) -> bool:
@@ -161,31 +168,62 @@ def statements(script: str) -> Iterator[str]:
         raise ValueError(f"unfinished statement: {statement.strip()[:80]}")
 
 
-def check(path: Path) -> None:
-    """Raises DamagedError, with the remedy, where an existing database is not whole."""
+def seal_of(path: Path) -> Path:
+    return path.with_name(path.name + ".sum")
+
+
+def checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
+
+
+def create(path: Path) -> None:
+    """A new database, which is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".new")
+    unfinished.unlink(missing_ok=True)
+    db = sqlite3.connect(unfinished, isolation_level=None)
+    migrate(db, path)
+    db.close()
+    unfinished.replace(path)
+
+
+def check(path: Path) -> bool:
+    """Whether there is no database yet; DamagedError, with the remedy, where one is not whole.
+
+    After a clean stop every byte is checked, otherwise the structure (SQLite's quick_check). The
+    file is only read, so that damage is not made worse by the recovery of the WAL.
+    """
     wal = path.with_name(path.name + "-wal")
     if not path.exists():
-        if wal.exists() and wal.stat().st_size:
-            raise damaged(path, "the file is gone, its write-ahead log is still there")
-        return
+        if (wal.exists() and wal.stat().st_size) or (path.parent / "blobs").exists():
+            raise damaged(path, "the file is gone, what belongs to it is still there")
+        return True
     if path.stat().st_size == 0:
-        if wal.exists() and wal.stat().st_size:
-            raise damaged(path, "the file is empty")
-        return
+        raise damaged(path, "the file is empty")
+    seal = seal_of(path)
+    if seal.exists():
+        if seal.read_text() != checksum(path):
+            raise damaged(
+                path,
+                "it is not as the server left it when it stopped; if you changed it on purpose, "
+                f"remove {seal}",
+            )
+        return False
     try:
-        db = sqlite3.connect(path, timeout=BUSY_SECONDS)
+        db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_SECONDS)
         try:
-            if db.execute("PRAGMA user_version").fetchone()[0] and (
-                db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID
-            ):
-                raise TrackerError(f"{path} is not a tracker database: use another --data-dir")
             problems = [row[0] for row in db.execute("PRAGMA quick_check(3)")]
+            found = db.execute("PRAGMA application_id").fetchone()[0]
         finally:
             db.close()
     except sqlite3.DatabaseError as error:
         raise damaged(path, str(error)) from error
     if problems != ["ok"]:
         raise damaged(path, "; ".join(problems))
+    if found != APPLICATION_ID:
+        raise TrackerError(f"{path} is not a tracker database: use another --data-dir")
+    return False
 
 
 def damaged(path: Path, reason: str) -> DamagedError:

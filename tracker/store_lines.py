@@ -80,6 +80,16 @@ def history_rows(
     return [row[0] for row in rows]
 
 
+def thinned_history(db: sqlite3.Connection, run_id: int, lines: int, most: int) -> list[str]:
+    """About `most` of a run's `lines` rows, evenly spaced, with the last."""
+    stride = max(1, -(-lines // most))
+    rows = db.execute(
+        "SELECT row FROM history WHERE run_id = ? AND (line % ? = 0 OR line = ?) ORDER BY line",
+        (run_id, stride, lines - 1),
+    )
+    return [row[0] for row in rows]
+
+
 def history_with_lines(db: sqlite3.Connection, run_id: int) -> Iterable[tuple[int, int, str]]:
     """(line, step, JSON text) of every row, in line order."""
     return db.execute(

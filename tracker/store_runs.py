@@ -60,6 +60,19 @@ def list_projects(db: sqlite3.Connection, entity: str | None, after: int, limit:
     return [dict(row) for row in rows]
 
 
+def project_overview(db: sqlite3.Connection, entity: str | None) -> list[Row]:
+    """Projects with `runs`, `running` and `active_at`, the latest activity first."""
+    rows = db.execute(
+        "SELECT projects.*, count(runs.id) AS runs,"
+        " coalesce(sum(state IN ('running', 'preempting')), 0) AS running,"
+        " coalesce(max(heartbeat_at), projects.created_at) AS active_at"
+        " FROM projects LEFT JOIN runs ON runs.project_id = projects.id"
+        " WHERE ?1 IS NULL OR entity = ?1 GROUP BY projects.id ORDER BY active_at DESC LIMIT 500",
+        (entity,),
+    )
+    return [dict(row) for row in rows]
+
+
 def find_run(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
     return one(db, "SELECT * FROM runs WHERE project_id = ? AND name = ?", project_id, name)
 
