@@ -11,15 +11,17 @@ summary.json         written last: where it is, the run has finished
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 from safetensors.torch import save
+from torch import nn
 
-from fusion.config import ConfigError, RunConfig, check
+from fusion.config import Config, ConfigError, RunConfig, check
 from fusion.dataset import Part
 from fusion.files import write_atomic, write_json
 from fusion.tracking import BEST_EPOCH_METRICS
@@ -40,7 +42,7 @@ class OutputError(Exception):
 
 @contextmanager
 def claim(
-    folder: Path, config: RunConfig, waiting: Callable[[], None] = lambda: None
+    folder: Path, config: Config, waiting: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
     """Hold `folder` for a run of `config`; no other process trains in it meanwhile.
 
@@ -73,9 +75,10 @@ def claim(
         lock.release()
 
 
-def _same(folder: Path, config: RunConfig) -> None:
+def _same(folder: Path, config: Config) -> None:
     try:
-        other = check(json.loads((folder / CONFIG).read_text(encoding="utf-8"))).model_dump()
+        known = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        other = check(known, type(config)).model_dump()
     except (ValueError, AttributeError, ConfigError) as error:
         raise OutputError(f"--output {folder}: its {CONFIG} cannot be read: {error}") from None
     differing = [
@@ -124,13 +127,8 @@ def write_results(
     folder: Path, config: RunConfig, result: Result, part: Part, summary: dict[str, Any]
 ) -> None:
     """Write predictions on `part`, and the weights with what they are; neither needs pickle."""
-    rows = zip(part.ids, part.labels, result.logits_N, strict=True)
-    lines = [f"{pair},{int(label)},{logit}\n" for pair, label, logit in rows]
-    write_atomic(folder / PREDICTIONS, "pair,label,logit\n" + "".join(lines))
-
-    weights = result.model.state_dict()
-    packed = {name: t.detach().cpu().contiguous() for name, t in weights.items()}
-    write_atomic(folder / WEIGHTS, save(packed, {"format": "pt"}))
+    write_predictions(folder, part, {"logit": result.logits_N})
+    write_weights(folder, result.model)
     origin = summary["provenance"]
     sidecar = {
         "schema": SCHEMA,
@@ -141,6 +139,20 @@ def write_results(
         "versions": {k: origin[k] for k in ("commit", "dirty", "python", "torch", "numpy")},
     }
     write_json(folder / SIDECAR, sidecar)
+
+
+def write_predictions(folder: Path, part: Part, logits: Mapping[str, np.ndarray]) -> None:
+    """Write a row for each pair, with a column of logits (N,) for each name."""
+    columns = zip(*logits.values(), strict=True)
+    rows = zip(part.ids, part.labels, columns, strict=True)
+    lines = [f"{pair},{int(label)},{','.join(map(str, row))}\n" for pair, label, row in rows]
+    write_atomic(folder / PREDICTIONS, f"pair,label,{','.join(logits)}\n" + "".join(lines))
+
+
+def write_weights(folder: Path, model: nn.Module) -> None:
+    """Write parameters and buffers of a model."""
+    packed = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    write_atomic(folder / WEIGHTS, save(packed, {"format": "pt"}))
 
 
 def write_summary(folder: Path, summary: dict[str, Any]) -> None:
