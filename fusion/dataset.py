@@ -202,4 +202,4 @@ def _flips(azimuth: np.ndarray, zenith: np.ndarray) -> tuple[int, ...]:
     x = d sin(-az): ascending azimuths go left. z = d sin(-ze): ascending zeniths go down.
     """
     upwards, leftwards = zenith[0] > zenith[-1], azimuth[0] < azimuth[-1]
-    return (1,) * upwards + (2,) * leftwards
+    return (1,) * bool(upwards) + (2,) * bool(leftwards)

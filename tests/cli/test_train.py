@@ -157,13 +157,17 @@ def train_here(nobody, data_root, tmp_path):
 
 def test_what_a_run_writes(train_here, tmp_path):
     folder = tmp_path / "run"
-    result = train_here("--seed=3")
+    result = train_here("--seed=3", "--align")
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     assert [line[:9] for line in lines if line.startswith("epoch")] == ["epoch 1/2", "epoch 2/2"]
     assert lines[-1].startswith(f"wrote {folder}: summary.json, predictions.csv, weights")
     config = json.loads((folder / "config.json").read_text())
-    assert config["seed"] == 3 and list(config) == list(RunConfig.model_fields)
+    assert (
+        config["seed"] == 3
+        and config["align"] is True
+        and list(config) == list(RunConfig.model_fields)
+    )
 
     rows = (folder / "predictions.csv").read_text().splitlines()
     assert rows[0] == "pair,label,logit" and len(rows) == 1 + 12
