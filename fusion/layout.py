@@ -62,20 +62,19 @@ def read_rgb(content: bytes) -> np.ndarray:
     """
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError) as error:
+            bits = content[24]  # of the PNG header: Pillow would cut 16 bits to 8 in silence
+            if image.mode == "RGBA" and image.size == (SIZE, SIZE) and bits == 8:
+                return np.array(image)
+            found = f"{image.mode} {image.size[0]}×{image.size[1]} with {bits} bits"
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"not a readable PNG ({error})") from None
-    bits = content[24]  # of the PNG header: Pillow would cut 16 bits to 8 in silence
-    if image.mode != "RGBA" or image.size != (SIZE, SIZE) or bits != 8:
-        got = f"{image.mode} {image.size[0]}×{image.size[1]} with {bits} bits"
-        raise ValueError(f"{got}, expected RGBA {SIZE}×{SIZE} with 8 bits")
-    return np.asarray(image)
+    raise ValueError(f"{found}, expected RGBA {SIZE}×{SIZE} with 8 bits")
 
 
 def _read_npy(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
     try:
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, MemoryError) as error:
         if "allow_pickle" in str(error):
             raise ValueError("a pickled array (it could run code when loaded)") from None
         raise ValueError(f"not a readable .npy file ({error})") from None

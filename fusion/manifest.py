@@ -20,6 +20,7 @@ import numpy as np
 from filelock import FileLock
 
 from fusion import layout, splits
+from fusion.files import write_atomic
 from fusion.layout import ANGLES, BadDataError, DataError, Problem
 from fusion.progress import track
 from fusion.scenes import CLASSES
@@ -132,6 +133,8 @@ def hash_array(values: np.ndarray) -> str:
 
 def store(root: Path) -> Path:
     """Where manifest and cache of a root live: the root itself, unless it cannot be written."""
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder")
     try:
         with tempfile.TemporaryFile(dir=root):
             return root
@@ -149,20 +152,6 @@ def lock(root: Path) -> FileLock:
     folder = store(root) / "cache"
     folder.mkdir(exist_ok=True)
     return FileLock(folder / ".lock", is_singleton=True)
-
-
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """Replace a file as a whole: a reader sees the old one or the new one."""
-    data = content.encode() if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def write(folder: Path, manifest: Manifest) -> None:
@@ -228,11 +217,8 @@ def current(root: Path) -> Manifest:
 
 
 def _verify(root: Path, manifest: Manifest) -> None:
-    changed = [
-        f"{class_name}/{n}.npy" if hash_array(v) != manifest.angles[n] else ""
-        for n, v in layout.read_angles(root).items()
-        for class_name in CLASSES[:1]
-    ]
+    angles = layout.read_angles(root)
+    changed = [f"{n}.npy" for n in ANGLES if hash_array(angles[n]) != manifest.angles[n]]
     there = set(layout.pair_ids(root)) - set(manifest.quarantined)
     changed += [f"{pair} (new)" for pair in sorted(there - {p.id for p in manifest.pairs})]
     for pair in track(manifest.pairs, f"files of {root} were touched: comparing"):
@@ -242,7 +228,6 @@ def _verify(root: Path, manifest: Manifest) -> None:
                 changed.append(f"{file} (gone)")
             elif hashlib.sha256(path.read_bytes()).hexdigest() != known:
                 changed.append(file)
-    changed = [c for c in changed if c]
     if changed:
         more = f", … ({len(changed)} in all)" if len(changed) > 5 else ""
         raise DataError(

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from fusion import layout, manifest
+from fusion.files import write_atomic
 from fusion.layout import DataError
 from fusion.manifest import Manifest
 from fusion.progress import track
@@ -82,7 +83,7 @@ def statistics(
     if path.exists():
         return Statistics(**json.loads(path.read_text()))
     measured = measure(packed, rows, directions_3HW)
-    manifest.write_atomic(path, json.dumps(vars(measured)))
+    write_atomic(path, json.dumps(vars(measured)))
     return measured
 
 
