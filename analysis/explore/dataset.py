@@ -203,12 +203,11 @@ def _scene(data: DataSet) -> str:
 
     depths = [np.load(data.root / pair.files[1], allow_pickle=False) for pair in data.pairs[:20]]
     near = float(np.median([depth.min() for depth in depths]))
-    scene = fo.Scene(
-        camera=fo.PerspectiveCamera(
-            position=[0.5 * near, -0.25 * near, 0.5 * near], look_at=[0.0, 1.2 * near, 0.0], up="Z"
-        )
+    camera = fo.PerspectiveCamera(
+        position=[0.5 * near, 0.2 * near, 0.4 * near], look_at=[0.0, 1.1 * near, 0.0], up="Z"
     )
-    material = fo.PointCloudMaterial(shading_mode="intensity", point_size=3.0)
+    scene = fo.Scene(camera=camera)
+    material = fo.PointCloudMaterial(shading_mode="intensity", point_size=4.0)
     scene.add(fo.PointCloud("lidar", media.SCENE_CLOUD, material=material))
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "scene.fo3d"

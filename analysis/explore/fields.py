@@ -29,7 +29,7 @@ MADE = (
 
 def state(predictions: Predictions) -> dict[str, Any]:
     """What tells whether a dataset holds these predictions already."""
-    return {"version": VERSION, "snapshot": predictions.snapshot.sha256}
+    return {"version": VERSION, "predictions": predictions.digest}
 
 
 def holds(dataset: Dataset, predictions: Predictions) -> bool:

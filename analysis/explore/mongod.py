@@ -61,6 +61,8 @@ def connect(folder: Path) -> str:
     if "fiftyone" in sys.modules and os.environ.get("FIFTYONE_DATABASE_URI") != uri:
         raise RuntimeError("fiftyone was imported before its database was chosen")
     os.environ.update(ENVIRONMENT, FIFTYONE_DATABASE_URI=uri)
+    # FiftyOne talks to its own server over HTTP, which a proxy would take elsewhere.
+    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
     return uri
 
 

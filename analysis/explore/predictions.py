@@ -5,6 +5,7 @@ Suffixes: R runs of an arm (one per seed), N examples.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -82,6 +83,15 @@ class Predictions:
     part: str  # "test" or "val"
     arms: tuple[Arm, ...]
     left_out: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal for equal predictions of equal runs."""
+        digest = hashlib.sha256(self.examples.digest.encode())
+        for arm in self.arms:
+            runs = [(seed, arm.cell.runs[seed].id) for seed in arm.seeds]
+            digest.update(repr((arm.field, self.part, runs)).encode() + arm.logits_RN.tobytes())
+        return digest.hexdigest()
 
     @property
     def logits_RN(self) -> np.ndarray:

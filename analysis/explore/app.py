@@ -1,0 +1,165 @@
+"""The FiftyOne App on a dataset: how it is laid out, started and left."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+from urllib.request import ProxyHandler, build_opener
+
+from analysis.explore.errors import ExploreError
+from analysis.explore.fields import run_field
+from analysis.explore.lazy import Dataset, View, load
+from analysis.explore.predictions import Predictions
+
+ADDRESS = "127.0.0.1"
+PORT = 5151  # FiftyOne's own default
+START_SECONDS = 120.0
+MOST_LABELS = 6  # arms whose predictions the grid shows at once
+DATA_FIELDS = ["pair", "split", "split_study", "corruption", "profile"]
+SCORES = ["arms_right", "hardness", "mistakenness"]
+EMBEDDINGS = "embeddings"  # the saved workspace
+
+
+def free_port(wanted: int | None) -> int:
+    """`wanted`, or FiftyOne's own port, or any free one.
+
+    FiftyOne would join whatever server it finds on a port, another project's included, so the port
+    must be free. Raises ExploreError where `wanted` is not.
+    """
+    for port in (wanted or PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((ADDRESS, port))
+            except OSError as error:
+                if wanted is not None:
+                    raise ExploreError(
+                        f"--port {wanted}: {error.strerror}; choose another"
+                    ) from None
+                continue
+            return probe.getsockname()[1]
+    raise ExploreError("no free port on 127.0.0.1")
+
+
+class Server:
+    """FiftyOne's web server as a process, started at once and awaited when it is needed.
+
+    A session starts one by itself, but first tries for ten seconds to reach it and then sleeps for
+    ten more; importing FiftyOne again in the server often takes longer than that.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.url = f"http://{ADDRESS}:{port}"
+        # Returns when the port is bound; until then the caller has better things to do.
+        self._pool = ThreadPoolExecutor(1)
+        self._service = self._pool.submit(
+            load("fiftyone.core.service").ServerService, port, ADDRESS, do_not_track=True
+        )
+
+    def wait(self) -> None:
+        """Return when the server answers. Raises ExploreError where it does not."""
+        deadline = time.monotonic() + START_SECONDS
+        opener = build_opener(ProxyHandler({}))
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), opener.open(f"{self.url}/fiftyone", timeout=10):
+                return
+            time.sleep(0.1)
+        raise ExploreError(f"FiftyOne's server did not answer on {self.url}")
+
+    def hand_over(self) -> None:
+        """Let FiftyOne know the process as its own: it ends it with the last session."""
+        known = load("fiftyone.core.session.session")._server_services
+        known[self.port] = self._service.result()
+
+    def stop(self) -> None:
+        """End the process, unless that is done."""
+        self._pool.shutdown()
+        if self._service.exception() is None and self._service.result().child.is_running():
+            self._service.result().stop()
+
+
+@contextmanager
+def server(port: int | None) -> Iterator[Server]:
+    """A server on `port`, or on a free one, while the context lasts."""
+    started = Server(free_port(port))
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@contextmanager
+def session(server: Server, dataset: Dataset, view: View | None) -> Iterator[Any]:
+    """The App on a dataset, at `session.url`, while the context lasts."""
+    fo = load("fiftyone")
+    logging.getLogger("fiftyone").setLevel(logging.WARNING)  # a banner, and how to use ssh
+    server.wait()
+    server.hand_over()
+    opened = fo.launch_app(dataset, view=view, port=server.port, address=ADDRESS, remote=True)
+    try:
+        yield opened
+    finally:
+        opened.close()
+        fo.close_app()
+
+
+def arrange(dataset: Dataset, predictions: Predictions | None, shown: list[str]) -> None:
+    """Lay the App out: fields in groups, labels shown in the grid, a workspace with a map.
+
+    shown: fields of predictions and contrasts to show beside the ground truth.
+    """
+    fo = load("fiftyone")
+    config = dataset.app_config
+    config.sidebar_groups = [
+        fo.SidebarGroupDocument(name=name, paths=paths, expanded=expanded)
+        for name, paths, expanded in _groups(dataset, predictions)
+    ]
+    config.active_fields = fo.ActiveFields(paths=["ground_truth", *shown])
+    dataset.save()
+    maps = [key for key in dataset.list_brain_runs(type="visualization")]
+    if maps:
+        dataset.save_workspace(EMBEDDINGS, spaces(maps[0]), overwrite=True)
+
+
+def default_labels(predictions: Predictions | None) -> list[str]:
+    """The fields of the first arms."""
+    arms = predictions.arms if predictions is not None else ()
+    return [arm.field for arm in arms[:MOST_LABELS]]
+
+
+def spaces(brain_key: str | None, colour_by: str = "ground_truth.label") -> Any:
+    """The grid, beside a map coloured by a field where a brain key is given."""
+    fo = load("fiftyone")
+    panels = [fo.Panel(type="Samples", pinned=True)]
+    if brain_key is not None:
+        state = {"brainResult": brain_key, "colorByField": colour_by}
+        panels.append(fo.Panel(type="Embeddings", state=state))
+    # Without an active child, the App draws a space empty.
+    tabs = [fo.Space(children=[panel], active_child=panel.component_id) for panel in panels]
+    return tabs[0] if len(tabs) == 1 else fo.Space(children=tabs, orientation="horizontal")
+
+
+def _groups(
+    dataset: Dataset, predictions: Predictions | None
+) -> Iterator[tuple[str, list[str], bool]]:
+    """(name, fields, expanded) of the sidebar's groups; every field stands in one."""
+    arms = predictions.arms if predictions is not None else ()
+    schema = list(dataset.get_field_schema())
+    shares = [name for name in schema if "_minus_" in name]
+    runs = [run_field(arm, seed) for arm in arms for seed in arm.seeds]
+    known = ["tags", "group", "metadata", "ground_truth", *DATA_FIELDS, *SCORES, *shares, *runs]
+    known += [arm.field for arm in arms]
+    yield "tags", ["tags", "_label_tags"], True
+    yield "labels", ["ground_truth", *[arm.field for arm in arms]], True
+    yield "failures", [name for name in [*SCORES, *shares] if name in schema], True
+    yield "data", [name for name in DATA_FIELDS if name in schema], True
+    yield "runs", runs, False
+    yield "metadata", [f"metadata.{name}" for name in ("width", "height", "num_channels")], False
+    yield "other", [name for name in schema if name not in known], False
