@@ -173,11 +173,9 @@ def revive(
 ) -> bool:
     """Open a lease again that was closed too early; false where that is no longer possible."""
     cell = store_sweeps.get_cell(db, attempt["cell_id"])
-    last = store_sweeps.last_attempt(db, cell_id=cell["id"])
     possible = (
         cell["state"] == "waiting"
         and attempt["outcome"] in SAME_RUN
-        and (last is None or last["id"] == attempt["id"])
         and attempt["agent_id"] == agent_id
         and (agent_id is None or store_sweeps.lease_of_agent(db, agent_id) is None)
         and store_sweeps.sweep_of(db, attempt["sweep_id"])["state"] not in sweep_states.ENDED

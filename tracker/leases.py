@@ -215,7 +215,7 @@ class Leases:
             if run["state"] == "pending":
                 attempts.close(db, lease, run, "lost", now)
             else:
-                attempts.settle(db, lease, run, now)
+                attempts.process_ended(db, lease, run, now, (attempts.run_ended,))
         for sweep in store_sweeps.running_sweeps(db):
             alone = not store_sweeps.live_agents(db, sweep["id"], since)
             idle = alone and not store_sweeps.leases(db, sweep["id"])

@@ -202,11 +202,12 @@ def attempted_runs(db: sqlite3.Connection, sweep_id: int) -> list[int]:
 
 
 def abandoned_leases(db: sqlite3.Connection, before: float) -> list[Row]:
-    """Open attempts whose agent has been silent since then and whose run is not living on."""
+    """Open attempts whose agent, and whose run while it lives, have been silent since then."""
     rows = db.execute(
         "SELECT attempts.* FROM attempts JOIN runs ON runs.id = run_id"
         " LEFT JOIN agents ON agents.id = agent_id WHERE attempts.ended_at IS NULL"
-        " AND coalesce(agents.heartbeat_at, 0) < ? AND runs.state NOT IN ('running', 'preempting')",
+        " AND coalesce(agents.heartbeat_at, 0) < ?1"
+        " AND (runs.state NOT IN ('running', 'preempting') OR runs.heartbeat_at < ?1)",
         (before,),
     )
     return [dict(row) for row in rows]

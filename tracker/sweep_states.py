@@ -226,4 +226,5 @@ def describe(args: dict[str, Any]) -> str:
 
 
 def _size(config: SweepConfig) -> str:
-    return "cells without end" if config.expected is None else f"{config.expected} cells"
+    number = config.expected
+    return "cells without end" if number is None else f"{number} cell{'' if number == 1 else 's'}"

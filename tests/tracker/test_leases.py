@@ -221,6 +221,16 @@ def test_when_agent_and_run_die_together_another_agent_goes_on(world: World) -> 
     }
 
 
+def test_a_silent_agent_with_a_silent_run_is_given_up_after_its_timeout(world: World) -> None:
+    world.sweep(FOUR)
+    world.wait(200)  # the server has been up for a while
+    process = world.take(world.agent())
+    world.wait(50)
+    assert world.cells()[0][0] == "leased"
+    world.wait(20)
+    assert world.cells()[0][0] == "waiting" and world.run_state(process.name) == "crashed"
+
+
 def test_a_run_thought_dead_takes_its_lease_up_again(world: World) -> None:
     world.sweep({"a": {"values": [1]}})
     agent = world.agent()
@@ -674,6 +684,20 @@ def test_a_run_that_begins_anew_forgets_its_old_history(world: World) -> None:
         {"count": 1, "best": 0.9}
     ]
     assert world.rows("SELECT * FROM rungs") == []
+
+
+REWIND = """mutation Rewind($name: String!) { rewindRun(input: {runName: $name,
+    projectName: "p", metricName: "_step", metricValue: 0}) { rewoundRun { id } } }"""
+
+
+def test_a_rewound_run_loses_the_score_of_the_rows_it_lost(world: World) -> None:
+    ((_, process),) = hyperband_world(world, 1)
+    world.log(process, {"loss": 0.5}, {"loss": 0.1}, {"loss": 0.1})
+    world.query(REWIND, name=process.name)
+    process.lines = 1
+    world.log(process, {"loss": 0.4})
+    assert world.rows("SELECT count, best FROM scores") == [{"count": 2, "best": 0.4}]
+    assert world.rows("SELECT rung, value FROM rungs") == [{"rung": 2, "value": 0.4}]
 
 
 def test_a_changed_metric_is_read_from_all_histories(world: World) -> None:

@@ -49,6 +49,10 @@ import wandb
 with wandb.init(resume="allow") as run:
     with open("started.txt", "a") as file:
         file.write(f"{run.id} {os.getpid()} {run.resumed} {' '.join(sys.argv[1:])}\\n")
+    if os.environ.get("TRAIN_PREEMPT") and not run.resumed:
+        run.log({"loss": 9.0, "at": 0})
+        run.mark_preempting()
+        sys.exit(1)
     for step in range(run.starting_step, int(os.environ.get("TRAIN_STEPS", 3))):
         run.log({"loss": float(args["x"]) + 1 / (step + 1), "at": step})
         time.sleep(float(os.environ.get("TRAIN_SECONDS", 0)))
@@ -307,6 +311,18 @@ def test_agent_and_run_killed_together_go_on_elsewhere(site: Site) -> None:
         (run, "True"),
     ]
     assert "crashed; cell waiting" in site.explain(sweep)
+
+
+def test_a_preempted_run_is_offered_again_and_resumes(site: Site) -> None:
+    sweep = site.sweep({"x": {"values": [1]}})
+    assert site.agent(sweep, TRAIN_PREEMPT="1").wait(40) == 0
+    (run,) = site.runs(sweep)
+    assert [row["at"] for row in run["sampledHistory"][0]] == [0, 1, 2]
+    assert [(name, resumed) for name, _, resumed in site.started()] == [
+        (run["name"], "False"),
+        (run["name"], "True"),
+    ]
+    assert f"{run['name']}: interrupted (exit code 1); cell waiting" in site.explain(sweep)
 
 
 def test_a_sick_agent_is_sent_away_and_a_healthy_one_does_the_work(site: Site) -> None:
