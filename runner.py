@@ -36,6 +36,7 @@ import click  # noqa: E402
 # command -> (module in cli/, one-line help): the help page must not import torch or wandb
 COMMANDS = {
     "train": ("train", "Build and train one model (what every W&B agent calls)."),
+    "pretrain": ("pretrain", "Borrow a LiDAR classifier for RGB by contrastive pre-training."),
     "models": ("models", "List the registered models with parameters and FLOPs."),
     "data": ("data", "Make, check and describe data sets."),
     "sweep": ("sweep", "Run a sweep file: check, register, agents, report."),

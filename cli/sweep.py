@@ -122,7 +122,7 @@ def prepare(
     sweep.config.setdefault("name", file.stem)
     sweep.config.setdefault("project", file.stem)
     if budget is not None:
-        count, parameters = sweepfile.read_budget(budget)
+        count, parameters = sweepfile.read_budget(budget, sweep.config.get("command"))
         notes = sweep.lay_over(parameters, f"--budget {budget}")
         seeds = seeds or count
         if budget != "default":
@@ -169,6 +169,11 @@ def program_check(config: dict[str, Any]) -> Callable[[dict[str, Any]], Any] | N
         from fusion.config import check
 
         return check
+    if "pretrain" in command:
+        from fusion.config import check
+        from fusion.contrastive.config import PretrainConfig
+
+        return lambda point: check(point, PretrainConfig)
     return None
 
 

@@ -146,9 +146,13 @@ def write(config: dict[str, Any], path: Path) -> None:
     write_atomically(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
-def read_budget(name: str) -> tuple[int, dict[str, Any]]:
-    """Return a budget's number of seeds and its fixed parameters."""
-    content = yaml.safe_load((BUDGETS / f"{name}.yaml").read_text(encoding="utf-8"))
+def read_budget(name: str, program: list[str] | None = None) -> tuple[int, dict[str, Any]]:
+    """Return a budget's number of seeds and its fixed parameters.
+
+    `program`: the command of the sweep; `pretrain` has other parameters, and budgets of its own.
+    """
+    folder = BUDGETS / "pretrain" if "pretrain" in (program or []) else BUDGETS
+    content = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
     return content["seeds"], content["parameters"]
 
 

@@ -46,22 +46,38 @@ class Stop:
         return bool(self.signum)
 
 
+def run_options(command: Any) -> Any:
+    """Add the options that do not define the experiment, shared by all commands that train."""
+    options = [
+        click.option(
+            "--output",
+            type=click.Path(path_type=Path),
+            help="Folder of the run (default: runs/ and WANDB_RUN_ID, or a name of the "
+            "configuration).",
+        ),
+        click.option(
+            "--tracking",
+            type=click.Choice(["online", "offline", "disabled"]),
+            help="Where to log: to the W&B server in use, to files for `wandb sync`, or nowhere "
+            "(default: WANDB_MODE, or online in a sweep or where a server is configured, else "
+            "disabled).",
+        ),
+        click.option(
+            "--project", help="W&B project outside of a sweep (default: WANDB_PROJECT, fusion)."
+        ),
+        click.option("--name", help="Display name of the W&B run."),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
+        click.option(
+            "--threads", type=click.IntRange(min=1), help="CPU threads (default: torch's own)."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.command(cls=ConfigCommand, kind=RunConfig)
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Folder of the run (default: runs/ and WANDB_RUN_ID, or a name of the configuration).",
-)
-@click.option(
-    "--tracking",
-    type=click.Choice(["online", "offline", "disabled"]),
-    help="Where to log: to the W&B server in use, to files for `wandb sync`, or nowhere (default: "
-    "WANDB_MODE, or online in a sweep or where a server is configured, else disabled).",
-)
-@click.option("--project", help="W&B project outside of a sweep (default: WANDB_PROJECT, fusion).")
-@click.option("--name", help="Display name of the W&B run.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads (default: torch's own).")
+@run_options
 def command(**values: Any) -> None:
     """Train one model and evaluate its best epoch.
 
@@ -129,8 +145,12 @@ def tracking_mode(asked: str | None) -> str:
 def _tracking(mode: str, config: RunConfig, folder: Path, values: dict[str, Any]) -> Tracking:
     from fusion import tracking
 
-    project = values["project"] or os.environ.get("WANDB_PROJECT", DEFAULT_PROJECT)
-    return tracking.start(mode, config, folder, project=project, name=values["name"])
+    return tracking.start(mode, config, folder, project=project_of(values), name=values["name"])
+
+
+def project_of(values: dict[str, Any]) -> str:
+    """Return the project of runs outside of a sweep."""
+    return values["project"] or os.environ.get("WANDB_PROJECT", DEFAULT_PROJECT)
 
 
 def _train(

@@ -72,7 +72,7 @@ class PretrainConfig(Config):
     classifier_epochs: Annotated[int, Field(ge=1)] = 8
     """Epochs of the LiDAR classifier and of the RGB classifier from scratch."""
 
-    contrastive_epochs: Annotated[int, Field(ge=1)] = 8
+    contrastive_epochs: Annotated[int, Field(ge=1)] = 10
     """Epochs of the two embedders."""
 
     projector_epochs: Annotated[int, Field(ge=1)] = 30

@@ -17,6 +17,8 @@ from fusion.contrastive.networks import Borrowed, Projector
 from fusion.contrastive.outcome import Outcome, final_part
 from fusion.contrastive.stages import Finished, Nobody, Recorder, Stage, obtain
 from fusion.contrastive.views import Views
+from fusion.encoders import IMAGE_SIZE
+from fusion.measure import FlopCounter
 from fusion.training import stream
 
 # Fields that decide each stage, besides the data; a field that is missing here would make the
@@ -62,7 +64,9 @@ def prepare(
     return Prepared(lidar, scratch, contrastive, projector)
 
 
-def finish(config: PretrainConfig, views: Views, prepared: Prepared, job: Job) -> Outcome:
+def finish(
+    config: PretrainConfig, views: Views, prepared: Prepared, job: Job
+) -> tuple[Outcome, Borrowed]:
     """Fine-tune; the summary holds every stage's numbers, each under its own prefix."""
     model = borrowed(config, views, prepared.lidar, prepared.contrastive, prepared.projector)
     outcome = finetune.fit(config, views, model, job)
@@ -73,7 +77,17 @@ def finish(config: PretrainConfig, views: Views, prepared: Prepared, job: Job) -
     logits["zero_shot"] = logits.pop("projector")
     # The zero-shot metrics are of the composed classifier, not of its projector
     earlier = {key.replace("projector/zero_shot/", "zero_shot/"): v for key, v in earlier.items()}
-    return Outcome({**earlier, **outcome.summary, **parts}, {**logits, **outcome.arrays})
+    return Outcome({**earlier, **outcome.summary, **parts}, {**outcome.arrays, **logits}), model
+
+
+@torch.no_grad()
+def costs(model: Borrowed, views: Views) -> dict[str, int]:
+    """Return `parameters` of all parts, frozen ones included, and `flops_per_sample`."""
+    image = torch.zeros(1, views.rgb_channels, IMAGE_SIZE, IMAGE_SIZE, device=views.device)
+    with FlopCounter() as counter:
+        model(image)
+    total = sum(parameter.numel() for parameter in model.parameters())
+    return {"parameters": total, "flops_per_sample": counter.total}
 
 
 def classifier_stage(config: PretrainConfig, views: Views, modality: classifiers.Modality) -> Stage:

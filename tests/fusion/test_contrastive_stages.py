@@ -138,7 +138,7 @@ def test_fine_tuning_changes_what_it_names_and_nothing_else(
 
 
 def test_the_summary_holds_every_stage_and_its_evidence(views: Views, prepared: Prepared) -> None:
-    outcome = finish(config(), views, prepared, Job())
+    outcome, _ = finish(config(), views, prepared, Job())
     summary = outcome.summary
     for key in (
         "lidar/test/accuracy",
@@ -205,10 +205,10 @@ def test_a_stopped_stage_goes_on_to_the_same_bits(name: str, views: Views, tmp_p
     if name == "finetune":
         straight, stopped = (prepare(settings, views, tmp_path) for _ in range(2))
         path = tmp_path / "checkpoint.safetensors"
-        expected = finish(settings, views, straight, Job())
+        expected, _ = finish(settings, views, straight, Job())
         with pytest.raises(StoppedError):
             finish(settings, views, stopped, Job(path, stop=stop_after(3)))
-        resumed = finish(settings, views, prepare(settings, views, tmp_path), Job(path))
+        resumed, _ = finish(settings, views, prepare(settings, views, tmp_path), Job(path))
         assert resumed.summary == expected.summary
         assert np.array_equal(resumed.arrays["logits"], expected.arrays["logits"])
         return

@@ -1,0 +1,182 @@
+"""`runner.py pretrain`: borrow a LiDAR classifier for RGB; all stages, then the run itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.flags import ConfigCommand, config_from
+from cli.servers import ROOT
+from cli.train import Stop, project_of, run_options, tracking_mode
+from fusion.contrastive.config import PretrainConfig
+
+if TYPE_CHECKING:
+    import torch
+
+    from fusion.contrastive.pipeline import Prepared
+    from fusion.contrastive.views import Views
+    from fusion.tracking import Tracking
+
+STAGES = ROOT / "runs" / "stages"
+
+
+@click.command(cls=ConfigCommand, kind=PretrainConfig)
+@run_options
+@click.option(
+    "--stages",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=STAGES,
+    help="Folder of the trained stages, shared by all runs (default: runs/stages).",
+)
+def command(**values: Any) -> None:
+    """Pre-train RGB against LiDAR, project, classify, fine-tune.
+
+    The LiDAR classifier, the embedders, the projector and an RGB classifier from scratch are stages
+    with W&B runs of their own. Each is trained once and reused by every run with the same settings.
+    This command's own run, which a sweep's agent begins, is the last stage: fine-tuning, with the
+    numbers of all stages in its summary. Exit codes as of train.
+    """
+    config = config_from(values, PretrainConfig)
+    stop = Stop()
+    mode = tracking_mode(values["tracking"])
+
+    from fusion import output, training
+
+    folder: Path = values["output"] or ROOT / "runs" / os.environ.get("WANDB_RUN_ID", config.name)
+    training.prepare_process(values["threads"])
+    device = training.pick_device(values["device"])
+
+    def waiting() -> None:
+        click.echo(f"another process trains in {folder}; waiting for it")
+
+    with output.claim(folder, config, waiting):
+        summary = output.read_summary(folder)
+        if summary is not None:
+            click.echo(f"finished already: {folder}; nothing is trained or written again")
+            with _tracking(mode, config, folder, values) as tracking:
+                for row in output.read_history(folder):
+                    tracking.log(row)
+                tracking.publish(summary, folder)
+        else:
+            summary = _run(config, folder, values, mode, device, stop)
+            click.echo(f"wrote {folder}")
+    if summary["diverged"] and "WANDB_SWEEP_ID" not in os.environ:
+        raise SystemExit(1)
+
+
+def _tracking(mode: str, config: PretrainConfig, folder: Path, values: dict[str, Any]) -> Tracking:
+    from fusion import tracking
+
+    return tracking.start(
+        mode,
+        config,
+        folder,
+        project=project_of(values),
+        name=values["name"],
+        group=config.group,
+        job_type="finetune",
+    )
+
+
+def _run(
+    config: PretrainConfig,
+    folder: Path,
+    values: dict[str, Any],
+    mode: str,
+    device: torch.device,
+    stop: Stop,
+) -> dict[str, Any]:
+    """Train what is not trained, write the results, send them; return the summary."""
+    from fusion import measure, output, tracking
+    from fusion.contrastive import pipeline
+    from fusion.contrastive.loop import DivergedError
+    from fusion.contrastive.record import WandbRecorder
+    from fusion.contrastive.stages import Nobody
+    from fusion.contrastive.views import Views
+    from fusion.dataset import load
+    from fusion.training import StoppedError
+
+    data = load(
+        config.data,
+        split=config.split,
+        train_pairs=config.train_pairs,
+        align=config.align,
+        device=device,
+    )
+    views = Views(data, config.inputs)
+    recorder = WandbRecorder(mode, project_of(values), config.group)
+    summary: dict[str, Any] = {}
+    prepared = None
+    stop.training = True
+    try:
+        with tracking.outside_sweep():
+            who = Nobody() if mode == "disabled" else recorder
+            prepared = pipeline.prepare(config, views, values["stages"], who, stop)
+    except DivergedError as error:
+        click.echo(f"diverged: {error}")
+        summary = {"diverged": True}
+    except StoppedError as error:
+        click.echo(f"{error}; the same command goes on from there")
+        raise SystemExit(128 + stop.signum) from None
+
+    with _tracking(mode, config, folder, values) as run:
+        if prepared is not None:
+            for stage in prepared.stages().values():
+                if name := recorder.artifact(stage):
+                    run.use(name)
+            summary = _finetune(config, views, prepared, folder, run, stop)
+        summary["provenance"] = measure.provenance(device, data.hashes)
+        output.write_summary(folder, summary)
+        run.publish(summary, folder)
+    return summary
+
+
+def _finetune(
+    config: PretrainConfig,
+    views: Views,
+    prepared: Prepared,
+    folder: Path,
+    run: Tracking,
+    stop: Stop,
+) -> dict[str, Any]:
+    """Train the last stage and write what it leaves, except the summary."""
+    from fusion import measure, output
+    from fusion.contrastive import pipeline
+    from fusion.contrastive.loop import DivergedError, Job
+    from fusion.training import StoppedError, speed
+
+    history: list[dict[str, float]] = []
+
+    def log(row: dict[str, float]) -> None:
+        history.append(row)
+        output.write_history(folder, history)
+        run.log(row)
+        click.echo(f"epoch {row['epoch']}/{config.finetune_epochs}  val/loss {row['val/loss']:.4f}")
+
+    identity = {"config": config.model_dump(), "hashes": views.data.hashes}
+    job = Job(folder / output.CHECKPOINT, identity, log, stop)
+    try:
+        outcome, model = pipeline.finish(config, views, prepared, job)
+    except DivergedError as error:
+        click.echo(f"diverged: {error}")
+        return {"diverged": True}
+    except StoppedError as error:
+        click.echo(f"{error}; checkpoint in {folder}; the same command goes on from there")
+        raise SystemExit(128 + stop.signum) from None
+    stop.training = False
+
+    logits = dict(outcome.arrays)
+    columns = {"logit": logits.pop("logits"), **logits}
+    output.write_predictions(folder, views.data.parts[str(outcome.summary["part"])], columns)
+    output.write_weights(folder, model)
+    samples = len(views.data.parts["train"].ids)
+    return {
+        **outcome.summary,
+        **pipeline.costs(model, views),
+        **speed(history, samples),
+        "peak_memory_mib": measure.peak_memory_mib(views.device),
+        "diverged": False,
+    }
