@@ -42,6 +42,7 @@ COMMANDS = {
     "sweep": ("sweep", "Run a sweep file: check, register, agents, report."),
     "agent": ("agent", "Run one W&B agent for a sweep."),
     "report": ("report", "Write the report of a sweep."),
+    "explore": ("explore", "Look at the data and at failures in the FiftyOne App."),
     "serve": ("serve", "Run or stop the embedded W&B-compatible server."),
     "env": ("env", "Print the exports that point wandb at the server in use."),
 }

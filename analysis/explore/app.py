@@ -22,6 +22,8 @@ PORT = 5151  # FiftyOne's own default
 START_SECONDS = 120.0
 MOST_LABELS = 6  # arms whose predictions the grid shows at once
 DATA_FIELDS = ["pair", "split", "split_study", "corruption", "profile"]
+# Orange and blue, told apart by all eyes (Okabe and Ito), in every field alike
+COLOURS = {"cube": "#E69F00", "sphere": "#0072B2"}
 SCORES = ["arms_right", "hardness", "mistakenness"]
 EMBEDDINGS = "embeddings"  # the saved workspace
 
@@ -99,7 +101,7 @@ def server(port: int | None) -> Iterator[Server]:
 def session(server: Server, dataset: Dataset, view: View | None) -> Iterator[Any]:
     """The App on a dataset, at `session.url`, while the context lasts."""
     fo = load("fiftyone")
-    logging.getLogger("fiftyone").setLevel(logging.WARNING)  # a banner, and how to use ssh
+    logging.getLogger("fiftyone").setLevel(logging.ERROR)  # banners, and how to use ssh
     server.wait()
     server.hand_over()
     opened = fo.launch_app(dataset, view=view, port=server.port, address=ADDRESS, remote=True)
@@ -121,6 +123,7 @@ def arrange(dataset: Dataset, predictions: Predictions | None, shown: list[str])
         fo.SidebarGroupDocument(name=name, paths=paths, expanded=expanded)
         for name, paths, expanded in _groups(dataset, predictions)
     ]
+    config.color_scheme = _colours(dataset)
     config.active_fields = fo.ActiveFields(paths=["ground_truth", *shown])
     dataset.save()
     maps = [key for key in dataset.list_brain_runs(type="visualization")]
@@ -144,6 +147,15 @@ def spaces(brain_key: str | None, colour_by: str = "ground_truth.label") -> Any:
     # Without an active child, the App draws a space empty.
     tabs = [fo.Space(children=[panel], active_child=panel.component_id) for panel in panels]
     return tabs[0] if len(tabs) == 1 else fo.Space(children=tabs, orientation="horizontal")
+
+
+def _colours(dataset: Dataset) -> Any:
+    """Labels by value, so that a wrong one is seen beside the truth."""
+    fo = load("fiftyone")
+    values = [{"value": value, "color": colour} for value, colour in COLOURS.items()]
+    labels = dataset.get_field_schema(embedded_doc_type=fo.Classification)
+    fields = [{"path": path, "colorByAttribute": "label", "valueColors": values} for path in labels]
+    return fo.ColorScheme(color_by="value", fields=fields)
 
 
 def _groups(

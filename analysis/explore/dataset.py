@@ -17,7 +17,7 @@ import numpy as np
 
 from analysis.explore import documents, media
 from analysis.explore.lazy import Dataset, load
-from analysis.explore.pairs import LABELS, DataSet, Pair
+from analysis.explore.pairs import LABELS, PARTS, DataSet, Pair
 
 VERSION = 2  # of what is built: raise it whenever a change here changes it
 SIZE = 64  # pixels, both modalities
@@ -25,23 +25,26 @@ LIDAR_PLANE = [0.0, 1.0, 0.0]  # the thumbnail is seen along the sensor's forwar
 Track = Callable[[Iterable[Any], str, int], Iterator[Any]]
 
 
-def open_or_build(data: DataSet, folder: Path, track: Track) -> Dataset:
+def open_or_build(data: DataSet, folder: Path, track: Track, rebuild: bool = False) -> Dataset:
     """The dataset of `data`; its files and pictures lie below `folder`.
 
-    `track` shows progress: it yields what it is given, with a label and a total.
+    track: shows progress, yields what it is given, with a label and a total. rebuild: also where
+    what is there seems whole.
     """
     fo = load("fiftyone")
 
     state = {"version": VERSION, "manifest": data.digest, "media": str(media_folder(data, folder))}
-    tags: dict[str, list[str]] = {}
+    tags = dict(data.curation_tags)
+    if rebuild:
+        shutil.rmtree(media_folder(data, folder), ignore_errors=True)
     if fo.dataset_exists(data.name):
         dataset = fo.load_dataset(data.name)
         if dataset.info.get("built") == state and _pictures(data, folder).exists():
             return dataset
-        tags = own_tags(dataset)
+        tags = merged(tags, own_tags(dataset))
         fo.delete_dataset(data.name)
     dataset = _build(data, folder, track)
-    _restore_tags(dataset, tags)
+    _set_tags(dataset, tags)
     # Last, so that a build that was interrupted is not taken for a whole one.
     dataset.info["built"] = state
     dataset.persistent = True
@@ -52,7 +55,7 @@ def open_or_build(data: DataSet, folder: Path, track: Track) -> Dataset:
 
 def media_folder(data: DataSet, folder: Path) -> Path:
     """Where scenes and thumbnails of these very files lie."""
-    return folder / "media" / data.name / f"{data.files_hash[:12]}-{media.VERSION}"
+    return folder / "media" / data.name / f"{data.source_hash[:12]}-{media.VERSION}"
 
 
 def _pictures(data: DataSet, folder: Path) -> Path:
@@ -82,15 +85,20 @@ def sample_ids(dataset: Dataset) -> dict[str, str]:
 def own_tags(dataset: Dataset) -> dict[str, list[str]]:
     """Pair id -> tags that a person set on any slice; the names of parts are ours, not theirs."""
     view = dataset.select_group_slices(["rgb", "lidar"], _allow_mixed=True)
-    ours = {"train", "val", "test"}
     found: dict[str, set[str]] = {}
     for pair, tags in zip(*view.values(["pair", "tags"]), strict=True):
-        if kept := set(tags) - ours:
-            found.setdefault(pair, set()).update(kept)
-    return {pair: sorted(tags) for pair, tags in sorted(found.items())}
+        if own := set(tags) - set(PARTS):
+            found.setdefault(pair, set()).update(own)
+    return {pair: sorted(own) for pair, own in sorted(found.items())}
 
 
-def _restore_tags(dataset: Dataset, tags: dict[str, list[str]]) -> None:
+def merged(*tags: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The tags of all, by pair; each once."""
+    pairs = sorted({pair for of in tags for pair in of})
+    return {pair: sorted({tag for of in tags for tag in of.get(pair, [])}) for pair in pairs}
+
+
+def _set_tags(dataset: Dataset, tags: dict[str, list[str]]) -> None:
     if not tags:
         return
     view = dataset.select_group_slices("rgb")
@@ -165,7 +173,7 @@ def _group(
     group = documents.fill(rgb["group"])
     common = {
         "pair": pair.id,
-        "tags": [pair.parts["default"]],
+        "tags": [part for part in [pair.parts["default"]] if part in PARTS],
         "split": pair.parts["default"],
         "split_study": pair.parts["study"],
         "corruption": pair.corruption or None,

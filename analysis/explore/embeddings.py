@@ -6,6 +6,7 @@ Suffixes: N samples, D embedding.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 
 import numpy as np
 
@@ -41,34 +42,34 @@ def check_method(method: str) -> None:
         raise ExploreError("--embed umap needs one more package: pip install umap-learn")
 
 
+def keys(name: str, method: str) -> list[str]:
+    """Brain keys of a map and of a similarity index."""
+    return [f"{method}_{name}", f"similar_{name}"]
+
+
 def add(
-    dataset: Dataset, name: str, ids: list[str], embedding_ND: np.ndarray, method: str = "pca"
-) -> list[str]:
-    """Add a map (METHOD_NAME) and a similarity index (similar_NAME); return the keys that are new.
+    dataset: Dataset,
+    name: str,
+    ids: list[str],
+    embedding: Callable[[], np.ndarray],
+    method: str = "pca",
+) -> None:
+    """Add a map and a similarity index where they are not there.
 
-    ids: of rgb samples, one per row. Keys that are there are left as they are.
+    ids: of rgb samples (N); embedding: called only where needed, gives (N, D).
     """
+    plot, neighbours = keys(name, method)
+    if dataset.has_brain_run(plot) and dataset.has_brain_run(neighbours):
+        return
     fob = load("fiftyone.brain")
-
     view = dataset.select_group_slices("rgb").select(ids, ordered=True)
-    reduced = principal(embedding_ND, min(NEIGHBOUR_DIMS, embedding_ND.shape[1]))
-    added = []
-    key = f"{method}_{name}"
-    if not dataset.has_brain_run(key):
+    reduced = principal(embedding(), NEIGHBOUR_DIMS)
+    if not dataset.has_brain_run(plot):
         if method == "pca":
-            points = dict(zip(ids, _planar(reduced), strict=True))
-            fob.compute_visualization(view, points=points, brain_key=key, method="manual")
+            points = dict(zip(ids, reduced[:, :2], strict=True))
+            fob.compute_visualization(view, points=points, brain_key=plot, method="manual")
         else:
-            fob.compute_visualization(
-                view, embeddings=reduced, brain_key=key, method=method, seed=0, verbose=False
-            )
-        added.append(key)
-    key = f"similar_{name}"
-    if not dataset.has_brain_run(key):
-        fob.compute_similarity(view, embeddings=reduced, brain_key=key, backend="sklearn")
-        added.append(key)
-    return added
-
-
-def _planar(reduced: np.ndarray) -> np.ndarray:
-    return np.pad(reduced, ((0, 0), (0, max(0, 2 - reduced.shape[1]))))[:, :2]
+            options = {"embeddings": reduced, "seed": 0, "verbose": False}
+            fob.compute_visualization(view, brain_key=plot, method=method, **options)
+    if not dataset.has_brain_run(neighbours):
+        fob.compute_similarity(view, embeddings=reduced, brain_key=neighbours, backend="sklearn")

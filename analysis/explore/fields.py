@@ -22,19 +22,22 @@ from analysis.explore.predictions import Arm, Predictions, sigmoid, slug
 VERSION = 1  # of what is written: raise it whenever a change here or in views changes it
 SCALARS = ("arms_right", "hardness", "mistakenness")
 Column = dict[str, list[Any]]
-MADE = (
-    "from_predictions"  # key of dataset.info: {"state", "fields", "views", "brain", "evaluations"}
-)
-
-
-def state(predictions: Predictions) -> dict[str, Any]:
-    """What tells whether a dataset holds these predictions already."""
-    return {"version": VERSION, "predictions": predictions.digest}
+MADE = "from_predictions"  # key of dataset.info: {"state", "fields", "views", "brain", "embedded"}
 
 
 def holds(dataset: Dataset, predictions: Predictions) -> bool:
     """Whether everything made from these predictions is there."""
-    return dataset.info.get(MADE, {}).get("state") == state(predictions)
+    return dataset.info.get(MADE, {}).get("state") == _state(predictions)
+
+
+def seal(dataset: Dataset, predictions: Predictions) -> None:
+    """Note that everything made from these predictions is there."""
+    dataset.info.setdefault(MADE, {})["state"] = _state(predictions)
+    dataset.save()
+
+
+def _state(predictions: Predictions) -> dict[str, Any]:
+    return {"version": VERSION, "predictions": predictions.digest}
 
 
 def clear(dataset: Dataset) -> None:
@@ -46,9 +49,6 @@ def clear(dataset: Dataset) -> None:
     for key in made.get("brain", []):
         if dataset.has_brain_run(key):
             dataset.delete_brain_run(key)
-    for key in made.get("evaluations", []):
-        if dataset.has_evaluation(key):
-            dataset.delete_evaluation(key)
     fields = [name for name in made.get("fields", []) if dataset.has_sample_field(name)]
     if fields:
         dataset.delete_sample_fields(fields)
@@ -56,8 +56,13 @@ def clear(dataset: Dataset) -> None:
     dataset.save()
 
 
+def noted(dataset: Dataset, kind: str, name: str) -> bool:
+    """Whether record() has noted it."""
+    return name in dataset.info.get(MADE, {}).get(kind, [])
+
+
 def record(dataset: Dataset, kind: str, names: list[str]) -> None:
-    """Note names of fields, views, brain runs or evaluations, so that clear() finds them."""
+    """Note names of fields, views or brain runs, so that clear() finds them."""
     made = dataset.info.setdefault(MADE, {})
     made[kind] = sorted({*made.get(kind, []), *names})
     dataset.save()
@@ -91,7 +96,7 @@ def write_contrast(dataset: Dataset, predictions: Predictions, contrast: Contras
     """Write a contrast's share of every sample; return the name of its field."""
     fo = load("fiftyone")
 
-    name = f"{slug(contrast.a)}_minus_{slug(contrast.b)}_{slug(contrast.metric.split('/')[-1])}"
+    name = contrast_field(contrast)
     if not dataset.has_sample_field(name):
         record(dataset, "fields", [name])
         dataset.add_sample_field(name, fo.FloatField)
@@ -100,6 +105,12 @@ def write_contrast(dataset: Dataset, predictions: Predictions, contrast: Contras
     values = ({name: share} for share in contrast.delta_N.tolist())
     documents.update(dataset, zip(where, values, strict=True))
     return name
+
+
+def contrast_field(contrast: Contrast) -> str:
+    """The field of a contrast's shares."""
+    what = contrast.metric.split("/")[-1]
+    return f"{slug(contrast.a)}_minus_{slug(contrast.b)}_{slug(what)}"
 
 
 def run_field(arm: Arm, seed: str) -> str:

@@ -17,6 +17,7 @@ Dataset = Any  # fiftyone.Dataset
 View = Any  # fiftyone.DatasetView
 Sample = Any  # fiftyone.Sample
 URI = "FIFTYONE_DATABASE_URI"
+EXTRAS = {"fiftyone": "explore", "playwright": "screenshot"}  # as pyproject.toml names them
 
 
 @cache
@@ -34,7 +35,8 @@ def load(module: str) -> Any:
 def require(package: str) -> None:
     """Raise ExploreError where an optional package is not installed."""
     if importlib.util.find_spec(package) is None:
+        what = f"'.[{EXTRAS[package]}]'" if package in EXTRAS else package
         raise ExploreError(
-            f"the package {package} is not installed; run "
-            "`.venv/bin/python -m pip install -c constraints.txt -e '.[explore]'` in the checkout"
+            f"the package {package} is not installed; in the checkout, run "
+            f"`.venv/bin/python -m pip install -c constraints.txt -e {what}`"
         )

@@ -14,16 +14,19 @@ from analysis.explore.errors import ExploreError
 SCHEMA = 1  # of the manifest; the same number as where it is written
 LABELS = ("cube", "sphere")  # by the label's number
 SCHEMES = ("default", "study")  # ways to divide the pairs into parts
+PARTS = ("train", "val", "test")
+EXCLUDED = "excluded"  # instead of a part
+# Tags of the App that curate the data; a pair that is tagged "to-val" moves to that part.
+EXCLUDE_TAG = "exclude"
+MOVE_TAGS = {f"to-{part}": part for part in PARTS}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """`parts`: scheme -> part; `corruption` is "" where unknown; `rgb`, `lidar` are file hashes."""
+    """`parts`: scheme -> part, EXCLUDED where it is left out; `corruption` is "" where unknown."""
 
     id: str
     label: int
-    rgb: str
-    lidar: str
     corruption: str
     parts: dict[str, str]
 
@@ -36,26 +39,33 @@ class Pair:
 
 @dataclass(frozen=True)
 class DataSet:
-    """`digest` is the sha256 of the whole manifest, `data_hash` that of what a model can see."""
+    """`pairs` holds those too that a curation leaves out; no model sees them.
+
+    Hashes: `data_hash` of what a model can see, `source_hash` of what it would see without
+    curation, `digest` of the whole manifest.
+    """
 
     root: Path
     data_hash: str
+    source_hash: str
     digest: str
     pairs: tuple[Pair, ...]
     generator: dict[str, Any] = field(default_factory=dict)
+    curation: dict[str, Any] = field(
+        default_factory=dict
+    )  # {"exclude": [pair], "move": {pair: part}}
 
     @cached_property
     def labels(self) -> dict[str, int]:
         """Pair id -> label."""
         return {pair.id: pair.label for pair in self.pairs}
 
-    @cached_property
-    def files_hash(self) -> str:
-        """Of the files of all pairs, however they are split."""
-        digest = hashlib.sha256()
-        for pair in self.pairs:
-            digest.update(f"{pair.id} {pair.rgb} {pair.lidar}\n".encode())
-        return digest.hexdigest()
+    @property
+    def curation_tags(self) -> dict[str, list[str]]:
+        """Pair id -> the tags that say what the manifest's curation does with it."""
+        tags = {pair: [EXCLUDE_TAG] for pair in self.curation.get("exclude", [])}
+        moved = self.curation.get("move", {})
+        return tags | {pair: [f"to-{part}"] for pair, part in moved.items() if pair not in tags}
 
     @property
     def name(self) -> str:
@@ -80,12 +90,15 @@ def read(root: Path, manifest: Path | None = None) -> DataSet:
         raw = json.loads(content)
         if raw["schema"] != SCHEMA:
             raise ExploreError(f"{path}: schema {raw['schema']!r}, this version reads {SCHEMA}")
-        pairs = tuple(_pair(row) for row in raw["pairs"])
+        pairs = [_pair(row) for row in raw["pairs"]]
+        left_out = [_pair(row) for row in raw.get("excluded", [])]
         return DataSet(
             root=root.resolve(),
             data_hash=raw["data_hash"],
+            source_hash=raw.get("source_hash", raw["data_hash"]),
             digest=hashlib.sha256(content).hexdigest(),
-            pairs=pairs,
+            pairs=tuple(sorted([*pairs, *left_out], key=lambda pair: pair.id)),
+            curation=raw.get("curation", {}),
             generator=raw["generator"],
         )
     except FileNotFoundError:
@@ -97,5 +110,5 @@ def read(root: Path, manifest: Path | None = None) -> DataSet:
 
 
 def _pair(row: dict[str, Any]) -> Pair:
-    parts = {scheme: row[scheme] for scheme in SCHEMES}
-    return Pair(row["id"], row["label"], row["rgb"], row["lidar"], row["corruption"], parts)
+    parts = {scheme: row.get(scheme, EXCLUDED) for scheme in SCHEMES}
+    return Pair(row["id"], row["label"], row["corruption"], parts)

@@ -1,0 +1,74 @@
+"""Tags that a person set in the App, as a file that the manifest of the data takes up."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis.explore.dataset import own_tags
+from analysis.explore.errors import ExploreError
+from analysis.explore.lazy import Dataset
+from analysis.explore.pairs import EXCLUDE_TAG, MOVE_TAGS, DataSet
+
+SCHEMA = "fusion-runner/curation/1"
+
+
+@dataclass(frozen=True)
+class Curation:
+    """Pairs to leave out, and pairs to move to another part; unknown: other tags and their number.
+
+    A pair that is left out is in no part, so it is never in both.
+    """
+
+    exclude: list[str]
+    move: dict[str, str]
+    unknown: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """What the file says, in one line."""
+        text = f"{len(self.exclude)} pairs to leave out, {len(self.move)} to move"
+        if self.unknown:
+            named = ", ".join(f"{tag} ({count})" for tag, count in sorted(self.unknown.items()))
+            known = ", ".join([EXCLUDE_TAG, *MOVE_TAGS])
+            text += f"; tags without a meaning: {named} (known are {known})"
+        return text
+
+
+def collect(dataset: Dataset) -> Curation:
+    """What the tags of a dataset ask for. Raises ExploreError where they contradict each other."""
+    exclude, move, unknown = [], {}, Counter()
+    for pair, tags in own_tags(dataset).items():
+        unknown.update(tag for tag in tags if tag != EXCLUDE_TAG and tag not in MOVE_TAGS)
+        targets = [MOVE_TAGS[tag] for tag in tags if tag in MOVE_TAGS]
+        if len(targets) > 1:
+            raise ExploreError(
+                f"pair {pair} is tagged for several parts ({', '.join(targets)}); "
+                "remove all but one of these tags in the App"
+            )
+        if EXCLUDE_TAG in tags:
+            exclude.append(pair)
+        elif targets:
+            move[pair] = targets[0]
+    return Curation(exclude, move, dict(unknown))
+
+
+def write(curation: Curation, data: DataSet, path: Path) -> None:
+    """Write the file, whole or not at all; equal tags give equal bytes."""
+    content: dict[str, Any] = {
+        "schema": SCHEMA,
+        "source_hash": data.source_hash,
+        "exclude": curation.exclude,
+        "move": curation.move,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(json.dumps(content, indent=1) + "\n")
+    Path(name).chmod(0o644)
+    Path(name).replace(path)

@@ -1,0 +1,100 @@
+"""Everything the App shows, made where it is not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis.explore import app, dataset, embeddings, fields, views
+from analysis.explore.contrast import Contrast
+from analysis.explore.dataset import Track
+from analysis.explore.lazy import Dataset, View
+from analysis.explore.pairs import DataSet
+from analysis.explore.predictions import Predictions
+
+# Pair ids (N), and what an arm's network makes of them (N, D)
+Embedding = tuple[list[str], np.ndarray]
+# Arms without weights at hand are left out of what it returns, by field.
+Embed = Callable[[Predictions], Mapping[str, Embedding]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset that can be opened; view: what to show first; brain_key: the map to show."""
+
+    dataset: Dataset
+    view: View | None
+    brain_key: str
+
+
+def prepare(
+    data: DataSet,
+    folder: Path,
+    track: Track,
+    *,
+    predictions: Predictions | None = None,
+    contrast: Contrast | None = None,
+    embed: Embed = lambda predictions: {},
+    method: str = "pca",
+    rebuild: bool = False,
+) -> Prepared:
+    """Build or open the dataset of `data`, with predictions, views, maps and neighbours.
+
+    embed: gives the embeddings of arms; called only where they are not there. method: of the maps.
+    rebuild: make everything anew; tags are kept.
+    """
+    embeddings.check_method(method)
+    found = dataset.open_or_build(data, folder, track, rebuild)
+    ids = dataset.sample_ids(found)
+    embeddings.add(
+        found,
+        embeddings.PICTURES,
+        list(ids.values()),
+        lambda: dataset.pictures(data, folder),
+        method,
+    )
+    shown: list[str] = []
+    if predictions is not None:
+        _add_predictions(found, predictions, track)
+        _add_maps(found, predictions, ids, embed, method)
+        shown = app.default_labels(predictions)
+    view = None
+    if predictions is not None and contrast is not None:
+        view = views.save_contrast(found, predictions, contrast)
+        shown = [*_arms_of(contrast, predictions), fields.contrast_field(contrast)]
+    app.arrange(found, predictions, shown)
+    maps = [f"{method}_{name}" for name in [*shown, embeddings.PICTURES]]
+    return Prepared(found, view, next(key for key in maps if found.has_brain_run(key)))
+
+
+def _arms_of(contrast: Contrast, predictions: Predictions) -> list[str]:
+    """Fields of the contrasted arms, or of the first arms where groups of arms are contrasted."""
+    two = [arm.field for arm in predictions.arms if arm.label in (contrast.a, contrast.b)]
+    return two if len(two) == 2 else app.default_labels(predictions)
+
+
+def _add_predictions(found: Dataset, predictions: Predictions, track: Track) -> None:
+    if fields.holds(found, predictions):
+        return
+    fields.clear(found)
+    fields.write(found, predictions, track)
+    views.save_all(found, predictions)
+    # Last, so that a call that was interrupted is repeated as a whole.
+    fields.seal(found, predictions)
+
+
+def _add_maps(
+    found: Dataset, predictions: Predictions, ids: dict[str, str], embed: Embed, method: str
+) -> None:
+    keys = [key for arm in predictions.arms for key in embeddings.keys(arm.field, method)]
+    if all(found.has_brain_run(key) for key in keys) or fields.noted(found, "embedded", method):
+        return
+    # Also where weights of some arms are missing: asking again would cost every later call seconds.
+    fields.record(found, "embedded", [method])
+    for name, (pairs, matrix_ND) in embed(predictions).items():
+        where = [ids[pair] for pair in pairs]
+        fields.record(found, "brain", embeddings.keys(name, method))
+        embeddings.add(found, name, where, lambda m=matrix_ND: m, method)

@@ -1,0 +1,89 @@
+"""Embeddings of a sweep's arms: weights from disk or from the server, through the network once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.servers import ROOT
+
+if TYPE_CHECKING:
+    from analysis.explore.pairs import DataSet
+    from analysis.explore.predictions import Arm, Predictions
+    from analysis.explore.prepare import Embed, Embedding
+
+RUNS = ROOT / "runs"
+WEIGHTS = "weights.safetensors"
+# Between a logit logged on one machine and the same network's on another
+TOLERANCE = 1e-2
+
+
+def embedder(data: DataSet, folder: Path, *, server: bool) -> Embed:
+    """What embeds the arms of predictions on `data`; `server`: weights may be fetched from there.
+
+    An arm is embedded with the weights of its first seed. One without weights, or whose weights do
+    not give the logits that its run logged, is left out and named.
+    """
+
+    def embed(predictions: Predictions) -> dict[str, Embedding]:
+        found: dict[str, Embedding] = {}
+        for arm in predictions.arms:
+            try:
+                weights = find(predictions, arm, folder, server)
+                found[arm.field] = _embed(weights, data, predictions, arm)
+            except Exception as error:
+                if not hasattr(error, "exit_code"):
+                    raise
+                click.echo(f"no embedding of {arm.label}: {error}", err=True)
+        return found
+
+    return embed
+
+
+class WeightsError(Exception):
+    """Weights that are nowhere, or not those of the predictions."""
+
+    exit_code = 2
+
+
+def find(predictions: Predictions, arm: Arm, folder: Path, server: bool) -> Path:
+    """The folder with the weights of the arm's first run."""
+    run = arm.cell.runs[arm.seeds[0]]
+    for place in (RUNS / run.id, folder / "weights" / run.id):
+        if (place / WEIGHTS).is_file():
+            return place
+    if not server:
+        raise WeightsError(
+            f"no {WEIGHTS} of run {run.id} below {RUNS}; name the sweep (--runs) to fetch them"
+        )
+    return _download(predictions.snapshot.sweep, run.id, folder / "weights" / run.id)
+
+
+def _download(sweep: dict[str, Any], run_id: str, target: Path) -> Path:
+    import wandb
+    from wandb.errors import CommError
+
+    from analysis.fetch import quiet
+
+    name = f"{sweep['entity']}/{sweep['project']}/model-{run_id}:latest"
+    try:
+        with quiet():
+            return Path(wandb.Api().artifact(name, type="model").download(root=str(target)))
+    except (ValueError, CommError) as error:
+        raise WeightsError(f"artifact {name}: {error}") from None
+
+
+def _embed(weights: Path, data: DataSet, predictions: Predictions, arm: Arm) -> Embedding:
+    import numpy as np
+    import torch
+
+    from fusion.embedding import embed
+
+    found = embed(weights, data.root, predictions.part, torch.device("cpu"))
+    logged = dict(zip(predictions.examples.pairs, arm.logits_RN[0], strict=True))
+    expected = np.array([logged.get(pair, np.nan) for pair in found.pairs])
+    if not np.allclose(found.logits_N, expected, rtol=TOLERANCE, atol=TOLERANCE):
+        raise WeightsError(f"{weights / WEIGHTS} does not give the logits that its run logged")
+    return found.pairs, found.embedding_ND

@@ -1,0 +1,69 @@
+"""Embeddings of a trained network: what its last layer sees of each sample."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from fusion.config import ConfigError, check
+from fusion.dataset import Data, DataError, load
+from fusion.models import build
+from fusion.training import EVALUATION_BATCH
+
+
+class Embedded(NamedTuple):
+    """N samples of a part in its order; the logits say whether these are the right weights."""
+
+    pairs: list[str]
+    embedding_ND: np.ndarray  # float32
+    logits_N: np.ndarray  # float32
+
+
+def embed(run: Path, root: Path, part: str, device: torch.device) -> Embedded:
+    """Embed a part of the data in `root` with the weights that a run left in the folder `run`.
+
+    Raises DataError where the folder holds no such weights or they were trained on other data.
+    """
+    try:
+        sidecar = json.loads((run / "weights.json").read_text(encoding="utf-8"))
+        config = check(sidecar["config"])
+        model = build(config)
+        model.load_state_dict(load_file(run / "weights.safetensors"))
+    except (OSError, ValueError, KeyError, RuntimeError, ConfigError) as error:
+        raise DataError(f"{run}: no weights of a run that can be loaded ({error})") from None
+    data = load(
+        str(root),
+        split=config.split,
+        train_pairs=config.train_pairs,
+        align=config.align,
+        device=device,
+    )
+    # The split too: inputs are standardised with statistics of the training part.
+    for name in ("data", "split"):
+        if sidecar["hashes"][name] != data.hashes[name]:
+            raise DataError(f"{run}: trained on another {name} than {root} has now")
+    return forward(model.to(device, memory_format=torch.channels_last), data, part)  # type: ignore[call-overload]
+
+
+@torch.inference_mode()
+def forward(model: nn.Module, data: Data, part: str) -> Embedded:
+    """Run a part through the network, keeping the input of its last linear layer."""
+    last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    kept: list[torch.Tensor] = []
+    hook = last.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].cpu()))
+    model.eval()
+    try:
+        logits = [model(b.rgb_B3HW, b.lidar_B4HW) for b in data.batches(part, EVALUATION_BATCH)]
+    finally:
+        hook.remove()
+    return Embedded(
+        data.parts[part].ids,
+        torch.cat(kept).flatten(1).numpy(),
+        torch.cat(logits).cpu().numpy(),
+    )
