@@ -178,9 +178,15 @@ def project_membership(source: Row, info: Info, name: str) -> Row | None:
         )
 
 
-def project_artifact(source: Row, info: Info, name: str) -> Row | None:
+def project_artifact(source: Row, info: Info, name: str, **_: Any) -> Row | None:
     membership = project_membership(source, info, name)
     return membership and member(membership, info)
+
+
+def type_artifact(source: Row, info: Info, name: str) -> Row | None:
+    found = project_artifact({"id": source["project_id"]}, info, name)
+    sequence = found and owner(found, info)
+    return found if sequence and sequence["type_id"] == source["id"] else None
 
 
 def collection_membership(source: Row, info: Info, aliasName: str) -> Row | None:
@@ -314,6 +320,7 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
         "project": runs.run_project,
         "artifactCollections": type_collections,
         "artifactCollection": type_collection,
+        "artifact": type_artifact,
     },
     "ArtifactCollection": {
         "__resolve_type__": lambda row, info, kind: (
