@@ -226,4 +226,6 @@ def rules() -> dict[str, Any]:
         "advised_seeds": 8,
         "saturated_percent": 100 * compare.SATURATED_SHARE,
         "capacity_ratio": 1.1,
+        "error_percent": 100 * stats.ALPHA,
+        "primary_percent": 100 * contrasts.PRIMARY_SHARE,
     }

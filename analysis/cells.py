@@ -145,7 +145,8 @@ def arrange(snapshot: Snapshot, last: str = "") -> Grid:
         if found is None or (points is not None and place not in cells):
             unexpected.append(run)
             continue
-        _place(_cell(cells, found, axes), run, points is not None, unexpected)
+        listed = points is not None and snapshot.looks is None  # looks add seeds beyond the grid
+        _place(_cell(cells, found, axes), run, listed, unexpected)
     if points is not None:
         rank = {axis: {grid.key(v): i for i, v in enumerate(axes[axis])} for axis in axes}
         places = sorted(
@@ -163,7 +164,7 @@ def arrange(snapshot: Snapshot, last: str = "") -> Grid:
 
 
 def _place(cell: Cell, run: Run, listed: bool, unexpected: list[Run]) -> None:
-    seed = seed_label(lookup(run.config, grid.SEED, NO_SEED if listed else run.id))
+    seed = seed_label(lookup(run.config, grid.SEED, NO_SEED if cell.slots else run.id))
     if seed not in cell.slots and set(cell.slots) == {NO_SEED}:
         seed = NO_SEED  # the sweep does not vary the seed: whatever the run chose is its one seed
     if seed not in cell.slots:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, stats
@@ -121,11 +121,15 @@ def clopper_pearson(k: int, n: int, level: float = LEVEL) -> tuple[float, float]
 def welch(a: np.ndarray, b: np.ndarray, level: float = LEVEL) -> tuple[float, float, float, float]:
     """(Δ, low, high, p) of two unmatched groups with unequal variances; NaN below two values."""
     delta = float(np.mean(a) - np.mean(b)) if a.size and b.size else math.nan
-    if min(a.size, b.size) < 2 or np.ptp(a) + np.ptp(b) == 0:
+    if min(a.size, b.size) < 2:
         return delta, math.nan, math.nan, math.nan
-    result: Any = stats.ttest_ind(a, b, equal_var=False)
-    interval = result.confidence_interval(level)
-    return delta, float(interval.low), float(interval.high), float(result.pvalue)
+    parts = [0.0 if np.ptp(group) == 0 else group.var(ddof=1) / group.size for group in (a, b)]
+    variance = float(sum(parts))
+    if variance == 0:
+        return delta, math.nan, math.nan, math.nan
+    df = variance**2 / (parts[0] ** 2 / (a.size - 1) + parts[1] ** 2 / (b.size - 1))
+    half = float(quantile(df, level)) * math.sqrt(variance)
+    return delta, delta - half, delta + half, t_test(delta, math.sqrt(variance), df)
 
 
 @dataclass(frozen=True)
@@ -178,13 +182,20 @@ def crossed(difference_SN: np.ndarray) -> Crossed:
     )
 
 
-def holm(p: list[float]) -> list[float]:
-    """Holm's step-down adjusted p-values, in the order given; NaN stays NaN and does not count."""
+def holm(p: list[float], weights: list[float] | None = None) -> list[float]:
+    """Holm's step-down adjusted p-values, in the order given; NaN stays NaN and does not count.
+
+    weights divide alpha among the hypotheses (equal ones if left out); what a rejected hypothesis
+    held goes to the rest. Rejecting where the result is below alpha keeps the chance of any false
+    rejection at alpha, for any weights chosen beforehand (Holm 1979, section 4).
+    """
     values = np.asarray(p, dtype=float)
+    shares = np.ones_like(values) if weights is None else np.asarray(weights, dtype=float)
     tested = np.flatnonzero(np.isfinite(values))
-    order = tested[np.argsort(values[tested], kind="stable")]
+    order = tested[np.argsort(values[tested] / shares[tested], kind="stable")]
     adjusted = np.full(values.shape, np.nan)
-    scaled = values[order] * (order.size - np.arange(order.size))
+    remaining = np.cumsum(shares[order][::-1])[::-1]
+    scaled = values[order] / shares[order] * remaining
     adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0) if order.size else scaled
     return adjusted.tolist()
 
