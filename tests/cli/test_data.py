@@ -1,0 +1,81 @@
+"""`runner.py data` as a person types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def runner(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "runner.py", "data", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    path = tmp_path / "made"
+    done = runner("make", path, "--profile", "fusion", "--pairs", 40, "--seed", 1)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"made {path}: 40 pairs, profile fusion, data hash ")
+    return path
+
+
+def test_make_info_check(root):
+    written = json.loads((root / "manifest.json").read_text())
+    info = runner("info", root)
+    assert info.returncode == 0, info.stderr
+    lines = dict(line.split(maxsplit=1) for line in info.stdout.splitlines())
+    assert written["data_hash"] in info.stdout
+    assert lines["pairs"] == "40 (20 cubes, 20 spheres)"
+    assert lines["corruption"] == "12 lidar, 16 none, 12 rgb"
+    assert "profile fusion, pairs 40, seed 1" in lines["origin"]
+    assert "test 8 (4 cubes, 4 spheres)" in info.stdout
+
+    check = runner("check", root)
+    assert check.returncode == 0, check.stderr
+    assert f"wrote {root / 'manifest.json'}: 40 pairs, 0 left out" in check.stdout
+    assert json.loads((root / "manifest.json").read_text()) == written
+
+
+def test_check_lists_bad_files_and_leaves_pairs_out_on_request(root):
+    (root / "cubes/rgb/0002.png").write_bytes(b"no image")
+    (root / "spheres/lidar/0003.npy").unlink()
+    check = runner("check", root)
+    assert check.returncode == 2
+    listed = check.stdout.splitlines()
+    assert listed[0].startswith("cubes/rgb/0002.png: not a readable PNG")
+    assert listed[1].startswith("spheres/lidar/0003.npy: missing") and len(listed) == 2
+    assert check.stderr.startswith(f"error: 2 bad files in {root}; mend them, or leave 2 pairs out")
+    assert "--skip-bad" in check.stderr and "Traceback" not in check.stderr
+
+    check = runner("check", root, "--skip-bad")
+    assert check.returncode == 0, check.stderr
+    assert check.stdout.count("left out: ") == 2 and "38 pairs, 2 left out" in check.stdout
+    assert "left out       2" in runner("info", root).stdout
+
+
+def test_bad_angles_are_not_to_be_skipped(root):
+    (root / "cubes/azimuth.npy").unlink()
+    check = runner("check", root, "--skip-bad")
+    assert check.returncode == 2 and "cubes/azimuth.npy: missing" in check.stdout
+    assert "angle files must be mended" in check.stderr
+
+
+def test_errors_are_one_line(root, tmp_path):
+    for words, named in (
+        (("make", root), "not empty"),
+        (("make", tmp_path / "new", "--pairs", 7), "pairs 7"),
+        (("make", tmp_path / "new", "--profile", "study2"), "study2"),
+        (("check", tmp_path / "gone"), "gone"),
+        (("info", tmp_path / "gone"), "gone"),
+    ):
+        done = runner(*words)
+        assert done.returncode == 2 and done.stdout == ""
+        assert named in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "new").exists()
