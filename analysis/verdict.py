@@ -77,9 +77,8 @@ def judge(facts: Facts) -> Verdict:
         keys = ", ".join(facts.differing)
         text = f"{facts.a} and {facts.b} differ in {keys}; no comparison is made."
         return Verdict(NOT_COMPARABLE, text)
-    if facts.n < MIN_SEEDS or not facts.spread:
-        text = f"Only {facts.n} paired seeds; no inference. Observed Δ = {fmt(facts.delta)}."
-        return Verdict(INSUFFICIENT, text, by=abs(facts.delta))
+    if facts.n < MIN_SEEDS:
+        return _insufficient(facts)
     if facts.saturated:
         text = f"Both reach the ceiling of {facts.metric}; this task cannot rank them."
         return Verdict(SATURATED, text)
@@ -87,6 +86,8 @@ def judge(facts: Facts) -> Verdict:
         return Verdict(BELOW_NOISE_FLOOR, "The difference is within the A/A range of this setup.")
     if equivalent(facts):
         return _equivalent(facts)
+    if not facts.spread:
+        return _insufficient(facts)
     if facts.p_holm < facts.alpha and facts.crossed is not None and excludes_zero(facts.crossed):
         return _different(facts, facts.crossed)
     if excludes_zero(facts.seeds) and not (facts.crossed and excludes_zero(facts.crossed)):
@@ -107,7 +108,14 @@ def equivalent(facts: Facts) -> bool:
     if facts.margin is None or facts.equivalence is None:
         return False
     low, high = facts.equivalence
+    if facts.crossed is None and not high > low:
+        return False  # the same difference in every seed: nothing is known about its spread
     return -facts.margin < low and high < facts.margin
+
+
+def _insufficient(facts: Facts) -> Verdict:
+    text = f"Only {facts.n} paired seeds; no inference. Observed Δ = {fmt(facts.delta)}."
+    return Verdict(INSUFFICIENT, text, by=abs(facts.delta))
 
 
 def _equivalent(facts: Facts) -> Verdict:

@@ -107,7 +107,7 @@ def make_snapshot(
     """A finished grid sweep. quality: config -> mean margin; own_sd: how much cells differ in which
     examples they get right; seed_sd: how much a cell's margin varies between seeds."""
     axes = dict(axes or {"fusion": FUSIONS})
-    fixed = {**COMMON, **(common or {})}
+    fixed = {key: v for key, v in {**COMMON, **(common or {})}.items() if key not in axes}
     quality = quality or (lambda config: QUALITY.get(config.get("fusion", ""), 1.5))
     draws, tests = np.random.default_rng(rng), examples(n)
     difficulty = draws.normal(size=n)
