@@ -72,8 +72,9 @@ def running(folder: Path) -> int | None:
         state = json.loads((folder / STATE).read_text())
     except (FileNotFoundError, ValueError):
         return None
-    ours = _serves(state["mongod"], folder) and _listens(state["mongod"], state["port"])
-    return state["port"] if ours else None
+    mongod, keeper = state["mongod"], state["keeper"]
+    kept = _works_on(keeper, folder) and _works_on(mongod, folder / "db")
+    return state["port"] if kept and _listens(mongod, state["port"]) else None
 
 
 def find() -> Path:
@@ -159,7 +160,7 @@ def _stop_stray(folder: Path) -> None:
     """Stop a mongod that its keeper, killed, left on our files."""
     with contextlib.suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
         pid = json.loads((folder / STATE).read_text())["mongod"]
-        if _serves(pid, folder):
+        if _works_on(pid, folder / "db"):
             _stop(psutil.Process(pid))
     (folder / STATE).unlink(missing_ok=True)
 
@@ -172,10 +173,10 @@ def _stop(process: psutil.Process | subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _serves(pid: int, folder: Path) -> bool:
-    """Whether process `pid` is a mongod on the files in `folder` (pids are reused)."""
+def _works_on(pid: int, folder: Path) -> bool:
+    """Whether a process was started for this folder (pids are used again)."""
     try:
-        return str(folder / "db") in psutil.Process(pid).cmdline()
+        return str(folder) in psutil.Process(pid).cmdline()
     except psutil.Error:
         return False
 
