@@ -10,6 +10,7 @@ from analysis import (
     answers,
     cells,
     compare,
+    contrastive,
     contrasts,
     cost,
     effects,
@@ -52,6 +53,8 @@ def build(
     costs = cost.ratios(pairs, costs_known)
     found = compare.constants(grid)
     known = plan.known_as(snapshot) if design.declared else ""
+    if all(claim.sweep != known for claim in plan.claims().claims):
+        known = ""  # a sweep of ours, about which the study claims nothing
     report = schema.Report(
         schema=schema.SCHEMA,
         kind=design.kind,
@@ -71,6 +74,7 @@ def build(
         pareto=cost.pareto(compared, costs, judged[0] if judged else None),
         noise=noise(data, design, judged),
         claims=answers.answer_all(known, grid, compared, costs),
+        contrastive=contrastive.section(grid),
         constants=schema.Constants(held=found.held, varied=found.varied, leaked=found.leaked),
         unexpected=[run_ref(run, False) for run in grid.unexpected],
         warnings=[],
@@ -198,9 +202,9 @@ def provenance(snapshot: Snapshot, grid: Grid, file: str, sha256: str) -> schema
     for name in metrics.PROVENANCE:
         values = [compare.attribute(run, name) for run in runs]
         distinct = dict.fromkeys(cells.display(v) for v in values if v is not None)
-        if distinct:
-            environment[name] = list(distinct)
         absent = sum(value is None for value in values)
+        if distinct:
+            environment[name] = [*distinct, *["none"] * bool(absent)]
         if absent and distinct:
             missing[name] = absent
     return schema.Provenance(

@@ -220,13 +220,18 @@ def read_predictions(item: Any, folder: Path, shared: dict[str, Examples]) -> Pr
 def parse_predictions(path: Path, part: str, shared: dict[str, Examples]) -> Predictions | None:
     """The CSV with the header pair,label,logit, in the order of the pair ids; None if malformed.
 
-    `shared` holds the example sets seen so far, so that equal ones are one object.
+    Further columns hold the logits of other classifiers that the run evaluated. `shared` holds the
+    example sets seen so far, so that equal ones are one object.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            columns = [n for n in reader.fieldnames or () if n not in ("pair", "label")]
             rows = [
-                (r["pair"], int(float(r["label"])), float(r["logit"])) for r in csv.DictReader(file)
+                (r["pair"], int(float(r["label"])), *(float(r[name]) for name in columns))
+                for r in reader
             ]
+            place = columns.index("logit")
     except (KeyError, TypeError, ValueError) as error:
         log.warning("%s is no predictions file: %r", path.name, error)
         return None
@@ -236,4 +241,6 @@ def parse_predictions(path: Path, part: str, shared: dict[str, Examples]) -> Pre
         return None
     examples = Examples(pairs, np.array([row[1] for row in rows], dtype=np.int8))
     examples = shared.setdefault(examples.digest, examples)
-    return Predictions(examples, np.array([row[2] for row in rows], dtype=np.float32), part)
+    logits = np.array([row[2:] for row in rows], dtype=np.float32).T
+    others = {n: logits[i] for i, n in enumerate(columns) if i != place}
+    return Predictions(examples, logits[place], part, others)

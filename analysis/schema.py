@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from analysis.schema_base import Config, Model, Number
+from analysis.schema_contrastive import Contrastive
 from analysis.schema_results import (
     ClaimAnswer,
     ClaimPart,
@@ -229,6 +230,8 @@ class Report(Model):
     """Noise floors."""
     claims: list[ClaimAnswer]
     """The study's claims, where the sweep is the study's."""
+    contrastive: Contrastive | None
+    """Present where runs borrow a classifier by contrastive pre-training."""
     constants: Constants
     """Held, varied, leaked."""
     unexpected: list[RunRef]

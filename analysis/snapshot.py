@@ -49,11 +49,15 @@ class Examples:
 
 @dataclass(frozen=True)
 class Predictions:
-    """One run's logits, shape (N,) float32, on `examples`; part is "test" or "val"."""
+    """One run's logits, shape (N,) float32, on `examples`; part is "test" or "val".
+
+    others: column -> logits (N,) of other classifiers that the run evaluated beside its own.
+    """
 
     examples: Examples
     logits: np.ndarray
     part: str = "test"
+    others: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass
@@ -151,7 +155,7 @@ def _encode(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _encode_run(run: Run, sets: dict[str, Any]) -> dict[str, Any]:
-    predictions = None
+    predictions: dict[str, Any] | None = None
     if run.predictions is not None:
         examples = run.predictions.examples
         sets.setdefault(
@@ -161,12 +165,14 @@ def _encode_run(run: Run, sets: dict[str, Any]) -> dict[str, Any]:
                 "labels": "".join(str(int(label)) for label in examples.labels),
             },
         )
-        logits = np.ascontiguousarray(run.predictions.logits, dtype="<f4")
         predictions = {
             "examples": examples.digest,
             "part": run.predictions.part,
-            "logits": base64.b64encode(logits.tobytes()).decode(),
+            "logits": _pack(run.predictions.logits),
         }
+        if run.predictions.others:
+            others = {name: _pack(logits) for name, logits in run.predictions.others.items()}
+            predictions["others"] = others
     return {
         "id": run.id,
         "name": run.name,
@@ -210,9 +216,18 @@ def _decode_run(item: dict[str, Any], sets: dict[str, Examples]) -> Run:
     predictions = None
     if item["predictions"] is not None:
         packed = item["predictions"]
-        logits = np.frombuffer(base64.b64decode(packed["logits"]), dtype="<f4")
-        predictions = Predictions(sets[packed["examples"]], logits, packed["part"])
+        others = {name: _unpack(logits) for name, logits in packed.get("others", {}).items()}
+        logits = _unpack(packed["logits"])
+        predictions = Predictions(sets[packed["examples"]], logits, packed["part"], others)
     return Run(**fields, history=history, predictions=predictions)
+
+
+def _pack(logits: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(logits, dtype="<f4").tobytes()).decode()
+
+
+def _unpack(packed: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(packed), dtype="<f4")
 
 
 def plain(value: Any) -> Any:

@@ -1,0 +1,340 @@
+"""The section of contrastive pre-training: gates, accuracies, retrieval, evidence of freezing.
+
+Legend: S seeds, N examples. A *group* is the cells that share all stages before fine-tuning: they
+differ in `finetune` alone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis import stats, verdict
+from analysis.cells import Cell, Grid, cell_label
+from analysis.schema_contrastive import ArmAccuracy, Contrastive, ContrastiveTest, StageValue
+from analysis.snapshot import Run, number
+
+FINETUNE = "finetune"
+# arm -> (prefix of its metrics in a summary, column of its logits in the predictions)
+ZERO_SHOT, FINE_TUNED, SCRATCH, LIDAR = (
+    "zero-shot", "fine-tuned", "RGB from scratch", "LiDAR classifier",
+)  # fmt: skip
+ARMS = {
+    ZERO_SHOT: ("zero_shot/", "zero_shot"),
+    FINE_TUNED: ("", ""),
+    SCRATCH: ("scratch/", "scratch"),
+    LIDAR: ("lidar/", "lidar"),
+}
+# The study's published figures (one seed), the gates of its assignment, the range of its peers
+PUBLISHED = {
+    "loss": 3.18,
+    "mse": 1.8,
+    "accuracy": 0.848,
+    "accuracy_everything_trained": 1.0,
+    "peers_low": 0.929,
+    "peers_high": 0.998,
+    "gate_loss": 3.2,
+    "gate_mse": 2.5,
+    "gate_accuracy": 0.95,
+}
+MARGIN = 0.01  # smaller differences of accuracy are of no interest, declared before looking
+STUDY_LOSS, MSE = "contrastive/study_loss", "projector/mse"
+STAGES = ("contrastive/", "projector/")
+RECALL = re.compile(r".*/recall@(\d+)_of_(\d+|all)$")
+
+
+def section(grid: Grid) -> Contrastive | None:
+    """The section; None where no run that counts has the contrastive stage."""
+    runs = [run for cell in grid.cells for run in cell.runs.values()]
+    runs = [run for run in runs if "contrastive/loss" in run.summary]
+    if not runs:
+        return None
+    part = "test" if any("test/accuracy" in run.summary for run in runs) else "val"
+    arms: list[ArmAccuracy] = []
+    drafts: list[Draft] = []
+    stages: list[StageValue] = []
+    for label, cells in groups(grid).items():
+        first = cells[0]
+        arms += [accuracy(first, label, arm, part) for arm in (ZERO_SHOT, SCRATCH, LIDAR)]
+        arms += [accuracy(cell, cell.label, FINE_TUNED, part) for cell in cells]
+        drafts += gates(first, label, part)
+        drafts += [against(first, label, ZERO_SHOT, SCRATCH, part)]
+        for cell in cells:
+            drafts.append(gate(cell, cell.label, FINE_TUNED, part))
+            drafts.append(against(cell, cell.label, FINE_TUNED, ZERO_SHOT, part))
+            drafts.append(against(cell, cell.label, FINE_TUNED, SCRATCH, part))
+        stages += stage_values(first, label)
+    kept = [run for run in runs if any(name.startswith("frozen/") for name in run.summary)]
+    return Contrastive(
+        part=part,
+        arms=merged([arm for arm in arms if arm.n]),
+        tests=judge([draft for draft in drafts if draft.deltas]),
+        stages=stages,
+        frozen_runs=len(kept),
+        frozen_identical=sum(map(identical, kept)),
+        published=dict(PUBLISHED),
+    )
+
+
+def merged(arms: list[ArmAccuracy]) -> list[ArmAccuracy]:
+    """Arms of one kind together; baselines that cells share stand once, under all their labels."""
+    found: dict[tuple[str, str], ArmAccuracy] = {}
+    for arm in arms:
+        # Equal in every seed: it is one and the same trained baseline
+        place = (arm.arm, repr(arm.values) if arm.arm in (SCRATCH, LIDAR) else arm.label)
+        known = found.get(place)
+        label = f"{known.label}; {arm.label}" if known else arm.label
+        found[place] = arm.model_copy(update={"label": label})
+    return sorted(found.values(), key=lambda arm: list(ARMS).index(arm.arm))
+
+
+def groups(grid: Grid) -> dict[str, list[Cell]]:
+    """Label -> cells that differ in `finetune` alone."""
+    axes = {name: values for name, values in grid.axes.items() if name != FINETUNE}
+    found: dict[str, list[Cell]] = {}
+    for cell in grid.cells:
+        rest = {name: value for name, value in cell.config.items() if name != FINETUNE}
+        found.setdefault(cell_label(rest, axes), []).append(cell)
+    return found
+
+
+def identical(run: Run) -> bool:
+    """Whether each frozen part has one and the same digest wherever a stage recorded it."""
+    s = run.summary
+    pairs = [
+        ("frozen/classifier", "lidar/weights"),
+        ("frozen/classifier", "projector/frozen/lidar_classifier"),
+        ("frozen/embedder", "projector/frozen/rgb_embedder"),
+    ]
+    return s.get("frozen_identical") is True and all(
+        s[ours] == s.get(theirs) for ours, theirs in pairs if ours in s
+    )
+
+
+def values(cell: Cell, name: str) -> dict[str, float]:
+    """Seed -> finite value of a summary key."""
+    found = {seed: number(run.summary.get(name)) for seed, run in cell.runs.items()}
+    return {seed: v for seed, v in found.items() if v is not None and math.isfinite(v)}
+
+
+def correct(cell: Cell, arm: str, part: str, seeds: list[str]) -> np.ndarray | None:
+    """(S, N): 1 where the arm's prediction is right; None unless every seed has predictions."""
+    column = ARMS[arm][1]
+    rows = []
+    for seed in seeds:
+        predictions = cell.runs[seed].predictions
+        if predictions is None or predictions.part != part:
+            return None
+        logits = predictions.others.get(column) if column else predictions.logits
+        if logits is None:
+            return None
+        rows.append(stats.correctness(logits[None], predictions.examples.labels)[0])
+    if len(rows) < 2 or len({row.size for row in rows}) != 1:
+        return None
+    return np.stack(rows)
+
+
+def accuracy(cell: Cell, label: str, arm: str, part: str) -> ArmAccuracy:
+    """Mean accuracy of an arm with its interval."""
+    found = values(cell, f"{ARMS[arm][0]}{part}/accuracy")
+    interval = stats.mean_interval(list(found.values()))
+    low, high = interval.low, interval.high
+    terms_SN = correct(cell, arm, part, list(found))
+    if terms_SN is not None:
+        low, high = (float(end) for end in stats.crossed(terms_SN).interval())
+    return ArmAccuracy(
+        label=label,
+        arm=arm,
+        n=interval.n,
+        examples=0 if terms_SN is None else terms_SN.shape[1],
+        mean=interval.mean,
+        low=low,
+        high=high,
+        values=dict(found),
+    )
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A test before the family is known. terms_SN: per-example differences, where there are any."""
+
+    label: str
+    a: str
+    b: str
+    metric: str
+    gate: float | None
+    deltas: dict[str, float]
+    terms_SN: np.ndarray | None = None
+    saturated: bool = False
+
+
+def gate(cell: Cell, label: str, arm: str, part: str) -> Draft:
+    """An arm's accuracy against the gate."""
+    threshold = PUBLISHED["gate_accuracy"]
+    found = values(cell, f"{ARMS[arm][0]}{part}/accuracy")
+    terms_SN = correct(cell, arm, part, list(found))
+    return Draft(
+        label,
+        f"{arm} accuracy of {label}",
+        f"the gate {threshold:g}",
+        f"{part}/accuracy",
+        threshold,
+        {seed: value - threshold for seed, value in found.items()},
+        None if terms_SN is None else terms_SN - threshold,
+    )
+
+
+def gates(cell: Cell, label: str, part: str) -> list[Draft]:
+    """The gates that do not depend on fine-tuning: loss, projector, zero-shot."""
+    drafts = []
+    names = ((STUDY_LOSS, "loss in the study's form", "loss"), (MSE, "projector MSE", "mse"))
+    for name, text, key in names:
+        threshold = PUBLISHED[f"gate_{key}"]
+        deltas = {seed: value - threshold for seed, value in values(cell, name).items()}
+        drafts.append(
+            Draft(label, f"{text} of {label}", f"the gate {threshold:g}", name, threshold, deltas)
+        )
+    return [*drafts, gate(cell, label, ZERO_SHOT, part)]
+
+
+def against(cell: Cell, label: str, a: str, b: str, part: str) -> Draft:
+    """Accuracy of one arm minus another's, on the same seeds and examples."""
+    of_a, of_b = (values(cell, f"{ARMS[arm][0]}{part}/accuracy") for arm in (a, b))
+    seeds = [seed for seed in of_a if seed in of_b]
+    terms_a, terms_b = (correct(cell, arm, part, seeds) for arm in (a, b))
+    terms_SN = terms_a - terms_b if terms_a is not None and terms_b is not None else None
+    near = 1 - 1 / terms_SN.shape[1] if terms_SN is not None else 1.0
+    return Draft(
+        label,
+        f"{a} accuracy of {label}",
+        b,
+        f"{part}/accuracy",
+        None,
+        {seed: of_a[seed] - of_b[seed] for seed in seeds},
+        terms_SN,
+        all(np.mean([v >= near - 1e-12 for v in found.values()] or [0]) >= 0.8
+            for found in (of_a, of_b)),
+    )  # fmt: skip
+
+
+def judge(drafts: list[Draft]) -> list[ContrastiveTest]:
+    """All tests of the section, corrected as one family."""
+    made = []
+    for draft in drafts:
+        paired = stats.paired(list(draft.deltas.values()))
+        crossed = stats.crossed(draft.terms_SN) if draft.terms_SN is not None else None
+        p = paired.p if paired.n >= verdict.MIN_SEEDS else math.nan
+        if crossed is not None and paired.n >= verdict.MIN_SEEDS:
+            p = float(np.fmax(p, crossed.p))
+        made.append((draft, paired, crossed, p))
+    adjusted = stats.holm([p for *_, p in made])
+    return [
+        _test(draft, paired, crossed, p, p_holm)
+        for (draft, paired, crossed, p), p_holm in zip(made, adjusted, strict=True)
+    ]
+
+
+def _test(
+    draft: Draft, paired: stats.Paired, crossed: stats.Crossed | None, p: float, p_holm: float
+) -> ContrastiveTest:
+    ends = (math.nan, math.nan)
+    inner = None
+    if crossed is not None:
+        ends = tuple(float(end) for end in crossed.interval())
+        low, high = crossed.interval(1 - 2 * stats.ALPHA)
+        inner = (float(low), float(high))
+    examples = draft.terms_SN.shape[1] if draft.terms_SN is not None else 0
+    facts = verdict.Facts(
+        a=draft.a,
+        b=draft.b,
+        metric=draft.metric,
+        n=paired.n,
+        delta=paired.delta,
+        seeds=(paired.low, paired.high),
+        crossed=(ends[0], ends[1]) if crossed is not None else None,
+        examples=examples,
+        p_holm=p_holm,
+        saturated=draft.saturated,
+        margin=None if draft.gate is not None else MARGIN,
+        equivalence=inner,
+    )
+    ruling = verdict.judge(facts)
+    return ContrastiveTest(
+        label=draft.label,
+        a=draft.a,
+        b=draft.b,
+        metric=draft.metric,
+        gate=draft.gate,
+        n=paired.n,
+        examples=examples,
+        delta=paired.delta,
+        low=paired.low,
+        high=paired.high,
+        crossed_low=ends[0],
+        crossed_high=ends[1],
+        p=p,
+        p_holm=p_holm,
+        verdict=ruling.name,
+        sentence=ruling.sentence,
+        deltas=dict(draft.deltas),
+    )
+
+
+def stage_values(cell: Cell, label: str) -> list[StageValue]:
+    """Losses with their lines, retrieval and projector of the stages that the group shares."""
+    names = dict.fromkeys(n for run in cell.runs.values() for n in run.summary)
+    shown = [n for n in names if n.startswith(STAGES) and _shown(n)]
+    result = []
+    for name in shown:
+        found = values(cell, name)
+        if not found:
+            continue
+        interval = stats.mean_interval(list(found.values()))
+        chance, bound = lines(cell, name)
+        result.append(
+            StageValue(
+                label=label,
+                name=name,
+                n=interval.n,
+                mean=interval.mean,
+                low=interval.low,
+                high=interval.high,
+                chance=chance,
+                bound=bound,
+                values=dict(found),
+            )
+        )
+    return result
+
+
+def _shown(name: str) -> bool:
+    last = name.split("/")[-1]
+    words = ("loss", "study_loss", "mrr", "alignment", "uniformity", "mse", "cosine", "scale")
+    return last in words or last == "explained_variance" or RECALL.match(name) is not None
+
+
+def lines(cell: Cell, name: str) -> tuple[float | None, float | None]:
+    """(chance, bound) of a stage's number, means over seeds; None where it has no such line."""
+
+    def mean(key: str) -> float | None:
+        found = values(cell, key)
+        return float(np.mean(list(found.values()))) if found else None
+
+    head, _, last = name.rpartition("/")
+    if last in ("loss", "study_loss"):
+        prefix = f"{head}/{last.removesuffix('loss')}"
+        return mean(f"{prefix}chance"), mean(f"{prefix}floor")
+    if last == "mse":
+        return mean(f"{head}/mse_of_mean"), 0.0
+    if last == "explained_variance":
+        return 0.0, 1.0
+    if last == "mrr":
+        return mean("contrastive/mrr_chance"), 1.0
+    recall = RECALL.match(name)
+    if recall is None:
+        return None, None
+    size = mean("contrastive/candidates") if recall[2] == "all" else float(recall[2])
+    return (float(recall[1]) / size if size else None), 1.0
