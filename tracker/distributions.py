@@ -52,23 +52,32 @@ class Steps(Sequence):
     @classmethod
     def below(cls, low: float, high: float, step: float) -> Steps:
         """low, low + step, … strictly below high (numpy.arange)."""
-        return cls(low, step, max(0, math.ceil((high - low) / step - 1e-9)))
+        return cls(low, step, math.ceil((_exact(high) - _exact(low)) / _exact(step)))
 
     @classmethod
     def multiples(cls, low: float, high: float, step: float) -> Steps:
         """All multiples of step within [low, high]."""
-        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        first = math.ceil(_exact(low) / _exact(step))
+        last = math.floor(_exact(high) / _exact(step))
         return cls(_times(step, first), step, max(0, last - first + 1))
 
     def __len__(self) -> int:
         return self.count
+
+    def __contains__(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        if not math.isfinite(value):
+            return False
+        index = round((_exact(value) - _exact(self.start)) / _exact(self.step))
+        return 0 <= index < self.count and self[index] == value
 
     def __getitem__(self, index: Any) -> Any:
         if not 0 <= index < self.count:
             raise IndexError(index)
         if isinstance(self.start, int) and isinstance(self.step, int):
             return self.start + index * self.step
-        return float(Decimal(repr(self.start)) + Decimal(repr(self.step)) * index)
+        return float(_exact(self.start) + _exact(self.step) * index)
 
 
 @dataclass(frozen=True)
@@ -202,7 +211,7 @@ def distribution(name: str, spec: Mapping[str, Any]) -> tuple[Distribution, list
     ValueError where the settings together make no sense (probabilities, nothing to choose from).
     """
     if name == "int_uniform":
-        return Distribution(name, spec, range(spec["min"], spec["max"] + 1)), []
+        return Distribution(name, spec, range(int(spec["min"]), int(spec["max"]) + 1)), []
     if name not in ("constant", "categorical", "categorical_w_probabilities"):
         dist = Distribution(name, spec)
         _check_range(dist)
@@ -264,14 +273,22 @@ def _weights(spec: Mapping[str, Any], count: int) -> list[float]:
 
 def _check_range(dist: Distribution) -> None:
     try:
-        finite = all(math.isfinite(dist._quantile(unit)) for unit in (0.0, 1.0))
+        low, high = dist._quantile(0.0), dist._quantile(1.0)
     except OverflowError:
-        finite = False
-    if not finite:
-        raise ValueError(f"{dist.name} leaves the range of numbers: min and max are exponents of e")
+        low, high = -math.inf, math.inf
+    if not math.isfinite(low) or not math.isfinite(high):
+        hint = ": min and max are exponents of e" if dist._family == "log_uniform" else ""
+        raise ValueError(f"{dist.name} leaves the range of numbers{hint}")
+    if not low < high:
+        raise ValueError(f"{dist.name} has one value only ({low:g}); use `value`")
     if dist.support is not None and not dist.support:
         raise ValueError(f"no multiple of q ({dist.spec.get('q', 1)}) lies within min and max")
 
 
 def _times(step: int | float, count: int) -> int | float:
-    return step * count if isinstance(step, int) else float(Decimal(repr(step)) * count)
+    return step * count if isinstance(step, int) else float(_exact(step) * count)
+
+
+def _exact(number: float) -> Decimal:
+    """The number as it is written: 0.1 is a tenth."""
+    return Decimal(repr(number))

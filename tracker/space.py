@@ -162,6 +162,4 @@ def _contains(config: SweepConfig, parameter: Parameter, value: Any) -> bool:
     support, dist = config.support(parameter), parameter.distribution
     if dist.choices is not None:
         return dist.index(value) is not None
-    if support is not None and isinstance(value, (int, float)):
-        return any(canonical(value) == canonical(member) for member in support)
-    return dist.unit(value) is not None
+    return value in support if support is not None else dist.unit(value) is not None

@@ -152,8 +152,12 @@ def _leaf(spec: Mapping, where: str, method: str, warnings: list[str]) -> Distri
     _check_numbers(spec, name, where)
     try:
         dist, repeated = distribution(name, spec)
+        if dist.support is not None:
+            len(dist.support)
     except ValueError as error:
         raise _error(where, str(error)) from None
+    except OverflowError:
+        raise _error(where, "has more values than can be counted") from None
     if repeated:
         warnings.append(f"{where}.values: {repeated!r} is listed more than once; it runs once")
     if name in ("log_uniform", "q_log_uniform", "inv_log_uniform"):
@@ -184,8 +188,8 @@ def _check_numbers(spec: Mapping, name: str, where: str) -> None:
             number = _real(spec[key], f"{where}.{key}")
             if key in ("sigma", "a", "b", "q") and number <= 0:
                 raise _error(f"{where}.{key}", f"{number!r} must be above 0")
-            if name == "int_uniform" and type(number) is not int:
-                raise _error(f"{where}.{key}", f"{number!r} must be a whole number")
+            if name == "int_uniform":
+                _integer(number, f"{where}.{key}")
             if name.endswith("_values") and key in ("min", "max") and number <= 0:
                 raise _error(f"{where}.{key}", f"{number!r} must be above 0 for {name}")
     if "min" in spec and not spec["min"] < spec["max"]:
@@ -314,8 +318,9 @@ def _real(value: Any, where: str) -> int | float:
 
 
 def _integer(value: Any, where: str, at_least: int | None = None) -> int:
+    """A whole number; 3.0 is one."""
     number = _real(value, where)
-    if type(number) is not int or (at_least is not None and number < at_least):
+    if number != int(number) or (at_least is not None and number < at_least):
         bound = "" if at_least is None else f" of at least {at_least}"
         raise _error(where, f"{value!r} must be a whole number{bound}")
-    return number
+    return int(number)

@@ -10,6 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracker.distributions import DISTRIBUTIONS
+from tracker.search import suggest
+from tracker.space import is_cell
 from tracker.sweep_config import SweepConfigError, parse
 
 AXIS = {"a": {"values": [1, 2]}}
@@ -36,6 +39,7 @@ def parameter(spec: Any, method: str = "random"):
         ({"min": 1.0, "max": 9.0}, "uniform"),
         ({"min": 0, "max": 0.5}, "uniform"),
         ({"min": 1, "max": 9, "distribution": "uniform"}, "uniform"),
+        ({"min": 1.0, "max": 9, "distribution": "int_uniform"}, "int_uniform"),
         ({"distribution": "normal"}, "normal"),
         ({"distribution": "q_log_uniform_values", "min": 1, "max": 9, "q": 2}, None),
     ],
@@ -174,13 +178,18 @@ def test_yaml_that_is_no_config_is_refused(text: str) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.sampled_from(["a", "grid"]),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["a", "categorical", "q_uniform", "log_uniform", "q_beta", "int_uniform"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(["value", "values", "min", "max", "distribution", "q", "parameters"]),
             inner,
-            max_size=3,
+            max_size=4,
         )
     ),
     max_leaves=6,
@@ -203,6 +212,35 @@ def test_any_config_is_read_or_refused_in_words(method: str, tree: dict, rest: d
         assert str(error).startswith("sweep config: ")
     else:
         assert read.size is None or read.size >= 1
+        suggestion = suggest(read, seed="s", cursor=0, seen=lambda key: False)
+        assert suggestion is not None and is_cell(read, suggestion.cell.args)
+
+
+RANGES = st.fixed_dictionaries(
+    {"min": st.floats(allow_nan=False), "max": st.floats(allow_nan=False)},
+    optional={
+        "q": st.floats(0, allow_nan=False),
+        "distribution": st.sampled_from([n for n in DISTRIBUTIONS if "uniform" in n]),
+    },
+)
+
+
+@given(st.sampled_from(["grid", "random"]), RANGES)
+def test_any_range_is_searched_within_its_bounds_or_refused(method: str, spec: dict) -> None:
+    try:
+        read = parse({"method": method, "parameters": {"x": spec}})
+    except SweepConfigError:
+        return
+    suggestion = suggest(read, seed="s", cursor=0, seen=lambda key: False)
+    assert suggestion is not None and is_cell(read, suggestion.cell.args), suggestion
+    if "log" not in str(spec.get("distribution")):
+        assert spec["min"] <= suggestion.cell.args["x"] <= spec["max"]
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+    with pytest.raises(SweepConfigError):
+        parse(text)
 
 
 def test_expected_number_of_cells() -> None:
