@@ -15,9 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from fusion.adam import Adam
 from fusion.files import write_atomic
 
-VERSION = 1
+VERSION = 2
 
 
 class CheckpointError(Exception):
@@ -44,7 +45,7 @@ class State:
     """All that changes in training; `best` holds the weights of `progress.best_epoch`."""
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Adam
     best: dict[str, Tensor] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
 
@@ -53,9 +54,7 @@ def write(path: Path, state: State, identity: dict[str, Any]) -> None:
     """Replace the checkpoint at `path`. `identity`: config and hashes of the data, JSON values."""
     tensors = {f"model/{name}": t for name, t in state.model.state_dict().items()}
     tensors |= {f"best/{name}": t for name, t in state.best.items()}
-    for index, parameter in enumerate(state.model.parameters()):
-        for name, t in state.optimizer.state[parameter].items():
-            tensors[f"optimizer/{index}/{name}"] = t
+    tensors |= {f"optimizer/{name}": t for name, t in state.optimizer.state().items()}
     tensors["rng/cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["rng/cuda"] = torch.cuda.get_rng_state()
@@ -84,9 +83,9 @@ def read(path: Path, state: State, identity: dict[str, Any]) -> None:
     state.progress = Progress(**header["progress"])
     state.model.load_state_dict(_below("model/", tensors))
     state.best = _below("best/", tensors)
-    for index, parameter in enumerate(state.model.parameters()):
-        for name, t in _below(f"optimizer/{index}/", tensors).items():
-            state.optimizer.state[parameter][name] = _like(parameter, t)
+    moments = state.optimizer.state()
+    for name, t in _below("optimizer/", tensors).items():
+        moments[name].copy_(t)
     torch.set_rng_state(tensors["rng/cpu"])
     if "rng/cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["rng/cuda"])
@@ -94,14 +93,3 @@ def read(path: Path, state: State, identity: dict[str, Any]) -> None:
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-
-
-def _like(parameter: Tensor, values: Tensor) -> Tensor:
-    """Return `values` on the device and, where shapes agree, in the memory order of `parameter`.
-
-    The fused Adam walks through parameter and moments side by side in memory, whatever their
-    strides say.
-    """
-    if values.shape != parameter.shape:
-        return values.to(parameter.device)
-    return torch.empty_like(parameter).copy_(values)

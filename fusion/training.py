@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from fusion import checkpoint
+from fusion.adam import Adam
 from fusion.checkpoint import Progress, State
 from fusion.config import RunConfig
 from fusion.dataset import Data
@@ -131,13 +132,9 @@ def train_epoch(state: State, config: RunConfig, data: Data, stop: Callable[[], 
     batches = data.batches("train", config.batch_size, order)
     started, before = now(data.device), progress.seconds
     for batch in islice(batches, progress.batch, None):
-        step = progress.epoch * steps + progress.batch
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step, config.epochs * steps)
-
         logits_B = model(batch.rgb_B3HW, batch.lidar_B4HW)
         loss = nn.functional.binary_cross_entropy_with_logits(logits_B, batch.labels_B)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad()
         loss.backward()
 
         # One transfer from the device a step, before the step: nothing broken gets into the weights
@@ -146,7 +143,8 @@ def train_epoch(state: State, config: RunConfig, data: Data, stop: Callable[[], 
         loss_value, norm_value, right = torch.stack([loss, norm, correct]).tolist()
         if not math.isfinite(loss_value + norm_value):
             return False
-        optimizer.step()
+        step = progress.epoch * steps + progress.batch
+        optimizer.step(learning_rate(config, step, config.epochs * steps))
 
         progress.batch += 1
         progress.loss_sum += loss_value * len(batch.labels_B)
@@ -210,7 +208,7 @@ def initial_state(config: RunConfig, device: torch.device) -> State:
     torch.manual_seed(stream(config.seed, "noise").initial_seed())
     # channels_last is 1.4-1.6 times as fast as the default order on a CPU
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return State(model, torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True))
+    return State(model, Adam(model.parameters()))
 
 
 def stream(seed: int, name: str, index: int = 0) -> torch.Generator:

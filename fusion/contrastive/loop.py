@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from fusion import checkpoint
+from fusion.adam import Adam
 from fusion.checkpoint import Progress, State
 from fusion.training import StoppedError, learning_rate, now, stream
 
@@ -69,7 +70,7 @@ def train(
     """
     torch.manual_seed(stream(plan.seed, f"{plan.name}/noise").initial_seed())
     free = [p for p in model.parameters() if p.requires_grad]
-    state = State(model, torch.optim.Adam(free, lr=plan.learning_rate, fused=True))
+    state = State(model, Adam(free))
     if job.checkpoint_path is not None and job.checkpoint_path.exists():
         checkpoint.read(job.checkpoint_path, state, job.identity)
     for row in state.progress.history:
@@ -118,15 +119,13 @@ def train_epoch(
     started, before = now(device), progress.seconds
     for index_B in islice(batches, progress.batch, None):
         step = progress.epoch * len(batches) + progress.batch
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(plan, step, plan.epochs * len(batches))
         value = loss(index_B)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad()
         value.backward()
         norm = nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
         if not math.isfinite((value.detach() + norm).item()):
             raise DivergedError(f"{plan.name}: loss or gradient is not finite in step {step}")
-        optimizer.step()
+        optimizer.step(learning_rate(plan, step, plan.epochs * len(batches)))
         progress.batch += 1
         progress.loss_sum += value.item() * len(index_B)
         if job.stop():

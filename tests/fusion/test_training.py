@@ -237,6 +237,40 @@ def test_a_validation_that_is_not_finite_is_divergence_too(config, data):
     assert result.diverged and result.history == []
 
 
+def test_adam_is_torch_s_to_the_bit(config):
+    ours, theirs = (initial_state(config, CPU) for _ in range(2))
+    reference = torch.optim.Adam(theirs.model.parameters(), fused=True)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(4):
+        for group in reference.param_groups:
+            group["lr"] = 0.01 / (step + 1)
+        pairs = zip(ours.model.parameters(), theirs.model.parameters(), strict=True)
+        for index, (mine, other) in enumerate(pairs):
+            # one parameter without a gradient now and then: it has to be left alone
+            gradient = torch.randn(mine.shape, generator=generator)
+            mine.grad = None if index == step else torch.empty_like(mine).copy_(gradient)
+            other.grad = None if index == step else torch.empty_like(other).copy_(gradient)
+        ours.optimizer.step(0.01 / (step + 1))
+        reference.step()
+        assert same(ours.model.state_dict(), theirs.model.state_dict())
+
+
+def test_training_does_not_load_what_it_does_not_need():
+    code = (
+        "import sys, torch\n"
+        "from fusion import measure\n"
+        "from fusion.config import RunConfig\n"
+        "from fusion.training import initial_state\n"
+        "state = initial_state(RunConfig(width=0.04), torch.device('cpu'))\n"
+        "state.model(torch.zeros(1, 3, 64, 64), torch.zeros(1, 4, 64, 64)).sum().backward()\n"
+        "state.optimizer.step(0.1)\n"
+        "measure.costs(state.model)\n"
+        "print(sorted({'torch._dynamo', 'torch._inductor', 'sympy', 'wandb'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
 def test_schedules():
     cosine = RunConfig(learning_rate=0.5, schedule="cosine")
     rates = [learning_rate(cosine, step, 100) for step in range(100)]
