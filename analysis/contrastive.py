@@ -285,8 +285,8 @@ def _test(
 
 def stage_values(cell: Cell, label: str) -> list[StageValue]:
     """Losses with their lines, retrieval and projector of the stages that the group shares."""
-    names = dict.fromkeys(n for run in cell.runs.values() for n in run.summary)
-    shown = [n for n in names if n.startswith(STAGES) and _shown(n)]
+    names = {name for run in cell.runs.values() for name in run.summary}
+    shown = [n for n in sorted(names) if n.startswith(STAGES) and _shown(n)]
     result = []
     for name in shown:
         found = values(cell, name)
