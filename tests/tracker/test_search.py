@@ -84,6 +84,7 @@ SCALARS = (
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abcd"), st.lists(SCALARS, min_size=1, max_size=4)))
 def test_a_grid_gives_every_cell_once(values: dict[str, list[Any]]) -> None:
     if not values:
@@ -192,6 +193,7 @@ def test_distributions_have_the_moments_of_their_definition() -> None:
 
 
 @pytest.mark.parametrize("spec", QUANTISED, ids=str)
+@settings(deadline=None)
 @given(unit=st.floats(0, 1))
 def test_quantised_values_are_multiples_within_the_bounds(spec: dict, unit: float) -> None:
     dist = config("random", {"x": spec}).parameters[0].distribution
@@ -389,7 +391,7 @@ def test_a_decision_says_why() -> None:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.floats(-5, 5), min_size=1, max_size=12), min_size=1, max_size=8))
 def test_the_best_run_at_a_rung_is_never_stopped(histories: list[list[float]]) -> None:
     config = hyperband(min_iter=1, eta=2)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracker.distributions import DISTRIBUTIONS
@@ -196,6 +196,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["grid", "random", "bayes"]),
     st.dictionaries(st.sampled_from("ab"), JSON, max_size=2),
@@ -225,6 +226,7 @@ RANGES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["grid", "random"]), RANGES)
 def test_any_range_is_searched_within_its_bounds_or_refused(method: str, spec: dict) -> None:
     try:
@@ -237,6 +239,7 @@ def test_any_range_is_searched_within_its_bounds_or_refused(method: str, spec: d
         assert spec["min"] <= suggestion.cell.args["x"] <= spec["max"]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_read_or_refused_in_words(text: str) -> None:
     with pytest.raises(SweepConfigError):
