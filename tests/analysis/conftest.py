@@ -140,7 +140,7 @@ def make_snapshot(
     return Snapshot(sweep, runs)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sweep() -> Callable[..., Snapshot]:
     """make_snapshot()."""
     return make_snapshot

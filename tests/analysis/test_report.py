@@ -1,0 +1,331 @@
+"""The report as files: same bytes from the same snapshot, no number that is not in the JSON."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis import report as reports
+from analysis import snapshot
+from analysis.build import build
+from analysis.render import markdown
+from analysis.report import IncompleteError, NothingComparableError, ReportError
+
+GOLDEN = Path(__file__).with_name("golden")
+ABLATION = {
+    "fusion": ["late", "concat", "add", "matmul"],
+    "downsample": ["maxpool", "strided_append", "strided_replace"],
+}
+FORBIDDEN = (
+    "outperforms", "significantly", "significant", "consistently", "best", "superior", "robust",
+    "clearly", "winner", "worse", "worst",
+)  # fmt: skip
+TOKEN = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w%])")
+
+
+def ablation(sweep, **options: Any):
+    return sweep(
+        ABLATION,
+        name="maxpool_vs_strided_ablation",
+        quality=lambda c: 1.5 - 0.3 * (c["downsample"] != "maxpool" and c["fusion"] == "add"),
+        **options,
+    )
+
+
+def messy(sweep):
+    """Every state, duplicates, divergence, leaks, unicode and markup in names."""
+    made = sweep(
+        {"fusion": ["late", "a|b *c* <i>", "$x$ _y_ [z](http://e)", "añd"], "lr": ["1e-3", 0.1]},
+        seeds=4, name="odd `name` | *sweep* #1", project="p",
+    )  # fmt: skip
+    states = ["failed", "crashed", "running", "killed"]
+    for run, state in zip(made.runs, states, strict=False):
+        run.state = state
+    made.runs[5].summary |= {"diverged": True, "test/loss": "NaN"}
+    made.runs[6].summary = {}
+    made.runs[7].config["seed"] = 77
+    made.runs[8].config["learning_rate"] = 0.5
+    again = copy.deepcopy(made.runs[9])
+    again.id = "again"
+    made.runs.append(again)
+    del made.runs[10]
+    return made
+
+
+def render(made, folder: Path, **options: Any) -> Path:
+    path = folder.with_name(f"{folder.name}.json.gz")
+    snapshot.save(made, path)
+    return reports.report(None, folder, offline=path, **options)
+
+
+def text_of(made) -> str:
+    """The Markdown alone, without pictures."""
+    return markdown(build(made), [])
+
+
+MAKERS = {
+    "architecture": lambda sweep: sweep({"fusion": ["late", "concat", "add", "rgb"]}, seeds=4),
+    "ablation": ablation,
+    "messy": messy,
+}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def rendered(request, sweep, tmp_path_factory) -> Path:
+    """report.md of a whole report."""
+    folder = tmp_path_factory.mktemp(request.param) / "report"
+    return render(MAKERS[request.param](sweep), folder)
+
+
+def numbers_of(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        return [n for key, item in value.items() for n in [*numbers_of(key), *numbers_of(item)]]
+    if isinstance(value, list):
+        return [n for item in value for n in numbers_of(item)]
+    if isinstance(value, bool) or value is None:
+        return []
+    if isinstance(value, str):
+        return [float(token) for token in TOKEN.findall(value)]
+    return [abs(float(value))]
+
+
+def foreign_numbers(markdown: str, content: Any) -> list[str]:
+    """Numbers of the text that no number of the JSON rounds to."""
+    known = sorted(set(numbers_of(content)))
+    text = re.sub(r"\]\([^)]*\)", "]", markdown)
+    return [token for token in TOKEN.findall(text) if not any(_rounds(k, token) for k in known)]
+
+
+def _rounds(number: float, token: str) -> bool:
+    digits = token.split("e")[0]
+    decimals = len(digits.partition(".")[2])
+    exponent = int(token.split("e")[1]) if "e" in token else 0
+    return abs(number - float(token)) <= 0.5000001 * 10.0 ** (exponent - decimals)
+
+
+def test_every_number_of_the_text_stands_in_the_json(rendered: Path) -> None:
+    text = rendered.read_text()
+    content = json.loads(rendered.with_name("report.json").read_text())
+    assert foreign_numbers(text, content) == []
+    assert foreign_numbers(text + "\n0.987654", content) == ["0.987654"]
+
+
+def test_no_ranking_words(rendered: Path) -> None:
+    text = rendered.read_text().lower()
+    for word in FORBIDDEN:
+        assert not re.search(rf"\b{word}\b", text), word
+
+
+def test_a_snapshot_renders_the_same_bytes(rendered: Path, tmp_path: Path) -> None:
+    again = reports.report(None, tmp_path, offline=rendered.with_name("snapshot.json.gz"))
+    files = sorted(path.name for path in again.parent.iterdir())
+    assert {"results.png", "grid.png", "report.json", "runs.csv"} <= set(files)
+    for name in files:
+        assert again.with_name(name).read_bytes() == rendered.with_name(name).read_bytes(), name
+
+
+def test_the_page_is_self_contained(rendered: Path) -> None:
+    page = reports.as_page(rendered).read_text()
+    assert page.count('src="data:image/png;base64,') >= 4
+    assert 'src="results.png"' not in page and "<table>" in page
+
+
+def test_golden(sweep, tmp_path: Path) -> None:
+    """A stored snapshot gives the stored text. UPDATE_GOLDEN=1 renders it anew: read the diff."""
+    if os.environ.get("UPDATE_GOLDEN"):
+        made = sweep({"fusion": ["late", "concat", "add"]}, seeds=4, n=60)
+        made.runs[-1].state = "failed"
+        snapshot.save(made, GOLDEN / "snapshot.json.gz")
+    written = reports.report(None, tmp_path, offline=GOLDEN / "snapshot.json.gz")
+    for name in ("report.md", "report.json", "contrasts.csv"):
+        if os.environ.get("UPDATE_GOLDEN"):
+            (GOLDEN / name).write_bytes(written.with_name(name).read_bytes())
+        assert written.with_name(name).read_bytes() == (GOLDEN / name).read_bytes(), name
+
+
+def test_the_first_line_after_the_title_is_completeness(sweep) -> None:
+    made = sweep({"fusion": ["late", "add"]}, seeds=3)
+    made.runs[0].state = "running"
+    made.runs.pop()
+    text = text_of(made)
+    answer = text[text.index("## Answer") :]
+    assert answer.splitlines()[2].startswith(
+        "**4 of 6 cells × seeds are done**: 0 failed, 1 running"
+    )
+    assert text.index("4 of 6") < text.index("test loss")
+
+
+def test_the_ablation_has_a_two_way_table_effects_and_an_interaction(sweep) -> None:
+    content = build(ablation(sweep)).model_dump()
+    text = text_of(ablation(sweep))
+    assert "| | maxpool | strided_append | strided_replace | strided_append − maxpool |" in text
+    assert "## Effects over all levels" in text and "interaction F" in text
+    effect = next(e for e in content["effects"] if e["metric"] == "test/loss")
+    deltas = [
+        c["delta"]
+        for c in content["contrasts"]
+        if c["metric"] == "test/loss" and c["a"]["downsample"] == effect["a"]
+    ]
+    assert len(deltas) == effect["strata"] == 4
+    assert effect["delta"] == pytest.approx(sum(deltas) / 4)
+    assert effect["largest"] == pytest.approx(max(deltas)) and effect["largest_in"] == "add"
+
+
+def test_contrasts_can_be_recomputed_from_the_values_of_the_cells(sweep) -> None:
+    from scipy import stats
+
+    content = build(ablation(sweep)).model_dump()
+    values = {json.dumps(c["config"], sort_keys=True): c["metrics"] for c in content["cells"]}
+    for contrast in content["contrasts"]:
+        a, b = (
+            values[json.dumps(contrast[side], sort_keys=True)][contrast["metric"]]["values"]
+            for side in "ab"
+        )
+        result = stats.ttest_rel(list(a.values()), list(b.values()))
+        interval = result.confidence_interval(0.95)
+        assert contrast["low"] == pytest.approx(interval.low)
+        assert contrast["high"] == pytest.approx(interval.high)
+
+
+def test_the_public_format(sweep) -> None:
+    content = build(sweep()).model_dump(by_alias=True)
+    assert content["schema"].startswith("fusion-runner/report/1.")
+    assert {"id", "name", "project", "url"} <= set(content["sweep"])
+    assert {"expected", "done", "failed", "running", "missing", "duplicates"} <= set(
+        content["grid"]
+    )
+    cell = content["cells"][0]
+    assert cell["config"] == {"fusion": "early"}
+    assert set(cell["metrics"]["test/loss"]) >= {"n", "mean", "low", "high", "values"}
+    assert list(cell["metrics"]["test/loss"]["values"]) == ["0", "1", "2", "3", "4"]
+    assert {"a", "b", "metric", "n", "delta", "low", "high"} <= set(content["contrasts"][0])
+    assert "NaN" not in json.dumps(content)
+
+
+def test_csv_twins_hold_what_the_json_holds(sweep, tmp_path: Path) -> None:
+    written = render(ablation(sweep), tmp_path / "r")
+    content = json.loads(written.with_name("report.json").read_text())
+    with written.with_name("contrasts.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(content["contrasts"])
+    for row, contrast in zip(rows, content["contrasts"], strict=True):
+        assert float(row["delta"]) == contrast["delta"]
+        assert float(row["crossed_low"]) == contrast["crossed"]["low"]
+    with written.with_name("runs.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == content["provenance"]["runs"]
+
+
+def test_exit_codes(sweep, tmp_path: Path) -> None:
+    made = sweep({"fusion": ["late", "add"]}, seeds=3)
+    made.runs.pop()
+    assert render(made, tmp_path / "partial").is_file()
+    with pytest.raises(IncompleteError, match="5 of 6") as incomplete:
+        render(made, tmp_path / "strict", strict=True)
+    assert incomplete.value.exit_code == 3 and incomplete.value.written.is_file()
+    for run in made.runs:
+        run.provenance["test_hash"] = run.config["fusion"]
+    with pytest.raises(NothingComparableError, match="test_hash") as nothing:
+        render(made, tmp_path / "nothing")
+    assert nothing.value.exit_code == 4 and nothing.value.written.is_file()
+    with pytest.raises(ReportError, match="SWEEP is missing"):
+        reports.report(None)
+    with pytest.raises(ReportError, match="holds sweep"):
+        reports.report("other", tmp_path, offline=tmp_path / "partial.json.gz")
+
+
+def test_a_sweep_without_any_finished_run_still_gives_a_report(sweep, tmp_path: Path) -> None:
+    made = sweep({"fusion": ["late", "add"]}, seeds=2)
+    made.runs = []
+    with pytest.raises(NothingComparableError):
+        render(made, tmp_path / "r")
+    assert "No run has finished" in (tmp_path / "r" / "report.md").read_text()
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_few_seeds_give_values_and_no_inference(sweep, seeds: int) -> None:
+    text = text_of(sweep(seeds=seeds))
+    assert f"Only {seeds} paired seeds; no inference." in text
+    assert "higher than" not in text
+
+
+def test_names_from_outside_cannot_break_the_page(sweep, tmp_path: Path) -> None:
+    from markdown_it import MarkdownIt
+
+    written = render(messy(sweep), tmp_path / "r")
+    page = reports.as_page(written).read_text()
+    assert "<i>" not in page
+    assert 'href="http://e"' not in page
+    assert "a|b *c* &lt;i&gt;" in page
+    tokens = MarkdownIt("commonmark").enable("table").parse(written.read_text())
+    widths = [0]
+    for token in tokens:
+        if token.type == "tr_open":
+            widths.append(0)
+        widths[-1] += token.type in ("td_open", "th_open")
+    assert min(widths[1:]) >= 2
+
+
+def test_an_older_report_of_another_sweep_moves_aside(sweep, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(reports, "ROOT", tmp_path)
+    one, two = sweep(seeds=1), sweep(seeds=2)
+    one.sweep["id"], two.sweep["id"] = "first", "second"
+    paths = [tmp_path / f"{made.sweep['id']}.gz" for made in (one, two)]
+    for made, path in zip((one, two), paths, strict=True):
+        snapshot.save(made, path)
+    name = one.sweep["name"]
+    assert reports.report(None, offline=paths[0]).parent == tmp_path / "reports" / name
+    assert reports.report(None, offline=paths[1]).parent == tmp_path / "reports" / name
+    aside = tmp_path / "reports" / f"{name}-first"
+    assert (aside / "report.md").is_file()
+    assert reports.report(None, offline=paths[0]).parent == aside
+
+
+def test_a_foreign_sweep_gets_a_report(sweep, tmp_path: Path) -> None:
+    made = sweep({"dropout": [0.1, 0.5], "width": [1, 2]}, seeds=4, name="mine", project="other")
+    made.sweep["config"]["metric"] = {"name": "score", "goal": "maximize"}
+    for run in made.runs:
+        run.summary = {
+            "score": run.summary["test/accuracy"],
+            "steps": 10,
+            "text": "x",
+            "m": math.inf,
+        }
+        run.predictions, run.provenance = None, {}
+        run.history = {"_step": run.history["epoch"], "score": run.history["val/accuracy"]}
+    written = render(made, tmp_path / "r")
+    content = json.loads(written.with_name("report.json").read_text())
+    assert content["primary"] == "score" and not content["claims"]
+    assert not content["declared"] and content["baseline"] == {"dropout": 0.1}
+    assert {e["axis"] for e in content["effects"]} == {"dropout", "width"}
+    assert "No comparison is declared" in written.read_text()
+    assert (written.parent / "curves.png").is_file()
+
+
+def test_a_random_search_is_shown_and_not_compared(sweep, tmp_path: Path) -> None:
+    made = sweep({"learning_rate": [0.01, 0.002, 0.3, 0.05]}, seeds=1, name="search")
+    made.sweep["config"]["method"] = "random"
+    made.sweep["config"]["parameters"]["learning_rate"] = {"min": 0.001, "max": 0.5}
+    written = render(made, tmp_path / "r")
+    content = json.loads(written.with_name("report.json").read_text())
+    assert content["kind"] == "search" and content["contrasts"] == []
+    assert len(content["cells"]) == 4
+    assert (written.parent / "search.png").is_file()
+
+
+def test_undecided_contrasts_say_how_many_more_seeds(sweep) -> None:
+    made = sweep({"fusion": ["late", "concat"]}, quality=lambda _: 1.4, own_sd=0.05, seed_sd=0.3)
+    report = build(made)
+    for contrast in report.contrasts:
+        if contrast.verdict == "INCONCLUSIVE":
+            assert contrast.detectable is not None and contrast.detectable > 0
+            assert contrast.needs
+    text = text_of(made)
+    assert "## How many more seeds" in text and "INCONCLUSIVE" in text
