@@ -10,6 +10,8 @@ from tracker.context import Settings
 from tracker.errors import TrackerError
 from tracker.server import serve
 
+SECONDS = ("heartbeat_timeout", "start_grace", "tick_seconds", "header_seconds", "body_seconds")
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tracker", description=__doc__)
@@ -17,12 +19,11 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int)
     parser.add_argument("--durable", action="store_true")
-    parser.add_argument("--heartbeat-timeout", type=float, default=180.0, metavar="SECONDS")
-    parser.add_argument("--start-grace", type=float, default=120.0, metavar="SECONDS")
+    for name in SECONDS:
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(flag, type=float, default=getattr(Settings, name), metavar="SECONDS")
     options = parser.parse_args()
-    settings = Settings(
-        heartbeat_timeout=options.heartbeat_timeout, start_grace=options.start_grace
-    )
+    settings = Settings(**{name: getattr(options, name) for name in SECONDS})
     try:
         serve(
             options.data_dir,

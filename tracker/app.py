@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -56,6 +56,12 @@ SUBJECTS = (
 )
 
 
+@cache
+def query_engine() -> QueryEngine:
+    """One per process: it holds no state but what it has parsed."""
+    return QueryEngine(load_schema(*(module.RESOLVERS for module in SUBJECTS)))
+
+
 def gather_hooks(settings: Settings) -> Hooks:
     found = [module.make_hooks(settings) for module in SUBJECTS if hasattr(module, "make_hooks")]
     return Hooks(
@@ -77,7 +83,6 @@ def make_app(
 ) -> Gate:
     """The application behind its gate; `hosts` are names it may be called by besides loopback."""
     settings = settings or Settings()
-    engine = QueryEngine(load_schema(*(module.RESOLVERS for module in SUBJECTS)))
     signer = Signer(key)
     server = Server(
         store,
@@ -85,7 +90,7 @@ def make_app(
         blob_folder,
         settings,
         gather_hooks(settings),
-        engine,
+        query_engine(),
         Budget(settings.max_inflight_bytes),
         set(),
         clock,

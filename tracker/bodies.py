@@ -42,7 +42,7 @@ async def parts(request: Request, settings: Settings, limit: int) -> AsyncIterat
     stream = aiter(request.stream())
     while True:
         try:
-            part = await asyncio.wait_for(anext(stream), settings.body_idle_seconds)
+            part = await asyncio.wait_for(anext(stream), settings.body_seconds)
         except StopAsyncIteration:
             return
         except TimeoutError:
@@ -52,7 +52,7 @@ async def parts(request: Request, settings: Settings, limit: int) -> AsyncIterat
         received += len(part)
         if received > limit:
             raise RequestError(f"the body is larger than {limit} bytes", status=413)
-        patience = settings.body_idle_seconds + received / SLOWEST_BYTES_PER_SECOND
+        patience = settings.body_seconds + received / SLOWEST_BYTES_PER_SECOND
         if time.monotonic() - start > patience:
             raise RequestError("the body came too slowly", status=408)
         if part:

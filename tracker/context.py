@@ -38,7 +38,7 @@ class Settings:
     max_inflight_bytes: int = 256 << 20  # JSON bodies being read at the same time, all together
     min_free_bytes: int = 64 << 20  # uploads are refused below this much free space
     header_seconds: float = 20.0  # from connection to complete request headers
-    body_idle_seconds: float = 30.0  # between two parts of a body
+    body_seconds: float = 30.0  # between two parts of a body
     max_connections: int = 512
 
 

@@ -17,7 +17,7 @@ from tracker.errors import RequestError
 MAX_CONDITIONS = 500
 MAX_LEVELS = 20
 MAX_REGEX_CHARS = 500
-MAX_REGEX_REPEATS = 4
+MAX_REGEX_REPEATS = 3
 MAX_PATH_PARTS = 6
 
 COLUMNS = {
@@ -290,25 +290,34 @@ def document_operand(column: str, path: str) -> Operand:
     """
     if '"' in path or "\0" in path:
         raise RequestError(f"filters: {path!r:.80} cannot be looked up")
-    parts = path.split(".")
-    paths = []
-    for depth in range(min(len(parts), MAX_PATH_PARTS)):
-        # the first len - depth parts are one key, the others one level each
-        first, others = ".".join(parts[: len(parts) - depth]), parts[len(parts) - depth :]
-        paths.append([first, *others])
-        if column == "config" and (not others or others[0] != "value"):
-            paths.append([first, "value", *others])
-    if column == "config":  # prefer the unwrapped value to its wrapper
-        paths.sort(key=lambda keys: "value" not in keys[1:])
-    texts = ["$" + "".join(f'."{key}"' for key in keys) for keys in paths]
     # SQLite's JSON has no NaN and Infinity, which clients write: `plain` turns them into texts
     plain = (
         f"CASE WHEN instr({column}, 'NaN') OR instr({column}, 'Infinity')"
         f" THEN plain({column}) ELSE {column} END"
     )
-    sql = ", ".join(f"json_extract({plain}, ?)" for _ in texts)
-    number = f"number(coalesce({sql}, NULL))"
-    return Operand(number, texts)
+    wrapped, bare = [], []
+    parts = path.split(".")
+    for depth in range(min(len(parts), MAX_PATH_PARTS)):
+        # the first len - depth parts are one key, the others one level each
+        first, others = ".".join(parts[: len(parts) - depth]), parts[len(parts) - depth :]
+        if column != "config" or others[:1] == ["value"]:
+            bare.append(Where(f"json_extract({plain}, ?)", [json_path(first, *others)]))
+            continue
+        wrapped.append(Where(f"json_extract({plain}, ?)", [json_path(first, "value", *others)]))
+        bare.append(
+            Where(
+                f"CASE WHEN json_type({plain}, ?) IS NULL THEN json_extract({plain}, ?) END",
+                [json_path(first, "value"), json_path(first, *others)],
+            )
+        )
+    readings = wrapped + bare
+    sql = ", ".join(part.sql for part in readings)
+    values = [value for part in readings for value in part.values]
+    return Operand(f"number(coalesce({sql}, NULL))", values)
+
+
+def json_path(*keys: str) -> str:
+    return "$" + "".join(f'."{key}"' for key in keys)
 
 
 @dataclass(frozen=True)

@@ -195,8 +195,8 @@ def check_bounds(document: DocumentNode) -> None:
         if isinstance(node, OperationDefinitionNode):
             fields, aliases, depth = measure(node.selection_set, ())
             for what, found, limit in (
-                ("fields", fields, MAX_FIELDS),
                 ("aliases", aliases, MAX_ALIASES),
+                ("fields", fields, MAX_FIELDS),
                 ("levels", depth, MAX_DEPTH),
             ):
                 if found > limit:

@@ -1,7 +1,8 @@
 """Saves what can be read of a damaged database into a data folder of its own.
 
 The damaged files are only copied, never opened in place. Rows are read in the order of their key;
-behind rows that cannot be read the search goes on, from the other side too.
+behind rows that cannot be read the search goes on, from the other side too, and at last page by
+page (salvage.py).
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tracker import salvage
 from tracker.errors import TrackerError
-from tracker.store import create
+from tracker.store import PAGE_BYTES, create
 
 MAGIC = b"SQLite format 3\0"
 BATCH = 500
+LINES = ("events", "logs")
 MAX_JUMP = 1 << 40  # in rows, when looking for the end of an unreadable stretch
 
 Key = tuple[Any, ...]
@@ -63,7 +66,8 @@ def repair(data_dir: Path) -> Outcome:
         made.mkdir()
         outcome = Outcome(target)
         with contextlib.closing(damaged):
-            copy_rows(damaged, made / "tracker.db", outcome)
+            pages = salvage.read_pages(Path(scratch) / "tracker.db", PAGE_BYTES)
+            copy_rows(damaged, pages, made / "tracker.db", outcome)
         for name in ("key", "port"):
             if (data_dir / name).exists():
                 shutil.copy(data_dir / name, made / name)
@@ -90,7 +94,9 @@ def open_damaged(path: Path) -> sqlite3.Connection:
     return db
 
 
-def copy_rows(damaged: sqlite3.Connection, path: Path, outcome: Outcome) -> None:
+def copy_rows(
+    damaged: sqlite3.Connection, pages: dict[int, bytes], path: Path, outcome: Outcome
+) -> None:
     create(path)
     db = sqlite3.connect(path, isolation_level=None)
     with contextlib.closing(db):
@@ -99,7 +105,7 @@ def copy_rows(damaged: sqlite3.Connection, path: Path, outcome: Outcome) -> None
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
             " ORDER BY rowid"
         ).fetchall():
-            copy_table(damaged, db, table, outcome)
+            copy_table(damaged, pages, db, table, outcome)
         db.execute("COMMIT")
         drop_orphans(db, outcome)
         db.execute("VACUUM")
@@ -114,7 +120,11 @@ def columns_of(db: sqlite3.Connection, table: str) -> dict[str, int]:
 
 
 def copy_table(
-    damaged: sqlite3.Connection, db: sqlite3.Connection, table: str, outcome: Outcome
+    damaged: sqlite3.Connection,
+    pages: dict[int, bytes],
+    db: sqlite3.Connection,
+    table: str,
+    outcome: Outcome,
 ) -> None:
     there, wanted = columns_of(damaged, table), columns_of(db, table)
     names = [name for name in wanted if name in there]
@@ -131,6 +141,45 @@ def copy_table(
             outcome.saved[table] += db.execute(insert, row).rowcount
     if reader.gaps:
         outcome.gaps[table] = reader.gaps
+        outcome.saved[table] += copy_from_pages(pages, db, table, insert, names)
+
+
+def copy_from_pages(
+    pages: dict[int, bytes], db: sqlite3.Connection, table: str, insert: str, names: list[str]
+) -> int:
+    """Adds rows that fit the table, from whichever page; returns how many were new."""
+    kinds = [row[2] for row in db.execute(f"PRAGMA table_info({table})")]
+    needed = [bool(row[3]) for row in db.execute(f"PRAGMA table_info({table})")]
+    has_rowid = (
+        "WITHOUT ROWID"
+        not in db.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,))
+        .fetchone()[0]
+        .upper()
+    )
+    if len(kinds) != len(names):
+        return 0  # of another version: which column is which is not known
+    added = 0
+    for rowid, values in salvage.records(pages, PAGE_BYTES):
+        if (rowid is not None) != has_rowid or len(values) != len(kinds):
+            continue
+        row = (rowid, *values[1:]) if has_rowid else values
+        if fits(row, kinds, needed) and not (table in LINES and is_other(table, row)):
+            with contextlib.suppress(sqlite3.Error):
+                added += db.execute(insert, row).rowcount
+    return added
+
+
+def fits(row: Key, kinds: list[str], needed: list[bool]) -> bool:
+    types = {"INTEGER": int, "REAL": (int, float), "TEXT": str}
+    return all(
+        isinstance(value, types[kind]) if value is not None else not need
+        for value, kind, need in zip(row, kinds, needed, strict=True)
+    )
+
+
+def is_other(table: str, row: Key) -> bool:
+    """Events and console lines look alike: events are JSON objects of the client."""
+    return str(row[2]).startswith('{"') != (table == "events")
 
 
 class Reader:

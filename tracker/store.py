@@ -25,7 +25,8 @@ from tracker.history import finite
 MIGRATIONS = Path(__file__).parent / "migrations"  # NNNN_subject.sql, applied in order
 APPLICATION_ID = 0x46555354  # "FUST": tells this database from any other SQLite file
 BUSY_SECONDS = 10.0
-MAX_REGEX_SUBJECT = 500  # characters of a value that a $regex filter looks at
+PAGE_BYTES = 4096
+MAX_REGEX_SUBJECT = 200  # characters of a value that a $regex filter looks at
 SPECIAL = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -183,6 +184,7 @@ def create(path: Path) -> None:
     unfinished = path.with_name(path.name + ".new")
     unfinished.unlink(missing_ok=True)
     db = sqlite3.connect(unfinished, isolation_level=None)
+    db.execute(f"PRAGMA page_size={PAGE_BYTES}")
     migrate(db, path)
     db.close()
     unfinished.replace(path)
@@ -210,6 +212,9 @@ def check(path: Path) -> bool:
                 f"remove {seal}",
             )
         return False
+    has_wal = wal.exists() and wal.stat().st_size > 0
+    if not has_wal and path.stat().st_size % PAGE_BYTES:  # SQLite would read the rest as zeros
+        raise damaged(path, "it ends in the middle of a page")
     try:
         db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_SECONDS)
         try:

@@ -165,6 +165,17 @@ class Tracker:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=20)
 
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The data with which the server answers a query."""
+        answer = httpx.post(
+            f"{self.server.url}/graphql",
+            json={"query": query, "variables": variables},
+            headers={"Authorization": f"Bearer {self.server.key}"},
+            timeout=30,
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
     @property
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}

@@ -1,0 +1,299 @@
+"""file_stream: exact rows whatever is repeated, and the states that a run goes through."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.tracker.worlds import START, Site
+from tracker import ids
+from tracker.app import tick
+
+HISTORY = "wandb-history.jsonl"
+
+
+def rows(site: Site, name: str = "r1") -> list[dict[str, Any]]:
+    run = site.run("history(minStep: 0, maxStep: 1000000)", name)
+    assert run
+    return [json.loads(text) for text in run["history"]]
+
+
+def numbered(start: int, stop: int, **extra: Any) -> list[dict[str, Any]]:
+    return [{"_step": i, "x": i * 10, **extra} for i in range(start, stop)]
+
+
+def test_rows_come_back_as_they_were_sent(site: Site):
+    site.start_run()
+    sent = [{"_step": 0, "loss": 0.1, "s": "é\u2028"}, {"_step": 5, "n": {"a": [1, None, True]}}]
+    site.log("r1", *sent)
+    assert rows(site) == sent
+    run = site.run("historyLineCount historyKeys historyTail")
+    assert run
+    assert run["historyLineCount"] == 2
+    assert run["historyKeys"]["lastStep"] == 5
+    assert set(run["historyKeys"]["keys"]) == {"_step", "loss", "s", "n.a"}
+    assert json.loads(json.loads(run["historyTail"])[0]) == sent[1]
+
+
+def test_a_repeated_chunk_changes_nothing(site: Site):
+    site.start_run()
+    for _ in range(3):
+        site.log("r1", *numbered(0, 4))
+    site.log("r1", *numbered(4, 6), offset=4)
+    site.log("r1", *numbered(2, 6), offset=2)
+    assert rows(site) == numbered(0, 6)
+    run = site.run("historyLineCount historyKeys")
+    assert run
+    assert run["historyLineCount"] == 6
+    assert run["historyKeys"]["keys"]["x"]["typeCounts"] == [{"type": "number", "count": 6}]
+
+
+def test_a_run_begun_anew_replaces_its_history(site: Site):
+    site.start_run()
+    site.log("r1", *numbered(0, 9))
+    site.log("r1", *numbered(0, 2, new=1))
+    assert rows(site) == numbered(0, 2, new=1)
+    run = site.run("historyLineCount historyKeys")
+    assert run
+    assert run["historyLineCount"] == 2
+    assert run["historyKeys"]["lastStep"] == 1
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(cuts=st.lists(st.integers(0, 30), max_size=8), repeats=st.integers(1, 3))
+def test_however_the_client_cuts_and_retries_the_rows_are_exact(
+    site: Site, cuts: list[int], repeats: int
+):
+    name = ids.random_name()
+    site.start_run(name)
+    everything = numbered(0, 30)
+    position = 0
+    for cut in [*sorted(cuts), 30]:
+        chunk = everything[position:cut]
+        for _ in range(repeats):
+            site.log(name, *chunk, offset=position)
+        position = cut
+    assert rows(site, name) == everything
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {"files": {HISTORY: []}},
+        {"files": {HISTORY: {"offset": -1, "content": ["{}"]}}},
+        {"files": {HISTORY: {"offset": "0", "content": ["{}"]}}},
+        {"files": {HISTORY: {"offset": 0, "content": "{}"}}},
+        {"files": {HISTORY: {"offset": 0, "content": [1]}}},
+        {"files": {HISTORY: {"offset": 0, "content": ["no json"]}}},
+        {"files": {HISTORY: {"offset": 0, "content": ["[1]"]}}},
+        {"files": {"wandb-summary.json": {"offset": 0, "content": ["no json"]}}},
+    ],
+    ids=str,
+)
+def test_a_chunk_that_makes_no_sense_is_refused_whole(site: Site, body: Any):
+    site.start_run()
+    site.log("r1", *numbered(0, 2))
+    if isinstance(body, dict):
+        body["files"]["output.log"] = {"offset": 0, "content": ["a line"]}
+    answer = site.http.post("/files/local/p/r1/file_stream", json=body)
+    assert answer.status_code == 400
+    assert rows(site) == numbered(0, 2)
+    assert site.run("logLineCount") == {"logLineCount": 0}
+
+
+def test_an_unknown_run_is_said_to_be_unknown(site: Site):
+    site.start_run()
+    assert site.http.post("/files/local/p/none/file_stream", json={}).status_code == 404
+
+
+def test_what_may_pass_is_an_answer_on_which_clients_try_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    site.start_run()
+    for error, status in (
+        (sqlite3.OperationalError("database or disk is full"), 507),
+        (sqlite3.OperationalError("database is locked"), 503),
+        (OSError(28, "No space left on device"), 507),
+        (ZeroDivisionError("a mistake"), 400),  # would be repeated for days to no end
+    ):
+
+        def fail(*_: Any, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr("tracker.stream.receive", fail)
+        answer = site.http.post("/files/local/p/r1/file_stream", json={})
+        assert answer.status_code == status
+
+
+# -------------------------------------------------------------------------------- summary, console
+
+
+def test_summary_events_and_console(site: Site):
+    site.start_run()
+    site.stream(
+        files={
+            "wandb-summary.json": {"offset": 0, "content": ['{"loss": 1}']},
+            "wandb-events.jsonl": {
+                "offset": 0,
+                "content": ['{"system.cpu": 1, "_timestamp": 5}', '{"system.gpu": 2}'],
+            },
+            "output.log": {
+                "offset": 0,
+                "content": ["2026-01-01T00:00:00.5 10%", "ERROR 2026-01-01T00:00:01.5 oh"],
+            },
+        }
+    )
+    site.stream(files={"output.log": {"offset": 0, "content": ["2026-01-01T00:00:02.5 100%"]}})
+    site.stream(files={"wandb-summary.json": {"offset": 0, "content": ['{"loss": 2}']}})
+    run = site.run(
+        "summaryMetrics systemMetrics eventsLineCount events logLineCount"
+        " logLines(first: 10) { edges { node { number line level timestamp } } }"
+    )
+    assert run
+    assert json.loads(run["summaryMetrics"]) == {"loss": 2}
+    assert json.loads(run["systemMetrics"]) == {"system.cpu": 1, "system.gpu": 2}
+    assert (run["eventsLineCount"], len(run["events"]), run["logLineCount"]) == (2, 2, 2)
+    nodes = [edge["node"] for edge in run["logLines"]["edges"]]
+    assert [(n["number"], n["line"], n["level"]) for n in nodes] == [
+        (0, "100%", ""),  # a progress bar wrote its line again
+        (1, "oh", "error"),
+    ]
+
+
+def test_console_lines_page_and_tail(site: Site):
+    site.start_run()
+    lines = [f"line {i}" for i in range(25)]
+    site.stream(files={"output.log": {"offset": 0, "content": lines}})
+    found, after = [], None
+    while True:
+        run = site.run(
+            f"logLines(first: 10, after: {json.dumps(after)})"
+            " { edges { node { line } } pageInfo { hasNextPage endCursor } }"
+        )
+        assert run
+        found += [edge["node"]["line"] for edge in run["logLines"]["edges"]]
+        after = run["logLines"]["pageInfo"]["endCursor"]
+        if not run["logLines"]["pageInfo"]["hasNextPage"]:
+            break
+    assert found == lines
+    run = site.run("logLines(last: 3) { edges { node { line } } }")
+    assert run
+    assert [edge["node"]["line"] for edge in run["logLines"]["edges"]] == lines[-3:]
+
+
+def test_structured_console_lines(site: Site):
+    site.start_run()
+    line = json.dumps(
+        {"level": "error", "ts": "2026-01-01T00:00:00", "label": "w0", "content": "x"}
+    )
+    site.stream(files={"output.log": {"offset": 0, "content": [line, '{"no": "line"}']}})
+    run = site.run("logLines { edges { node { line level label timestamp } } }")
+    assert run
+    first, second = (edge["node"] for edge in run["logLines"]["edges"])
+    assert first == {
+        "line": "x",
+        "level": "error",
+        "label": "w0",
+        "timestamp": "2026-01-01T00:00:00",
+    }
+    assert second["line"] == '{"no": "line"}'
+
+
+# ------------------------------------------------------------------------------------------ states
+
+
+def state(site: Site, name: str = "r1") -> str:
+    run = site.run("state", name)
+    assert run
+    return run["state"]
+
+
+@pytest.mark.parametrize(
+    ("before", "exit_code", "after"),
+    [
+        ({}, 0, "finished"),
+        ({}, 1, "failed"),
+        ({}, 255, "failed"),
+        ({"preempting": True}, 1, "preempted"),
+        ({"preempting": True}, 0, "finished"),
+    ],
+)
+def test_the_end_of_a_run(site: Site, before: dict[str, Any], exit_code: int, after: str):
+    site.start_run()
+    site.stream(**before)
+    assert state(site) == ("preempting" if before else "running")
+    for _ in range(2):  # told twice
+        site.stream(complete=True, exitcode=exit_code)
+        assert state(site) == after
+
+
+def test_a_run_that_was_asked_to_stop_is_killed(site: Site):
+    bucket = site.start_run()["bucket"]
+    assert site.stream()["stopped"] is False
+    site.gql("mutation($id: ID!) { stopRun(input: {id: $id}) { success } }", id=bucket["id"])
+    assert site.stream()["stopped"] is True
+    assert site.run("stopped shouldStop") == {"stopped": True, "shouldStop": True}
+    assert site.stream(complete=True, exitcode=1)["stopped"] is False
+    assert state(site) == "killed"
+    # taken up again, it is not stopped again
+    site.start_run()
+    assert site.run("state stopped") == {"state": "running", "stopped": False}
+
+
+def test_a_silent_run_is_called_crashed_and_lives_again_when_it_is_heard(site: Site):
+    site.start_run("quiet")
+    site.start_run("loud")
+    site.tick(100)
+    site.stream("loud")
+    site.tick(100)
+    assert (state(site, "quiet"), state(site, "loud")) == ("crashed", "running")
+    site.log("quiet", *numbered(0, 1))
+    assert state(site, "quiet") == "running"
+    site.tick(179)
+    assert state(site, "quiet") == "running"
+    site.tick(2)
+    assert state(site, "quiet") == "crashed"
+
+
+def test_a_silent_preempting_run_was_preempted(site: Site):
+    site.start_run()
+    site.stream(preempting=True)
+    site.tick(181)
+    assert state(site) == "preempted"
+
+
+def test_after_a_start_nobody_is_called_crashed_before_the_grace_is_over(site: Site):
+    server = site.app.app.state.server  # type: ignore[attr-defined]
+    server.settings = replace(server.settings, start_grace=60)
+    site.start_run()
+    site.now = START + 10_000  # the server was down meanwhile
+    started = site.now
+    tick(server, started)
+    assert state(site) == "running"
+    site.now += 61
+    tick(server, started)
+    assert state(site) == "crashed"
+
+
+def test_an_ended_run_is_not_crashed_by_time(site: Site):
+    site.start_run()
+    site.stream(complete=True, exitcode=0)
+    site.tick(1e6)
+    assert state(site) == "finished"
+
+
+def test_a_late_row_of_an_ended_run_is_kept_and_changes_no_state(site: Site):
+    site.start_run()
+    site.stream(complete=True, exitcode=0)
+    site.log("r1", *numbered(0, 1))
+    assert state(site) == "finished"
+    assert rows(site) == numbered(0, 1)
