@@ -31,7 +31,9 @@ def _option(kind: type[Config], name: str) -> click.Option:
         )
     choices = choices_of(name, kind)
     metavar = f"[{'|'.join(choices)}]" if choices else allowed(name, kind).upper()
-    return click.Option([flag(name)], metavar=metavar if name != "data" else "DATA", help=help_text)
+    if field.annotation is str:
+        metavar = name.upper()
+    return click.Option([flag(name)], metavar=metavar, help=help_text)
 
 
 class ConfigCommand(click.Command):

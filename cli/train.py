@@ -11,7 +11,7 @@ import click
 
 from cli.flags import ConfigCommand, config_from
 from cli.servers import ROOT, choose, user_base_url
-from fusion.config import RunConfig
+from fusion.config import CONTRASTIVE, RunConfig
 
 if TYPE_CHECKING:
     import torch
@@ -177,7 +177,15 @@ def _train(
     stop.training = True
     path = folder / output.CHECKPOINT
     try:
-        result = training.fit(config, data, device=device, checkpoint_path=path, log=log, stop=stop)
+        result = training.fit(
+            config,
+            data,
+            device=device,
+            checkpoint_path=path,
+            pretrained=_pretrained(config, folder, tracking),
+            log=log,
+            stop=stop,
+        )
     except training.StoppedError as error:
         click.echo(f"{error}; checkpoint in {folder}; the same command goes on from there")
         raise SystemExit(128 + stop.signum) from None
@@ -196,6 +204,25 @@ def _train(
     output.write_summary(folder, summary)
     tracking.publish(summary, folder)
     return summary
+
+
+def _pretrained(
+    config: RunConfig, folder: Path, tracking: Tracking
+) -> dict[str, torch.Tensor] | None:
+    """Return the encoders that --init names, from a folder or from an artifact."""
+    if config.init == "random":
+        return None
+    from fusion import transfer
+
+    name = config.init.removeprefix(CONTRASTIVE)
+    if Path(name).is_dir():
+        return transfer.read(Path(name), config)
+    artifact = tracking.use(name)
+    if artifact is None:
+        raise transfer.TransferError(
+            f"--init {config.init}: {name} is no folder, and an artifact needs --tracking online"
+        )
+    return transfer.read(Path(artifact.download(root=str(folder / "init"))), config)
 
 
 def _line(row: dict[str, float], epochs: int) -> str:

@@ -22,6 +22,13 @@ Schedule = Literal["cosine", "constant"]
 FUSIONS: tuple[str, ...] = get_args(Fusion)
 DOWNSAMPLES: tuple[str, ...] = get_args(Downsample)
 PROFILES = ("study", "fusion", "bind")
+# Fusions with an encoder for each modality, which can begin with pre-trained ones
+TWO_ENCODERS = ("late", "concat", "add", "mul", "matmul")
+CONTRASTIVE = "contrastive:"
+INIT_ALLOWED = (
+    f"random, or {CONTRASTIVE}ARTIFACT (an artifact of `runner.py pretrain --inputs fusion`, "
+    f"project/name:alias, or a folder) with --fusion {', '.join(TWO_ENCODERS)}"
+)
 
 # A split of 70/10/20 needs ten pairs of each class for one of them to be in val.
 MIN_PAIRS = 20
@@ -120,6 +127,20 @@ class RunConfig(Config):
     schedule: Schedule = "cosine"
     """Learning rate over the steps: cosine warms up, then decays to zero; constant stays."""
 
+    init: str = "random"
+    """Initial weights: random, or contrastive:ARTIFACT, encoders from `runner.py pretrain`."""
+
+    @field_validator("init")
+    @classmethod
+    def _init(cls, value: str, info: Any) -> str:
+        if value == "random":
+            return value
+        if not value.removeprefix(CONTRASTIVE) or not value.startswith(CONTRASTIVE):
+            raise ValueError("no such initialisation")
+        if info.data.get("fusion") not in TWO_ENCODERS:
+            raise ValueError("a model without an encoder for each modality")
+        return value
+
     @property
     def name(self) -> str:
         """A readable name that is unique to this configuration, fit for a folder."""
@@ -155,6 +176,8 @@ def allowed(name: str, kind: type[Config] = RunConfig) -> str:
     """Say in words which values the field `name` takes."""
     if name == "data":
         return DATA_ALLOWED
+    if name == "init":
+        return INIT_ALLOWED
     choices = choices_of(name, kind)
     if choices:
         return ", ".join(choices)

@@ -10,7 +10,7 @@ import ctypes
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fusion import checkpoint
+from fusion import checkpoint, transfer
 from fusion.adam import Adam
 from fusion.checkpoint import Progress, State
 from fusion.config import RunConfig
@@ -61,19 +61,22 @@ def fit(
     *,
     device: torch.device,
     checkpoint_path: Path | None = None,
+    pretrained: Mapping[str, Tensor] | None = None,
     log: Callable[[dict[str, float]], None] = lambda row: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Train the model of `config`; continue from `checkpoint_path` where that file exists.
 
-    `log` gets the row of every epoch, those from before a continuation first. `stop` is asked after
-    every step: once it says True, the checkpoint is written and StoppedError is raised. Without a
-    checkpoint_path nothing is written. The same config, data and number of threads give the same
-    weights on a CPU, bit for bit, interrupted or not. Draws from torch's global random state, which
-    is the noise stream.
+    `pretrained`: encoders to begin with (fusion.transfer). `log` gets the row of every epoch, those
+    from before a continuation first. `stop` is asked after every step: once it says True, the
+    checkpoint is written and StoppedError is raised. Without a checkpoint_path nothing is written.
+    The same config, data and number of threads give the same weights on a CPU, bit for bit,
+    interrupted or not. Draws from torch's global random state, which is the noise stream.
     """
     # Start from weights that do not depend on the device, or from where the last call stopped
     state = initial_state(config, device)
+    if pretrained is not None:
+        transfer.initialise(state.model, pretrained)
     identity = {"config": config.model_dump(), "hashes": data.hashes}
     if checkpoint_path is not None and checkpoint_path.exists():
         checkpoint.read(checkpoint_path, state, identity)

@@ -1,0 +1,72 @@
+"""Encoders that were pre-trained contrastively, as the initial weights of a fusion model.
+
+What is transferred are convolutions: the blocks of both embedders that the fusion model has too,
+all four for late fusion, the first two for an intermediate one. Dense layers and heads stay random:
+they belong to the task that they were trained for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from fusion.config import CONTRASTIVE, RunConfig
+
+WEIGHTS, SETTINGS = "weights.safetensors", "stage.json"
+MODALITIES = ("rgb", "lidar")
+# Fields that must be equal for the encoders to see what they were trained on, in their shapes
+EQUAL = ("width", "downsample", "align")
+
+
+class TransferError(Exception):
+    """Weights that cannot begin this run."""
+
+    exit_code = 2
+
+
+def read(folder: Path, config: RunConfig) -> dict[str, Tensor]:
+    """Return the weights of a contrastive stage's folder, or downloaded artifact, for `config`."""
+    flag = f"--init {config.init}"
+    try:
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
+        weights = load_file(folder / WEIGHTS)
+        inputs = settings["inputs"]
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise TransferError(
+            f"{flag}: {folder} holds no stage `contrastive` of `runner.py pretrain`: {error}"
+        ) from None
+    if inputs != "fusion":
+        raise TransferError(
+            f"{flag}: these encoders see RGBA and raw depth; pre-train with --inputs fusion, "
+            "so that they see what a fusion model sees"
+        )
+    differing = [
+        f"--{name} is {settings[name]!r} there and {getattr(config, name)!r} here"
+        for name in EQUAL
+        if settings[name] != getattr(config, name)
+    ]
+    if differing:
+        raise TransferError(f"{flag}: {', '.join(differing)}")
+    return weights
+
+
+def initialise(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+    """Copy the blocks of both encoders into `model`, in place; return the parameters' names."""
+    taken = []
+    own = dict(model.named_parameters())
+    for modality in MODALITIES:
+        for name, parameter in own.items():
+            # late: rgb.blocks.0.0.weight; intermediate: rgb.0.0.weight
+            head, _, rest = name.partition(".")
+            source = f"encoders.{modality}.blocks.{rest.removeprefix('blocks.')}"
+            if head == modality and source in weights:
+                parameter.data.copy_(weights[source])
+                taken.append(name)
+    if not taken:
+        raise TransferError(f"--init {CONTRASTIVE}…: the weights hold no encoder of this model")
+    return taken
