@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,9 @@ def embedder(data: DataSet, folder: Path, *, server: bool) -> Embed:
     not give the logits that its run logged, is left out and named.
     """
 
-    def embed(predictions: Predictions) -> dict[str, Embedding]:
+    def embed(predictions: Predictions, arms: Sequence[Arm]) -> dict[str, Embedding]:
         found: dict[str, Embedding] = {}
-        for arm in predictions.arms:
+        for arm in arms:
             try:
                 weights = find(predictions, arm, folder, server)
                 found[arm.field] = _embed(weights, data, predictions, arm)

@@ -273,7 +273,7 @@ def open_app(
             if screenshot is not None:
                 from analysis.explore.screenshot import take
 
-                written = take(session, screenshot, ready.view, ready.brain_key)
+                written = take(session, ready, screenshot)
                 click.echo(f"wrote {', '.join(str(path) for path in written)}")
                 return
             click.echo(f"FiftyOne App: {session.url} (Ctrl-C ends it)")

@@ -121,7 +121,7 @@ def arrange(dataset: Dataset, predictions: Predictions | None, shown: list[str])
     config = dataset.app_config
     config.sidebar_groups = [
         fo.SidebarGroupDocument(name=name, paths=paths, expanded=expanded)
-        for name, paths, expanded in _groups(dataset, predictions)
+        for name, paths, expanded in _groups(dataset, predictions, shown)
     ]
     config.color_scheme = _colours(dataset)
     config.active_fields = fo.ActiveFields(paths=["ground_truth", *shown])
@@ -159,19 +159,21 @@ def _colours(dataset: Dataset) -> Any:
 
 
 def _groups(
-    dataset: Dataset, predictions: Predictions | None
+    dataset: Dataset, predictions: Predictions | None, shown: list[str]
 ) -> Iterator[tuple[str, list[str], bool]]:
     """(name, fields, expanded) of the sidebar's groups; every field stands in one."""
     arms = predictions.arms if predictions is not None else ()
     schema = list(dataset.get_field_schema())
     shares = [name for name in schema if "_minus_" in name]
+    shown = [name for name in shown if name in shares]
     runs = [run_field(arm, seed) for arm in arms for seed in arm.seeds]
     known = ["tags", "group", "metadata", "ground_truth", *DATA_FIELDS, *SCORES, *shares, *runs]
     known += [arm.field for arm in arms]
     yield "tags", ["tags", "_label_tags"], True
     yield "labels", ["ground_truth", *[arm.field for arm in arms]], True
-    yield "failures", [name for name in [*SCORES, *shares] if name in schema], True
+    yield "failures", [name for name in [*SCORES, *shown] if name in schema], True
     yield "data", [name for name in DATA_FIELDS if name in schema], True
+    yield "contrasts", [name for name in shares if name not in shown], False
     yield "runs", runs, False
     yield "metadata", [f"metadata.{name}" for name in ("width", "height", "num_channels")], False
     yield "other", [name for name in schema if name not in known], False

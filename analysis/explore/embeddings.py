@@ -9,6 +9,7 @@ import importlib.util
 from collections.abc import Callable
 
 import numpy as np
+import scipy.linalg
 
 from analysis.explore.errors import ExploreError
 from analysis.explore.lazy import Dataset, load
@@ -24,14 +25,22 @@ def principal(embedding_ND: np.ndarray, dims: int) -> np.ndarray:
     The sign of a component is fixed by its largest loading; where the data has fewer components,
     the rest are zero.
     """
-    centred_ND = embedding_ND.astype(np.float32) - embedding_ND.mean(0, dtype=np.float64)
-    centred_ND = centred_ND.astype(np.float32)
-    _, axes_DD = np.linalg.eigh((centred_ND.T @ centred_ND).astype(np.float64))
-    axes_DK = axes_DD[:, ::-1][:, :dims]
+    centred_ND = embedding_ND - embedding_ND.mean(0, dtype=np.float64)
+    axes_DK = _axes(centred_ND, min(dims, *centred_ND.shape))
     largest = np.abs(axes_DK).argmax(0)
     axes_DK = axes_DK * np.sign(axes_DK[largest, np.arange(axes_DK.shape[1])])
-    found = centred_ND @ axes_DK.astype(np.float32)
+    found = (centred_ND @ axes_DK).astype(np.float32)
     return np.pad(found, ((0, 0), (0, dims - found.shape[1])))
+
+
+def _axes(centred_ND: np.ndarray, count: int) -> np.ndarray:
+    """(D, count) principal axes, by the smaller of the two ways."""
+    samples, size = centred_ND.shape
+    if samples <= size:
+        return np.linalg.svd(centred_ND, full_matrices=False)[2][:count].T
+    scatter_DD = centred_ND.T @ centred_ND
+    _, axes_DK = scipy.linalg.eigh(scatter_DD, subset_by_index=[size - count, size - 1])
+    return axes_DK[:, ::-1]
 
 
 def check_method(method: str) -> None:

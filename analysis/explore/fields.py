@@ -22,7 +22,7 @@ from analysis.explore.predictions import Arm, Predictions, sigmoid, slug
 VERSION = 1  # of what is written: raise it whenever a change here or in views changes it
 SCALARS = ("arms_right", "hardness", "mistakenness")
 Column = dict[str, list[Any]]
-MADE = "from_predictions"  # key of dataset.info: {"state", "fields", "views", "brain", "embedded"}
+MADE = "from_predictions"  # key of dataset.info: {"state", "fields", "views", "brain"}
 
 
 def holds(dataset: Dataset, predictions: Predictions) -> bool:
@@ -54,11 +54,6 @@ def clear(dataset: Dataset) -> None:
         dataset.delete_sample_fields(fields)
     dataset.info.pop(MADE, None)
     dataset.save()
-
-
-def noted(dataset: Dataset, kind: str, name: str) -> bool:
-    """Whether record() has noted it."""
-    return name in dataset.info.get(MADE, {}).get(kind, [])
 
 
 def record(dataset: Dataset, kind: str, names: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,21 +13,25 @@ from analysis.explore.contrast import Contrast
 from analysis.explore.dataset import Track
 from analysis.explore.lazy import Dataset, View
 from analysis.explore.pairs import DataSet
-from analysis.explore.predictions import Predictions
+from analysis.explore.predictions import Arm, Predictions
 
 # Pair ids (N), and what an arm's network makes of them (N, D)
 Embedding = tuple[list[str], np.ndarray]
-# Arms without weights at hand are left out of what it returns, by field.
-Embed = Callable[[Predictions], Mapping[str, Embedding]]
+# For the arms that lack one; what it returns, by field, leaves out arms without weights at hand.
+Embed = Callable[[Predictions, Sequence[Arm]], Mapping[str, Embedding]]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A dataset that can be opened; view: what to show first; brain_key: the map to show."""
+    """A dataset that can be opened. view: what to show first; None is everything.
+
+    brain_key, map_view: the map to show, and the samples that are on it.
+    """
 
     dataset: Dataset
     view: View | None
     brain_key: str
+    map_view: View | None
 
 
 def prepare(
@@ -37,7 +41,7 @@ def prepare(
     *,
     predictions: Predictions | None = None,
     contrast: Contrast | None = None,
-    embed: Embed = lambda predictions: {},
+    embed: Embed = lambda predictions, arms: {},
     method: str = "pca",
     rebuild: bool = False,
 ) -> Prepared:
@@ -67,7 +71,8 @@ def prepare(
         shown = [*_arms_of(contrast, predictions), fields.contrast_field(contrast)]
     app.arrange(found, predictions, shown)
     maps = [f"{method}_{name}" for name in [*shown, embeddings.PICTURES]]
-    return Prepared(found, view, next(key for key in maps if found.has_brain_run(key)))
+    brain_key = next(key for key in maps if found.has_brain_run(key))
+    return Prepared(found, view, brain_key, views.predicted(found) if shown else None)
 
 
 def _arms_of(contrast: Contrast, predictions: Predictions) -> list[str]:
@@ -89,12 +94,14 @@ def _add_predictions(found: Dataset, predictions: Predictions, track: Track) -> 
 def _add_maps(
     found: Dataset, predictions: Predictions, ids: dict[str, str], embed: Embed, method: str
 ) -> None:
-    keys = [key for arm in predictions.arms for key in embeddings.keys(arm.field, method)]
-    if all(found.has_brain_run(key) for key in keys) or fields.noted(found, "embedded", method):
+    missing = [
+        arm
+        for arm in predictions.arms
+        if not all(found.has_brain_run(key) for key in embeddings.keys(arm.field, method))
+    ]
+    if not missing:
         return
-    # Also where weights of some arms are missing: asking again would cost every later call seconds.
-    fields.record(found, "embedded", [method])
-    for name, (pairs, matrix_ND) in embed(predictions).items():
+    for name, (pairs, matrix_ND) in embed(predictions, missing).items():
         where = [ids[pair] for pair in pairs]
         fields.record(found, "brain", embeddings.keys(name, method))
         embeddings.add(found, name, where, lambda m=matrix_ND: m, method)

@@ -15,7 +15,8 @@ from PIL import Image
 
 from analysis.explore import app
 from analysis.explore.errors import ExploreError
-from analysis.explore.lazy import View, require
+from analysis.explore.lazy import require
+from analysis.explore.prepare import Prepared
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SIZE = (1600, 900)  # pixels
@@ -51,23 +52,23 @@ def find_browser() -> str:
     return found
 
 
-def take(session: Any, folder: Path, view: View | None, brain_key: str) -> list[Path]:
+def take(session: Any, ready: Prepared, folder: Path) -> list[Path]:
     """Write grid.png, sample.png (with its 3D view) and embeddings.png to `folder`.
 
-    session: the running App; view: what the grid shows; brain_key: the map shown. Raises
-    ExploreError where something is not drawn in time.
+    session: the running App. Raises ExploreError where something is not drawn in time.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with _browser() as browser:
         for name, shoot in (("grid", _grid), ("sample", _sample), ("embeddings", _embeddings)):
-            session.spaces = app.spaces(brain_key) if name == "embeddings" else app.spaces(None)
-            session.view = None if name == "embeddings" else view
+            on_map = name == "embeddings"
+            session.spaces = app.spaces(ready.brain_key if on_map else None)
+            session.view = ready.map_view if on_map else ready.view
             page = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
             try:
                 page.set_default_timeout(1000 * PATIENCE)
                 page.goto(session.url)
-                picture = shoot(page, brain_key)
+                picture = shoot(page, ready.brain_key)
             except Exception as error:
                 raise ExploreError(f"--screenshot: {name} was not drawn: {error}") from error
             finally:

@@ -32,6 +32,11 @@ def save_all(dataset: Dataset, predictions: Predictions) -> None:
                 continue
 
 
+def predicted(dataset: Dataset) -> View:
+    """The samples that runs have predicted."""
+    return dataset.match(load("fiftyone").ViewField("arms_right").exists())
+
+
 def save_contrast(dataset: Dataset, predictions: Predictions, found: Contrast) -> View:
     """Save, and return, the view of the samples behind a contrast, largest share first."""
     F = load("fiftyone").ViewField

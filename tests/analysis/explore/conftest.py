@@ -111,14 +111,16 @@ def sweep(data: DataSet) -> Callable[..., Snapshot]:
 
 
 def _hidden(config: dict[str, Any], chosen: list[pairs.Pair]) -> np.ndarray:
-    """Where a unimodal model has nothing to go by."""
+    """Where a unimodal model has nothing to go by, or is misled (the second and third pair)."""
     modality = config.get("fusion")
-    return np.array([modality in ("rgb", "lidar") and p.corruption == modality for p in chosen])
+    if modality not in ("rgb", "lidar"):
+        return np.zeros(len(chosen), bool)
+    return np.array([n in (1, 2) or p.corruption == modality for n, p in enumerate(chosen)])
 
 
 def _logits(chance: np.random.Generator, labels: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    sign = np.where(labels > 0, 1.0, -1.0) * np.where(hidden, -0.5, 1.0)
-    logits = 2 * sign + chance.normal(0, 2, labels.size)
+    sign = np.where(labels > 0, 1.0, -1.0)
+    logits = 2 * sign * np.where(hidden, -1.0, 1.0) + chance.normal(0, 2, labels.size)
     logits[0] = -6 * sign[0]  # every run is sure of the other label
     return logits.astype(np.float32)
 

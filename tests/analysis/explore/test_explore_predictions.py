@@ -142,15 +142,15 @@ def test_contrasts_that_cannot_be(data: DataSet, sweep: Sweep):
     assert len(match("concat", found)) == 2
 
 
-def test_principal_components_are_those_of_the_singular_values():
+@pytest.mark.parametrize("samples", [200, 5])
+def test_principal_components_are_those_of_the_singular_values(samples: int):
     rng = np.random.default_rng(0)
-    cloud_ND = rng.normal(size=(200, 6)) * [9, 5, 3, 1, 0.5, 0.1] @ rng.normal(size=(6, 6))
+    cloud_ND = rng.normal(size=(samples, 6)) * [9, 5, 3, 1, 0.5, 0.1] @ rng.normal(size=(6, 6))
     found = embeddings.principal(cloud_ND, 3)
-    centred = cloud_ND - cloud_ND.mean(0)
-    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    u, s, _ = np.linalg.svd(cloud_ND - cloud_ND.mean(0), full_matrices=False)
     np.testing.assert_allclose(np.abs(found), np.abs((u * s)[:, :3]), rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(embeddings.principal(cloud_ND, 3), found)
-    assert embeddings.principal(cloud_ND[:, :1], 2)[:, 1].tolist() == [0.0] * 200
+    assert embeddings.principal(cloud_ND[:, :1], 2)[:, 1].tolist() == [0.0] * samples
 
 
 def test_unknown_and_missing_methods_are_named(monkeypatch: pytest.MonkeyPatch):
