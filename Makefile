@@ -10,10 +10,10 @@ RUN    := $(VENV)/bin/python runner.py
 SWEEP  := --budget $(BUDGET) --agents $(AGENTS) $(if $(SEEDS),--seeds $(SEEDS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ablation fusion report serve test lint clean
+.PHONY: help setup ablation fusion contrastive report explore serve test lint clean
 
 help: ## List the targets and variables
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "Variables: BUDGET=smoke|default|paper (now $(BUDGET))  AGENTS=$(AGENTS)  SEEDS=5 (empty: the budget's)"
 
@@ -31,14 +31,24 @@ ablation: setup ## Main job: MaxPool against strided convolution, from data to r
 fusion: setup ## Compare the fusion architectures, from data to report
 	$(RUN) sweep sweeps/fusion_architecture_comparison.yaml $(SWEEP)
 
-report: setup ## Write the reports of all sweeps again (SWEEP_ID=entity/project/id for one)
+contrastive: setup ## Borrow a LiDAR classifier for RGB: pre-train, project, fine-tune, report
+	$(RUN) sweep sweeps/contrastive_pre_training.yaml $(SWEEP)
+
+report: setup ## Write the report of the latest sweep again (SWEEP_ID=entity/project/id for another)
 	$(RUN) report $(SWEEP_ID)
+
+explore: $(VENV)/explore ## Open the FiftyOne App on the data and the predictions
+	$(RUN) explore
+
+$(VENV)/explore: $(VENV)/ready
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[explore]'
+	@touch $@
 
 serve: setup ## Run the embedded W&B-compatible server in the foreground
 	$(RUN) serve
 
 test: setup ## Run all tests
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 lint: setup ## Check style and types
 	$(VENV)/bin/ruff check .

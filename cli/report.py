@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from cli.servers import choose, server_options
+from cli.servers import LATEST, choose, server_options
 
 
 @click.command()
@@ -41,13 +41,17 @@ def command(
 ) -> None:
     """Write report.md, report.json, CSV and PNG for SWEEP (entity/project/id, project/id or id).
 
+    Without SWEEP: for the sweep that `runner.py sweep` ran last.
+
     Exit codes: 0 written, 2 wrong usage, 3 incomplete with --strict, 4 nothing comparable. In the
     last two cases the report is written all the same.
     """
     from analysis import report as reports
 
     if offline is None and not sweep:
-        raise click.UsageError("give SWEEP, or --offline SNAPSHOT")
+        if not LATEST.exists():
+            raise click.UsageError("no sweep has run here yet; give SWEEP, or --offline SNAPSHOT")
+        sweep = LATEST.read_text(encoding="utf-8").strip()
     if offline is not None and publish:
         raise click.UsageError("--publish needs a server; leave out --offline")
     if offline is None:

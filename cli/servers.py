@@ -13,6 +13,7 @@ import click
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_DIR = ROOT / ".tracker"
+LATEST = ROOT / "runs" / "sweeps" / "latest"  # the sweep that `runner.py sweep` ran last
 WANDB_CLOUD = "https://api.wandb.ai"
 
 

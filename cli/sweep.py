@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from cli import sweepfile
-from cli.servers import ROOT, Chosen, choose, server_options
+from cli.servers import LATEST, ROOT, Chosen, choose, server_options
 from cli.sweepfile import SweepFile, SweepFileError
 
 # Exit code where the agents are through and some cells are not done, as `report --strict`.
@@ -84,7 +84,7 @@ def run(
         from cli.adaptive import until_decided as add_seeds
 
         written = add_seeds(sweep, path, max_seeds, agents, server)
-    sweepfile.write_atomically(ROOT / "runs" / "sweeps" / "latest", path)
+    sweepfile.write_atomically(LATEST, path)
     click.echo(f"wrote {written}")
     if code:
         raise SystemExit(code)
