@@ -37,8 +37,12 @@ def media_type(name: str) -> str:
 def check_name(name: str) -> str:
     """A file's name is only ever a name in the database, yet clients write it to their disk."""
     parts = name.split("/")
-    if not name or len(name.encode()) > MAX_NAME_BYTES or "\0" in name:
-        raise RequestError(f"file name {name!r:.80}: empty, too long or with NUL")
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        size = 0
+    if not 0 < size <= MAX_NAME_BYTES or any(ord(c) < 32 or ord(c) == 127 for c in name):
+        raise RequestError(f"file name {name!r:.80}: empty, too long or not text")
     if name.startswith("/") or ".." in parts or ("\\" in name and ".." in name.split("\\")):
         raise RequestError(f"file name {name!r:.80}: leads out of its folder")
     return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import sqlite3
 import time
@@ -67,6 +68,13 @@ class Server:
         )
 
 
+class Answer(JSONResponse):
+    """JSON in ASCII, which can hold whatever text a client has sent."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
+
+
 def guarded(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
     """Errors as answers. What may pass with time (disk full, busy) is 5xx, on which clients try
     again without end; what will not is 4xx, for the same reason.
@@ -78,14 +86,19 @@ def guarded(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
         except RequestError as error:
             return problem(error.status, str(error))
         except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
-            log.error("%s %s: %s", request.method, request.url.path, error)
+            log.error("%s %s: %s", request.method, route_of(request), error)
             status = 507 if is_full(error) else 503
             return problem(status, f"the server could not store this: {error}")
         except Exception as error:
-            log.exception("%s %s failed", request.method, request.url.path)
+            log.exception("%s %s failed", request.method, route_of(request))
             return problem(400, f"internal error: {type(error).__name__}")
 
     return wrapped
+
+
+def route_of(request: Request) -> str:
+    """What is logged of an address: its form. The address itself may be a capability."""
+    return getattr(request.scope.get("route"), "path", "?")
 
 
 def is_full(error: Exception) -> bool:
@@ -94,7 +107,7 @@ def is_full(error: Exception) -> bool:
 
 
 def problem(status: int, message: str) -> Response:
-    return JSONResponse({"error": message, "errors": [{"message": message}]}, status)
+    return Answer({"error": message, "errors": [{"message": message}]}, status)
 
 
 def refusal(status: int, message: str, is_page: bool) -> Any:
@@ -102,7 +115,7 @@ def refusal(status: int, message: str, is_page: bool) -> Any:
     if is_page and status == 401:
         return page_views.not_logged_in()
     headers = {"WWW-Authenticate": 'Basic realm="tracker"'} if status == 401 else None
-    return JSONResponse({"error": message, "errors": [{"message": message}]}, status, headers)
+    return Answer({"error": message, "errors": [{"message": message}]}, status, headers)
 
 
 async def health(request: Request) -> Response:
@@ -110,7 +123,7 @@ async def health(request: Request) -> Response:
     server: Server = request.app.state.server
     challenge = request.query_params.get("challenge", "")[:100]
     proof = server.signer.token("health", {"challenge": challenge}, 0)
-    return JSONResponse({"status": "ok", "proof": proof if challenge else None})
+    return Answer({"status": "ok", "proof": proof if challenge else None})
 
 
 async def graphql(request: Request) -> Response:
@@ -120,7 +133,7 @@ async def graphql(request: Request) -> Response:
             status, answer = await anyio.to_thread.run_sync(
                 lambda: server.engine.run(body.json(), server.context(request))
             )
-        return JSONResponse(answer, status)
+        return Answer(answer, status)
     except RequestError as error:
         return problem(error.status, str(error))
     except Exception as error:
@@ -141,7 +154,7 @@ async def file_stream(request: Request) -> Response:
                 body.json(),
             )
         )
-    return JSONResponse(answer)
+    return Answer(answer)
 
 
 async def put_content(request: Request) -> Response:

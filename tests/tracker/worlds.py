@@ -88,7 +88,10 @@ class Site:
         return answer.json()["errors"][0]["message"]
 
     def post(self, query: str, variables: dict[str, Any]) -> httpx.Response:
-        return self.http.post("/graphql", json={"query": query, "variables": variables})
+        body = json.dumps({"query": query, "variables": variables})
+        return self.http.post(
+            "/graphql", content=body, headers={"Content-Type": "application/json"}
+        )
 
     def start_run(self, name: str = "r1", project: str = "p", **fields: Any) -> dict[str, Any]:
         data = self.gql(

@@ -1,0 +1,364 @@
+"""Artifacts by GraphQL, where it goes beyond what test_clients.py does with the real client."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from tests.tracker.worlds import Site
+from tracker import manifests
+
+
+def md5(content: bytes) -> str:
+    return base64.b64encode(hashlib.md5(content).digest()).decode()
+
+
+class Writer:
+    """Logs artifacts as the client does."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        site.start_run()
+
+    def create(self, name: str, digest: str, **fields: Any) -> dict[str, Any]:
+        data = self.site.gql(
+            "mutation($i: CreateArtifactInput!) { createArtifact(input: $i) { artifact {"
+            " id state artifactSequence { latestArtifact { id } } } } }",
+            i={
+                "entityName": "local",
+                "projectName": "p",
+                "runName": "r1",
+                "artifactTypeName": fields.pop("type", "dataset"),
+                "artifactCollectionNames": [name],
+                "digest": digest,
+                "enableDigestDeduplication": True,
+                **fields,
+            },
+        )
+        return data["createArtifact"]["artifact"]
+
+    def upload(self, artifact: str, files: dict[str, bytes]) -> int:
+        """Uploads what the server asks for; returns how many files that were."""
+        data = self.site.gql(
+            "mutation($i: CreateArtifactFilesInput!) { createArtifactFiles(input: $i) {"
+            " files { edges { node { name uploadUrl storagePath artifact { id } } } } } }",
+            i={
+                "storageLayout": "V2",
+                "artifactFiles": [
+                    {"artifactID": artifact, "name": name, "md5": md5(content)}
+                    for name, content in files.items()
+                ],
+            },
+        )
+        asked = 0
+        for edge in data["createArtifactFiles"]["files"]["edges"]:
+            node = edge["node"]
+            assert node["storagePath"].startswith("wandb_artifacts/")
+            if node["uploadUrl"]:
+                asked += 1
+                assert self.site.http.put(node["uploadUrl"], content=files[node["name"]]).is_success
+        return asked
+
+    def manifest(
+        self, artifact: str, contents: dict[str, Any], kind: str = "FULL", base: str | None = None
+    ) -> None:
+        data = self.site.gql(
+            "mutation($i: CreateArtifactManifestInput!) { createArtifactManifest(input: $i) {"
+            " artifactManifest { id file { uploadUrl } } } }",
+            i={
+                "artifactID": artifact,
+                "baseArtifactID": base,
+                "name": "wandb_manifest.json",
+                "digest": "",
+                "entityName": "local",
+                "projectName": "p",
+                "runName": "r1",
+                "type": kind,
+            },
+        )
+        url = data["createArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"]
+        text = json.dumps({"version": 1, "storagePolicy": "x", "contents": contents})
+        assert self.site.http.put(url, content=text.encode()).status_code == 200
+
+    def commit(self, artifact: str) -> dict[str, Any]:
+        data = self.site.gql(
+            "mutation($id: ID!) { commitArtifact(input: {artifactID: $id}) {"
+            " artifact { id state digest versionIndex size fileCount } } }",
+            id=artifact,
+        )
+        return data["commitArtifact"]["artifact"]
+
+    def log(self, name: str, files: dict[str, bytes], **fields: Any) -> dict[str, Any]:
+        """A whole version."""
+        entries = {n: {"digest": md5(c), "size": len(c)} for n, c in files.items()}
+        digest = manifests.digest({"contents": entries})
+        made = self.create(name, digest, **fields)
+        if made["state"] == "COMMITTED":
+            return made
+        self.upload(made["id"], files)
+        self.manifest(made["id"], entries)
+        return self.commit(made["id"])
+
+    def aliases(self, name: str) -> list[str] | None:
+        data = self.site.gql(
+            'query($n: String!) { project(name: "p", entityName: "local") {'
+            " artifactCollectionMembership(name: $n) { aliases { alias } } } }",
+            n=name,
+        )
+        found = data["project"]["artifactCollectionMembership"]
+        return found and [alias["alias"] for alias in found["aliases"]]
+
+
+@pytest.fixture
+def writer(site: Site) -> Writer:
+    return Writer(site)
+
+
+def test_versions_count_up_and_latest_moves(writer: Writer):
+    for i in range(3):
+        version = writer.log("ds", {"a": str(i).encode()})
+        assert (version["versionIndex"], version["state"]) == (i, "COMMITTED")
+    assert writer.aliases("ds:latest") == ["latest"]
+    assert writer.aliases("ds") == ["latest"]
+    assert writer.aliases("ds:v2") == ["latest"]
+    assert writer.aliases("ds:v0") == []
+    assert writer.aliases("ds:v3") is None
+    assert writer.aliases("none") is None
+
+
+def test_equal_content_is_the_same_version_and_takes_new_aliases(writer: Writer):
+    first = writer.log("ds", {"a": b"0"})
+    second = writer.log("ds", {"a": b"1"})
+    again = writer.log(
+        "ds", {"a": b"0"}, aliases=[{"artifactCollectionName": "ds", "alias": "best"}]
+    )
+    assert again["id"] == first["id"] != second["id"]
+    assert writer.aliases("ds:best") == ["best"]
+    # but another name is another artifact
+    assert writer.log("other", {"a": b"0"})["id"] != first["id"]
+
+
+def test_contents_that_are_there_are_not_asked_for(writer: Writer):
+    writer.log("ds", {"a": b"same", "b": b"old"})
+    made = writer.create("ds", "d1")
+    assert writer.upload(made["id"], {"a": b"same", "b": b"new"}) == 1
+
+
+def test_what_was_promised_to_be_there_stays_until_the_commit(writer: Writer):
+    first = writer.log("ds", {"a": b"same"})
+    made = writer.create("ds", "d1")
+    assert writer.upload(made["id"], {"a": b"same"}) == 0
+    writer.site.gql(
+        "mutation($id: ID!) { deleteArtifact(input: {artifactID: $id, deleteAliases: true})"
+        " { artifact { id } } }",
+        id=first["id"],
+    )
+    writer.manifest(made["id"], {"a": {"digest": md5(b"same"), "size": 4}})
+    assert writer.commit(made["id"])["state"] == "COMMITTED"
+
+
+def test_a_commit_without_all_contents_is_refused(writer: Writer):
+    made = writer.create("ds", "d1")
+    commit = "mutation($id: ID!) { commitArtifact(input: {artifactID: $id}) { artifact { id } } }"
+    assert "no manifest" in writer.site.refused(commit, id=made["id"])
+    writer.manifest(made["id"], {"a": {"digest": md5(b"never sent"), "size": 4}})
+    assert "'a' has not been uploaded" in writer.site.refused(commit, id=made["id"])
+    writer.manifest(made["id"], {"r": {"digest": "etag", "ref": "s3://b/k", "size": 9}})
+    version = writer.commit(made["id"])
+    assert (version["size"], version["fileCount"], version["versionIndex"]) == (9, 1, 0)
+    assert writer.commit(made["id"]) == version  # told twice
+
+
+def test_a_content_that_differs_from_its_digest_is_refused(writer: Writer):
+    made = writer.create("ds", "d1")
+    data = writer.site.gql(
+        "mutation($i: CreateArtifactFilesInput!) { createArtifactFiles(input: $i) {"
+        " files { edges { node { uploadUrl } } } } }",
+        i={"artifactFiles": [{"artifactID": made["id"], "name": "a", "md5": md5(b"right")}]},
+    )
+    url = data["createArtifactFiles"]["files"]["edges"][0]["node"]["uploadUrl"]
+    answer = writer.site.http.put(url, content=b"wrong")
+    assert answer.status_code == 400
+    assert "MD5" in answer.text
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"[]", b"{}", b'{"contents": []}', b'{"contents": {"a": {}}}', b"\xff"]
+)
+def test_a_senseless_manifest_is_refused_at_the_commit(writer: Writer, text: bytes):
+    made = writer.create("ds", "d1")
+    data = writer.site.gql(
+        "mutation($i: CreateArtifactManifestInput!) { createArtifactManifest(input: $i) {"
+        " artifactManifest { file { uploadUrl } } } }",
+        i={
+            "artifactID": made["id"],
+            "name": "m",
+            "digest": "",
+            "entityName": "local",
+            "projectName": "p",
+            "runName": "r1",
+        },
+    )
+    url = data["createArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"]
+    assert writer.site.http.put(url, content=text).status_code == 200
+    commit = "mutation($id: ID!) { commitArtifact(input: {artifactID: $id}) { artifact { id } } }"
+    assert "manifest" in writer.site.refused(commit, id=made["id"])
+
+
+def increment(writer: Writer, name: str, content: bytes, base: str | None = None) -> dict[str, Any]:
+    made = writer.create("inc", manifests.digest({"contents": {name: {"digest": md5(content)}}}))
+    if made["state"] == "COMMITTED":
+        return made
+    writer.upload(made["id"], {name: content})
+    entry = {name: {"digest": md5(content), "size": len(content)}}
+    writer.manifest(made["id"], entry, "INCREMENTAL", base)
+    return writer.commit(made["id"])
+
+
+def names_of(writer: Writer, artifact: str) -> list[str]:
+    data = writer.site.gql(
+        "query($id: ID!) { artifact(id: $id) { files { edges { node { name } } }"
+        " currentManifest { file { directUrl } } } }",
+        id=artifact,
+    )["artifact"]
+    manifest = writer.site.http.get(data["currentManifest"]["file"]["directUrl"]).json()
+    names = sorted(edge["node"]["name"] for edge in data["files"]["edges"])
+    assert sorted(manifest["contents"]) == names
+    return names
+
+
+def test_increments_grow_over_the_latest_version(writer: Writer):
+    first = increment(writer, "a", b"1")
+    second = increment(writer, "b", b"2")
+    assert names_of(writer, second["id"]) == ["a", "b"]
+    # over a base of its own
+    third = increment(writer, "c", b"3", base=first["id"])
+    assert names_of(writer, third["id"]) == ["a", "c"]
+    # the increment of the first version again is no step back to it
+    again = increment(writer, "a", b"1")
+    assert names_of(writer, again["id"]) == ["a", "c"]
+    assert again["versionIndex"] == 3
+    contents = {"a": {"digest": md5(b"1")}, "b": {"digest": md5(b"2")}}
+    assert second["digest"] == manifests.digest({"contents": contents})
+
+
+def test_several_writers_make_one_version(writer: Writer):
+    ids = set()
+    for name in ("a", "b", "c"):
+        made = writer.create("dist", name, distributedID="D", clientID=f"client-{name}")
+        ids.add(made["id"])
+        writer.upload(made["id"], {name: name.encode()})
+        writer.manifest(made["id"], {name: {"digest": md5(name.encode()), "size": 1}}, "PATCH")
+    assert len(ids) == 1
+    version = writer.commit(ids.pop())
+    assert names_of(writer, version["id"]) == ["a", "b", "c"]
+    # finished, the group begins a new version
+    assert writer.create("dist", "d", distributedID="D")["id"] != version["id"]
+
+
+def test_a_retried_creation_is_the_same_version(writer: Writer):
+    first = writer.create("ds", "d1", clientID="c1")
+    assert writer.create("ds", "d1", clientID="c1")["id"] == first["id"]
+    data = writer.site.gql('{ clientIDMapping(clientID: "c1") { serverID } }')
+    assert data["clientIDMapping"]["serverID"] == first["id"]
+    assert writer.site.gql('{ clientIDMapping(clientID: "x") { serverID } }') == {
+        "clientIDMapping": None
+    }
+
+
+def test_a_name_has_one_type(writer: Writer):
+    writer.log("ds", {"a": b"1"})
+    with pytest.raises(AssertionError, match="has the type 'dataset'"):
+        writer.create("ds", "x", type="model")
+
+
+def test_deleting_takes_latest_back_and_numbers_are_not_given_again(writer: Writer):
+    for i in range(3):
+        last = writer.log("ds", {"a": str(i).encode()})
+    delete = (
+        "mutation($id: ID!, $all: Boolean) { deleteArtifact(input: {artifactID: $id,"
+        " deleteAliases: $all}) { artifact { id } } }"
+    )
+    assert "aliases latest" in writer.site.refused(delete, id=last["id"], all=False)
+    writer.site.gql(delete, id=last["id"], all=True)
+    assert writer.aliases("ds:v2") is None
+    assert writer.aliases("ds:v1") == ["latest"]
+    assert writer.log("ds", {"a": b"new"})["versionIndex"] == 3
+    assert "no such artifact" in writer.site.refused(delete, id=last["id"], all=True)
+
+
+def test_deleting_a_run_may_delete_what_it_made(writer: Writer):
+    writer.log("ds", {"a": b"1"})
+    run = writer.site.run("id")
+    assert run
+    delete = (
+        "mutation($id: ID!, $all: Boolean) { deleteRun(input: {id: $id, deleteArtifacts: $all})"
+        " { clientMutationId } }"
+    )
+    writer.site.gql(delete, id=run["id"], all=True)
+    assert writer.aliases("ds:v0") is None
+    assert not list((writer.site.folder / "blobs").glob("??/*"))
+
+
+def test_collections_are_filtered_ordered_and_paged(writer: Writer):
+    for name in ("b", "a", "c"):
+        writer.log(name, {"x": name.encode()})
+    query = (
+        "query($f: JSONString, $o: String, $n: Int, $after: String) {"
+        ' project(name: "p", entityName: "local") { artifactType(name: "dataset") {'
+        " artifactCollections(filters: $f, order: $o, first: $n, after: $after) { totalCount"
+        " edges { node { name } } pageInfo { endCursor hasNextPage } } } } }"
+    )
+
+    def names(**variables: Any) -> tuple[list[str], dict[str, Any]]:
+        found = writer.site.gql(query, **variables)["project"]["artifactType"]
+        edges = found["artifactCollections"]["edges"]
+        return [edge["node"]["name"] for edge in edges], found["artifactCollections"]
+
+    assert names(n=9)[0] == ["b", "a", "c"]
+    assert names(o="name", n=9)[0] == ["a", "b", "c"]
+    assert names(o="-name", n=9)[0] == ["c", "b", "a"]
+    assert names(f='{"name": {"$in": ["a", "c"]}}', o="+name", n=9)[0] == ["a", "c"]
+    first, page = names(o="name", n=2)
+    assert (first, page["totalCount"]) == (["a", "b"], 3)
+    assert names(o="name", n=2, after=page["pageInfo"]["endCursor"])[0] == ["c"]
+    assert "not known" in writer.site.refused(query, f='{"planet": 1}')
+
+
+def test_v_and_a_number_is_a_version_not_an_alias(writer: Writer):
+    first = writer.log("ds", {"a": b"1"})
+    writer.log("ds", {"a": b"2"})
+    writer.site.gql(
+        "mutation($i: AddAliasesInput!) { addAliases(input: $i) { success } }",
+        i={
+            "artifactID": first["id"],
+            "aliases": [
+                {
+                    "entityName": "local",
+                    "projectName": "p",
+                    "artifactCollectionName": "ds",
+                    "alias": alias,
+                }
+                for alias in ("v1", "good")
+            ],
+        },
+    )
+    assert writer.aliases("ds:v1") == ["latest"]
+    assert writer.aliases("ds:good") == ["good"]
+
+
+def test_a_file_is_found_by_its_digest(writer: Writer):
+    """The client's way of reading when it has no signed address."""
+    writer.log("ds", {"a.txt": b"content"})
+    digest = hashlib.md5(b"content").hexdigest()
+    for path in (
+        f"/artifacts/local/{digest}",
+        f"/artifactsV2/default/local/p/ds/x/{digest}/a.txt",
+    ):
+        assert writer.site.http.get(path).content == b"content"
+    assert writer.site.http.get(f"/artifacts/other/{digest}").status_code == 404
+    assert writer.site.http.get("/artifacts/local/zz").status_code == 404
