@@ -46,8 +46,7 @@ def command(**values: Any) -> None:
     from fusion import output, training
 
     folder: Path = values["output"] or ROOT / "runs" / os.environ.get("WANDB_RUN_ID", config.name)
-    training.prepare_process(values["threads"])
-    device = training.pick_device(values["device"])
+    device = training.pick_device(values["device"], values["threads"])
 
     def waiting() -> None:
         click.echo(f"another process trains in {folder}; waiting for it")

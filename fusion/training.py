@@ -6,7 +6,6 @@ Suffixes: B batch, N samples of a part.
 from __future__ import annotations
 
 import copy
-import ctypes
 import hashlib
 import math
 import time
@@ -259,26 +258,10 @@ def now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def prepare_process(threads: int | None) -> None:
-    """Set the number of torch's threads, and let glibc keep freed memory.
-
-    Each step frees and takes the same large tensors. By default glibc gives them back to the
-    system, and every page of them faults anew: up to a third of a step on a CPU
-    (benchmarks/training.py). On other C libraries nothing is changed.
-    """
+def pick_device(name: str, threads: int | None = None) -> torch.device:
+    """Return the device of "auto" (CUDA where there is one), "cpu" or "cuda"; set CPU threads."""
     if threads is not None:
         torch.set_num_threads(threads)
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):
-        return
-    m_trim_threshold, m_mmap_threshold = -1, -3  # <malloc.h>
-    mallopt(m_mmap_threshold, 2**30)
-    mallopt(m_trim_threshold, 2**31 - 1)
-
-
-def pick_device(name: str) -> torch.device:
-    """Return the device of "auto" (CUDA where there is one), "cpu" or "cuda"."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
