@@ -102,8 +102,18 @@ class Tracking:
         if self.run is not None:
             self.run.summary.update(dict(summary))
 
-    def save(self, name: str, kind: str, files: list[Path], metadata: Mapping[str, Any]) -> Any:
-        """Send files as an artifact of type `kind`; return it, or None where nothing is tracked."""
+    def save(
+        self,
+        name: str,
+        kind: str,
+        files: list[Path],
+        metadata: Mapping[str, Any],
+        aliases: list[str] | None = None,
+    ) -> Any:
+        """Send files as an artifact of type `kind`; return it, or None where nothing is tracked.
+
+        `aliases` come beside "latest", which W&B sets by itself.
+        """
         if self.run is None:
             return None
         import wandb
@@ -112,7 +122,7 @@ class Tracking:
         for file in files:
             # The folder keeps the file: a copy in the client's cache would be a third one.
             artifact.add_file(str(file), policy="immutable", skip_cache=True)
-        return self.run.log_artifact(artifact)
+        return self.run.log_artifact(artifact, aliases=["latest", *(aliases or [])])
 
     def picture(self, name: str, file: Path) -> None:
         """Send a picture, shown as `name` in the run's summary: it belongs to no epoch."""

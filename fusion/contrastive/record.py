@@ -55,7 +55,9 @@ class StageRun:
         files += sorted([*folder.glob("*.npy"), *folder.glob("*.png")])
         # One collection for each kind of stage, data and seed; what differs are its versions
         name = f"{self.stage.name}-{slug(self.recorder.group)}"
-        saved = self.tracking.save(name, "model", files, self.stage.identity)
+        form = [str(v) for k, v in self.stage.settings.items() if k == "logits"]
+        aliases = [self.stage.key, *form]
+        saved = self.tracking.save(name, "model", files, self.stage.identity, aliases)
         if saved is not None and self.tracking.url is not None:
             saved.wait()
             known = read_published(folder)

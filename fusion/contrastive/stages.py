@@ -176,6 +176,8 @@ def fit(stage: Stage, folder: Path, report: Report, stop: Callable[[], bool]) ->
     def take(row: Row) -> None:
         history.append(row)
         report.log(row)
+        line = f"{stage.name}, epoch {row['epoch']}: val/loss {row['val/loss']:.4f}"
+        print(line, file=sys.stderr, flush=True)
 
     module = stage.build()
     outcome = stage.fit(module, Job(checkpoint, stage.identity, take, stop))
