@@ -84,6 +84,7 @@ PROVENANCE = [
     "data_hash",
     "split_hash",
     "test_hash",
+    "curation_hash",
 ]
 FP32_RESOLUTION = 1e-6
 

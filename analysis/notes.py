@@ -117,6 +117,8 @@ def environment(report: schema.Report) -> list[str]:
     lines = [f"Runs differ in {listing(mixed)}."] if mixed else []
     if known.get("dirty") and "true" in known["dirty"]:
         lines.append("Some runs were made from a checkout with uncommitted changes.")
+    for curation in known.get("curation_hash", []):
+        lines.append(f"Pairs were left out or moved by hand (curation {curation[:16]}).")
     hashes = [name for name in ("data_hash", "split_hash", "test_hash") if name in known]
     unknown = [n for n in hashes if report.provenance.missing.get(n)]
     if unknown:

@@ -75,6 +75,29 @@ def _summary(root: Path, error) -> str:
 
 @command.command()
 @click.argument("root", type=FOLDER)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def curate(root: Path, file: Path) -> None:
+    """Leave pairs of ROOT out, or move them to another part, as FILE says.
+
+    FILE holds the tags that were set in the App (runner.py explore ROOT --export-tags FILE) and
+    takes the place of an earlier one; with none in it, ROOT is as it was. No data is changed. Runs
+    record the file's hash, and reports show it.
+    """
+    from fusion import manifest
+
+    found = manifest.curate(root, file)
+    click.echo(f"wrote {manifest.store(root) / 'manifest.json'}: {_curated(found)}")
+
+
+def _curated(found) -> str:
+    if found.curation is None:
+        return "no pair is left out or moved by hand"
+    c = found.curation
+    return f"{len(c.exclude)} pairs left out, {len(c.move)} moved (curation {c.sha256[:16]})"
+
+
+@command.command()
+@click.argument("root", type=FOLDER)
 def info(root: Path) -> None:
     """Describe ROOT: where it comes from, how many pairs, how they are split."""
     from fusion import manifest, splits
@@ -91,11 +114,12 @@ def info(root: Path) -> None:
         "pairs": f"{len(ids)} ({_classes(found, range(len(ids)))})",
         "corruption": ", ".join(f"{n} {kind}" for kind, n in sorted(corruption.items())),
         "left out": len(found.quarantined),
+        "curation": _curated(found),
     }
     for scheme in splits.SCHEMES:
-        parts = splits.assign(ids, scheme)
         lines[f"split {scheme}"] = "; ".join(
-            f"{part} {len(rows)} ({_classes(found, rows)})" for part, rows in parts.items()
+            f"{part} {len(rows)} ({_classes(found, rows)})"
+            for part, rows in found.parts(scheme).items()
         )
     for name, value in lines.items():
         click.echo(f"{name:<14} {value}")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / ".explore"
 REPORTS = ROOT / "reports"
-DEFAULT_DATA = "fusion:4000:0"
+DEFAULT_DATA = "fusion:3000:0"
 
 
 @click.command()
@@ -95,7 +95,7 @@ def command(
 ) -> None:
     """Open the FiftyOne App on a data set and on the predictions of runs.
 
-    ROOT is a folder or PROFILE:PAIRS[:SEED] (default: the data of the runs, else fusion:4000:0).
+    ROOT is a folder or PROFILE:PAIRS[:SEED] (default: the data of the runs, else fusion:3000:0).
 
     \b
     python runner.py explore --contrast concat,late

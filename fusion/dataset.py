@@ -64,7 +64,7 @@ class Data:
     """The parts of a data set and their batches.
 
     `hashes`: "data" of all files, "split" of which pair is in which part, "test" of the test pairs
-    and their files ("" where there is no test part).
+    and their files ("" where there is no test part), "curation" of the file that was taken up ("").
     """
 
     def __init__(
@@ -160,7 +160,7 @@ def _rows(found: Manifest, split: str, train_pairs: int) -> dict[str, list[int]]
     if split not in splits.SCHEMES:
         raise DataError(f"--split {split!r} is not one of {', '.join(splits.SCHEMES)}")
     ids = [p.id for p in found.pairs]
-    rows = splits.assign(ids, split)
+    rows = found.parts(split)
     for name, positions in rows.items():
         if len({found.pairs[position].label for position in positions}) < 2:
             raise DataError(
@@ -193,7 +193,12 @@ def _hashes(found: Manifest, split: str, rows: dict[str, list[int]]) -> dict[str
         p = found.pairs[row]
         of_test.update(f"{p.id} {p.rgb} {p.lidar}\n".encode())
     test = of_test.hexdigest() if "test" in rows else ""
-    return {"data": found.data_hash, "split": of_split.hexdigest(), "test": test}
+    return {
+        "data": found.data_hash,
+        "split": of_split.hexdigest(),
+        "test": test,
+        "curation": found.curation.sha256 if found.curation else "",
+    }
 
 
 def _flips(azimuth: np.ndarray, zenith: np.ndarray) -> tuple[int, ...]:

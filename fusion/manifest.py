@@ -13,13 +13,15 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 
+from fusion import curation as curations
 from fusion import layout, splits
+from fusion.curation import Curation
 from fusion.files import write_atomic
 from fusion.layout import ANGLES, BadDataError, DataError, Problem
 from fusion.progress import track
@@ -50,12 +52,18 @@ class Manifest:
     """`pairs` in the order of their ids; `quarantined` maps a pair left out to the reasons.
 
     `angles` are the sha256 of the angle values; `generator` is {} where the data was not generated.
+    `curation` says which pairs a person left out or moved; None where nobody did.
     """
 
     pairs: tuple[Pair, ...]
     angles: dict[str, str]
     generator: dict[str, str | int] = field(default_factory=dict)
     quarantined: dict[str, list[str]] = field(default_factory=dict)
+    curation: Curation | None = None
+
+    def parts(self, scheme: str) -> dict[str, list[int]]:
+        """Part -> positions in `pairs`, curated."""
+        return curations.assign([p.id for p in self.pairs], scheme, self.curation)
 
     @property
     def data_hash(self) -> str:
@@ -124,7 +132,23 @@ def _keep_origin(old: Manifest | None, new: Manifest) -> Manifest:
     known = {(p.id, p.rgb, p.lidar): p for p in old.pairs}
     pairs = tuple(known.get((p.id, p.rgb, p.lidar), p) for p in new.pairs)
     same = all((p.id, p.rgb, p.lidar) in known for p in new.pairs) and old.angles == new.angles
-    return Manifest(pairs, new.angles, old.generator if same else {}, new.quarantined)
+    if not same:
+        if old.curation is not None:
+            log.warning(
+                "the files are others than those that were curated: the curation is dropped"
+            )
+        return replace(new, pairs=pairs)
+    return replace(new, pairs=pairs, generator=old.generator, curation=old.curation)
+
+
+def curate(root: Path, file: Path) -> Manifest:
+    """Take up a curation file in place of an earlier one. Raises DataError."""
+    with lock(root):
+        found = current(root)
+        asked = curations.read(file, [p.id for p in found.pairs], found.data_hash)
+        curated = replace(found, curation=asked)
+        write(store(root), curated)
+    return curated
 
 
 def hash_array(values: np.ndarray) -> str:
@@ -156,13 +180,13 @@ def lock(root: Path) -> FileLock:
 
 def write(folder: Path, manifest: Manifest) -> None:
     """The manifest as JSON, a line per pair; the splits are there for readers, not read back."""
-    ids = [p.id for p in manifest.pairs]
     part = {
-        scheme: {i: name for name, rows in splits.assign(ids, scheme).items() for i in rows}
+        scheme: {i: name for name, rows in manifest.parts(scheme).items() for i in rows}
         for scheme in splits.SCHEMES
     }
     rows = [
-        {**vars(p), **{s: part[s][n] for s in splits.SCHEMES}} for n, p in enumerate(manifest.pairs)
+        {**vars(p), **{s: part[s].get(n, curations.EXCLUDED) for s in splits.SCHEMES}}
+        for n, p in enumerate(manifest.pairs)
     ]
     head = {
         "schema": SCHEMA,
@@ -171,6 +195,7 @@ def write(folder: Path, manifest: Manifest) -> None:
         "angles": manifest.angles,
         "quarantined_count": len(manifest.quarantined),
         "quarantined": manifest.quarantined,
+        "curation": None if manifest.curation is None else vars(manifest.curation),
     }
     text = json.dumps(head, indent=1)[:-2]
     lines = ",\n  ".join(json.dumps(row) for row in rows)
@@ -190,7 +215,14 @@ def read(root: Path) -> Manifest | None:
             raise DataError(f"{path}: schema {raw['schema']}, this version reads {SCHEMA}; {fix}")
         names = ("id", "label", "rgb", "lidar", "corruption")
         pairs = tuple(Pair(*(row[name] for name in names)) for row in raw["pairs"])
-        manifest = Manifest(pairs, raw["angles"], raw["generator"], raw["quarantined"])
+        curated = raw.get("curation")
+        manifest = Manifest(
+            pairs,
+            raw["angles"],
+            raw["generator"],
+            raw["quarantined"],
+            curated and Curation(curated["sha256"], tuple(curated["exclude"]), curated["move"]),
+        )
         damaged = manifest.data_hash != raw["data_hash"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} cannot be read ({error!r}); {fix}") from None

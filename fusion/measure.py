@@ -99,6 +99,7 @@ def provenance(device: torch.device, hashes: dict[str, str]) -> dict[str, Any]:
         "data_hash": hashes.get("data", ""),
         "split_hash": hashes.get("split", ""),
         "test_hash": hashes.get("test", ""),
+        "curation_hash": hashes.get("curation", ""),
     }
 
 

@@ -62,7 +62,7 @@ def write(curation: Curation, data: DataSet, path: Path) -> None:
     """Write the file, whole or not at all; equal tags give equal bytes."""
     content: dict[str, Any] = {
         "schema": SCHEMA,
-        "source_hash": data.source_hash,
+        "data_hash": data.data_hash,
         "exclude": curation.exclude,
         "move": curation.move,
     }

@@ -55,7 +55,7 @@ def open_or_build(data: DataSet, folder: Path, track: Track, rebuild: bool = Fal
 
 def media_folder(data: DataSet, folder: Path) -> Path:
     """Where scenes and thumbnails of these very files lie."""
-    return folder / "media" / data.name / f"{data.source_hash[:12]}-{media.VERSION}"
+    return folder / "media" / data.name / f"{data.data_hash[:12]}-{media.VERSION}"
 
 
 def _pictures(data: DataSet, folder: Path) -> Path:

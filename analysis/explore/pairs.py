@@ -15,7 +15,6 @@ SCHEMA = 1  # of the manifest; the same number as where it is written
 LABELS = ("cube", "sphere")  # by the label's number
 SCHEMES = ("default", "study")  # ways to divide the pairs into parts
 PARTS = ("train", "val", "test")
-EXCLUDED = "excluded"  # instead of a part
 # Tags of the App that curate the data; a pair that is tagged "to-val" moves to that part.
 EXCLUDE_TAG = "exclude"
 MOVE_TAGS = {f"to-{part}": part for part in PARTS}
@@ -23,7 +22,7 @@ MOVE_TAGS = {f"to-{part}": part for part in PARTS}
 
 @dataclass(frozen=True)
 class Pair:
-    """`parts`: scheme -> part, EXCLUDED where it is left out; `corruption` is "" where unknown."""
+    """`parts`: scheme -> part, or "excluded"; `corruption` is "" where unknown."""
 
     id: str
     label: int
@@ -41,13 +40,11 @@ class Pair:
 class DataSet:
     """`pairs` holds those too that a curation leaves out; no model sees them.
 
-    Hashes: `data_hash` of what a model can see, `source_hash` of what it would see without
-    curation, `digest` of the whole manifest.
+    Hashes: `data_hash` of all files, however they are split, `digest` of the whole manifest.
     """
 
     root: Path
     data_hash: str
-    source_hash: str
     digest: str
     pairs: tuple[Pair, ...]
     generator: dict[str, Any] = field(default_factory=dict)
@@ -90,15 +87,12 @@ def read(root: Path, manifest: Path | None = None) -> DataSet:
         raw = json.loads(content)
         if raw["schema"] != SCHEMA:
             raise ExploreError(f"{path}: schema {raw['schema']!r}, this version reads {SCHEMA}")
-        pairs = [_pair(row) for row in raw["pairs"]]
-        left_out = [_pair(row) for row in raw.get("excluded", [])]
         return DataSet(
             root=root.resolve(),
             data_hash=raw["data_hash"],
-            source_hash=raw.get("source_hash", raw["data_hash"]),
             digest=hashlib.sha256(content).hexdigest(),
-            pairs=tuple(sorted([*pairs, *left_out], key=lambda pair: pair.id)),
-            curation=raw.get("curation", {}),
+            pairs=tuple(_pair(row) for row in raw["pairs"]),
+            curation=raw.get("curation") or {},
             generator=raw["generator"],
         )
     except FileNotFoundError:
@@ -110,5 +104,5 @@ def read(root: Path, manifest: Path | None = None) -> DataSet:
 
 
 def _pair(row: dict[str, Any]) -> Pair:
-    parts = {scheme: row.get(scheme, EXCLUDED) for scheme in SCHEMES}
+    parts = {scheme: row[scheme] for scheme in SCHEMES}
     return Pair(row["id"], row["label"], row["corruption"], parts)

@@ -58,6 +58,7 @@ def test_provenance_is_complete_and_fit_for_json():
     found = provenance(CPU, hashes)
     expected = {"commit", "dirty", "python", "torch", "wandb", "numpy", "platform", "cpu", "gpu"}
     expected |= {"threads", "precision", "data_hash", "split_hash", "test_hash"}
+    expected |= {"curation_hash"}
     assert set(found) == expected
     assert found["data_hash"] == "d" * 64 and found["test_hash"] == ""
     assert found["gpu"] == "" and found["precision"] == "float32"

@@ -130,7 +130,7 @@ def test_a_new_manifest_is_built_and_tags_are_kept(database: Path, copy: DataSet
 
     third = copy.pairs[2].id
     curated = {"exclude": [third], "move": {}}
-    changed = replace(copy, digest="changed", data_hash="changed", curation=curated)
+    changed = replace(copy, digest="changed", curation=curated)
     pictures = dataset.media_folder(copy, database) / media.PICTURES
     before = pictures.stat().st_mtime_ns
     again = dataset.open_or_build(changed, database, untracked)
@@ -142,7 +142,7 @@ def test_a_new_manifest_is_built_and_tags_are_kept(database: Path, copy: DataSet
     }
     assert pictures.stat().st_mtime_ns == before  # the files are still the same
 
-    other = replace(changed, digest="files", source_hash="other files")
+    other = replace(changed, digest="files", data_hash="other files")
     dataset.open_or_build(other, database, untracked)
     assert not pictures.exists()
     assert dataset.media_folder(other, database).is_dir()
@@ -302,7 +302,7 @@ def test_tags_become_a_file(database: Path, copy: DataSet, tmp_path: Path):
     curation.write(tags, copy, path)
     assert json.loads(path.read_text()) == {
         "schema": curation.SCHEMA,
-        "source_hash": copy.source_hash,
+        "data_hash": copy.data_hash,
         "exclude": [a],
         "move": {b: "test"},
     }
