@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +23,11 @@ if TYPE_CHECKING:
     from fusion.tracking import Tracking
 
 DEFAULT_PROJECT = "fusion"
+TRACKING = ("online", "offline", "disabled")
 
 
-class ServerMissingError(Exception):
-    """--tracking online without a server."""
+class TrackingModeError(Exception):
+    """Tracking as asked for is not possible."""
 
     exit_code = 2
 
@@ -57,7 +61,7 @@ def run_options(command: Any) -> Any:
         ),
         click.option(
             "--tracking",
-            type=click.Choice(["online", "offline", "disabled"]),
+            type=click.Choice(TRACKING),
             help="Where to log: to the W&B server in use, to files for `wandb sync`, or nowhere "
             "(default: WANDB_MODE, or online in a sweep or where a server is configured, else "
             "disabled).",
@@ -126,13 +130,18 @@ def tracking_mode(asked: str | None) -> str:
     """Decide where to log, and make sure that a server can be reached if it is to be online."""
     in_sweep = "WANDB_SWEEP_ID" in os.environ
     url = user_base_url()
-    default = os.environ.get("WANDB_MODE") or ("online" if in_sweep or url else "disabled")
-    mode = asked or default
+    default = "online" if in_sweep or url else "disabled"
+    mode = asked or os.environ.get("WANDB_MODE") or default
+    mode = {"run": "online", "dryrun": "offline"}.get(mode, mode)  # the client's older names
+    if mode not in TRACKING:
+        raise TrackingModeError(
+            f"WANDB_MODE: {mode!r} is not allowed; allowed: {', '.join(TRACKING)}"
+        )
     if mode != "online":
         click.echo(f"tracking: {mode}")
         return mode
     if url is None:
-        raise ServerMissingError(
+        raise TrackingModeError(
             "--tracking online: no W&B server is configured. Start the embedded one with\n"
             '  eval "$(python runner.py env)"\n'
             "or log in with `wandb login`, or use --tracking offline or --tracking disabled"
@@ -166,25 +175,25 @@ def _train(
     sizes = ", ".join(f"{len(part.ids)} {name}" for name, part in data.parts.items())
     click.echo(f"{config.name}: {sizes} pairs, on {device}")
     history: list[dict[str, float]] = []
-
-    def log(row: dict[str, float]) -> None:
-        history.append(row)
-        output.write_history(folder, history)
-        tracking.log(row)
-        click.echo(_line(row, config.epochs))
-
     stop.training = True
-    path = folder / output.CHECKPOINT
     try:
-        result = training.fit(
-            config,
-            data,
-            device=device,
-            checkpoint_path=path,
-            pretrained=_pretrained(config, folder, tracking),
-            log=log,
-            stop=stop,
-        )
+        with _display(config.epochs) as show:
+
+            def log(row: dict[str, float]) -> None:
+                history.append(row)
+                output.write_history(folder, history)
+                tracking.log(row)
+                show(row)
+
+            result = training.fit(
+                config,
+                data,
+                device=device,
+                checkpoint_path=folder / output.CHECKPOINT,
+                pretrained=_pretrained(config, folder, tracking),
+                log=log,
+                stop=stop,
+            )
     except training.StoppedError as error:
         click.echo(f"{error}; checkpoint in {folder}; the same command goes on from there")
         raise SystemExit(128 + stop.signum) from None
@@ -222,6 +231,25 @@ def _pretrained(
             f"--init {config.init}: {name} is no folder, and an artifact needs --tracking online"
         )
     return transfer.read(Path(artifact.download(root=str(folder / "init"))), config)
+
+
+@contextmanager
+def _display(epochs: int) -> Iterator[Callable[[dict[str, float]], None]]:
+    """Yield what shows a finished epoch: a line, and on a terminal a bar below the lines."""
+    if not sys.stdout.isatty():
+        yield lambda row: click.echo(_line(row, epochs))
+        return
+    from rich.progress import Progress
+
+    # Drawn once an epoch: wandb records what a terminal shows
+    with Progress(transient=True, auto_refresh=False) as progress:
+        task = progress.add_task("epochs", total=epochs)
+
+        def show(row: dict[str, float]) -> None:
+            progress.console.print(_line(row, epochs), highlight=False)
+            progress.update(task, completed=row["epoch"], refresh=True)
+
+        yield show
 
 
 def _line(row: dict[str, float], epochs: int) -> str:

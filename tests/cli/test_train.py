@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from cli import train
 from cli.flags import ConfigCommand, config_from, flag
-from cli.train import ServerMissingError, command, tracking_mode
+from cli.train import TrackingModeError, command, tracking_mode
 from fusion import generate, output
 from fusion.config import ConfigError, RunConfig
 
@@ -120,16 +120,21 @@ def nobody(monkeypatch, tmp_path):
 def test_where_a_run_logs_by_default(nobody):
     assert tracking_mode(None) == "disabled"
     assert tracking_mode("offline") == "offline"
-    with pytest.raises(ServerMissingError, match=re.escape('eval "$(python runner.py env)"')):
+    with pytest.raises(TrackingModeError, match=re.escape('eval "$(python runner.py env)"')):
         tracking_mode("online")
     nobody.setenv("WANDB_SWEEP_ID", "s")
-    with pytest.raises(ServerMissingError):
+    with pytest.raises(TrackingModeError):
         tracking_mode(None)
     nobody.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     assert tracking_mode(None) == "online"
     nobody.setenv("WANDB_MODE", "offline")
     assert tracking_mode(None) == "offline"
     assert tracking_mode("disabled") == "disabled"
+    nobody.setenv("WANDB_MODE", "dryrun")
+    assert tracking_mode(None) == "offline"
+    nobody.setenv("WANDB_MODE", "shared")
+    with pytest.raises(TrackingModeError, match="WANDB_MODE: 'shared'"):
+        tracking_mode(None)
 
 
 @pytest.fixture(scope="module")
