@@ -34,7 +34,7 @@ INIT_ALLOWED = (
 MIN_PAIRS = 20
 DATA_ALLOWED = (
     f"a folder, or PROFILE:PAIRS[:SEED] with PROFILE one of {', '.join(PROFILES)} "
-    f"and PAIRS an even number from {MIN_PAIRS} (fusion:4000:0)"
+    f"and PAIRS an even number from {MIN_PAIRS} (fusion:3000:0)"
 )
 
 
@@ -91,7 +91,7 @@ class Config(BaseModel):
 class RunConfig(Config):
     """What defines one training run. The defaults are the `default` budget."""
 
-    data: str = "fusion:4000:0"
+    data: str = "fusion:3000:0"
     """Data set: a folder, or PROFILE:PAIRS[:SEED] to generate (profiles study, fusion, bind)."""
 
     split: Split = "default"

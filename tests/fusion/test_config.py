@@ -29,7 +29,7 @@ def problems(**values: object) -> dict[str, str]:
 def test_fields_and_defaults_are_frozen():
     # Sweep files, stored runs and reports use these names: changing one is a breaking change.
     assert RunConfig().model_dump() == {
-        "data": "fusion:4000:0",
+        "data": "fusion:3000:0",
         "split": "default",
         "train_pairs": 0,
         "align": False,
