@@ -316,4 +316,24 @@ def serve(
         if host not in LOOPBACK:
             print(WIDE.format(host=host), flush=True)
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-        uvicorn.Server(config).run(sockets=[sock])
+        runner = uvicorn.Server(config)
+        with ending_signals(runner):
+            runner.run(sockets=[sock])
+
+
+@contextlib.contextmanager
+def ending_signals(runner: Any) -> Iterator[None]:
+    """SIGTERM and SIGINT end `runner`. uvicorn raises a signal anew when it has shut down; without
+    a handler here, that would kill the process before the database is closed.
+    """
+
+    def end(*_: object) -> None:
+        runner.should_exit = True
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

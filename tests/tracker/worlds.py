@@ -179,6 +179,11 @@ class Tracker:
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
+    def get(self, path: str) -> httpx.Response:
+        """A page or a file, with the key."""
+        headers = {"Authorization": f"Bearer {self.server.key}"}
+        return httpx.get(self.server.url + path, headers=headers, timeout=30)
+
     @property
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}

@@ -1,0 +1,261 @@
+"""The server as a process: found, started once, stopped cleanly, listening where it says."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.tracker.worlds import ROOT, Tracker
+from tracker import server
+from tracker.server import TrackerError, ensure, find, stop
+from tracker.signing import load_key
+
+
+@pytest.fixture
+def folder(tmp_path: Path):
+    yield tmp_path / "data"
+    stop(tmp_path / "data")
+
+
+def listens(port: int, host: str = "127.0.0.1") -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+def test_ensure_starts_it_once_and_stop_ends_it(folder: Path):
+    assert find(folder) is None
+    first = ensure(folder)
+    assert ensure(folder) == first == find(folder)
+    assert psutil.Process(first.pid).ppid() in (1, os.getpid())
+    assert os.getsid(first.pid) == first.pid  # a session of its own: Ctrl-C here is not for it
+    assert stop(folder) is True
+    assert find(folder) is None
+    assert stop(folder) is False
+
+
+def test_a_clean_stop_leaves_no_process_and_no_port(tmp_path: Path):
+    before = {p.pid for p in psutil.process_iter()}
+    tracker = Tracker(tmp_path / "data")
+    tracker.ask('mutation { upsertModel(input: {name: "kept"}) { inserted } }')
+    with socket.create_connection(("127.0.0.1", port_of(tracker.server.url))):  # an idle client
+        assert tracker.stop() == 0
+    assert not listens(port_of(tracker.server.url))
+    mine = [
+        p.info["cmdline"]
+        for p in psutil.process_iter(["cmdline"])
+        if p.pid not in before and str(tmp_path) in str(p.info["cmdline"])
+    ]
+    assert mine == []
+    left = {path.name for path in (tmp_path / "data").iterdir()}
+    assert left == {"key", "lock", "port", "server.log", "tracker.db", "tracker.db.sum"}
+    tracker.start()
+    data = tracker.ask("{ models { edges { node { name } } } }")
+    assert data["models"]["edges"] == [{"node": {"name": "kept"}}]
+    tracker.stop()
+
+
+def test_two_that_ask_at_once_get_one_server(folder: Path):
+    found = []
+    askers = [threading.Thread(target=lambda: found.append(ensure(folder))) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert len(found) == 4
+    assert len({one.pid for one in found}) == 1
+
+
+def test_a_second_process_says_who_holds_the_folder(own_tracker: Tracker):
+    command = [sys.executable, "-m", "tracker", "--data-dir", str(own_tracker.folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert f"in use by process {own_tracker.server.pid}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert own_tracker.ask("{ viewer { id } }")
+
+
+def test_a_killed_server_comes_back_on_its_port(folder: Path):
+    first = ensure(folder)
+    psutil.Process(first.pid).kill()
+    while psutil.pid_exists(first.pid) and listens(port_of(first.url)):
+        time.sleep(0.01)
+    second = ensure(folder)
+    assert second.pid != first.pid
+    assert (second.url, second.key) == (first.url, first.key)
+
+
+def test_a_taken_port_is_left_alone(folder: Path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        folder.mkdir()
+        (folder / "port").write_text(str(taken))
+        assert port_of(ensure(folder).url) != taken  # remembered only: another will do
+        stop(folder)
+        with pytest.raises(TrackerError, match=f"port {taken}.*--port"):  # asked for: it will not
+            ensure(folder, port=taken)
+
+
+def test_a_port_can_be_asked_for(folder: Path):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        free = probe.getsockname()[1]
+    assert port_of(ensure(folder, port=free).url) == free
+    stop(folder)
+    assert port_of(ensure(folder).url) == free
+
+
+def test_an_impostor_on_the_port_is_not_taken_for_the_server(own_tracker: Tracker, tmp_path: Path):
+    """Another server, with another key, that says it is ours."""
+    other = tmp_path / "other"
+    other.mkdir()
+    load_key(other / "key")
+    with (other / "lock").open("w") as lock:
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        place = {"pid": os.getpid(), "url": own_tracker.server.url}
+        (other / "server.json").write_text(json.dumps(place))
+        assert find(other) is None
+
+
+def test_what_goes_wrong_at_the_start_is_told(folder: Path):
+    folder.mkdir()
+    (folder / "tracker.db").write_bytes(b"x" * 5000)
+    with pytest.raises(TrackerError, match="is damaged"):
+        ensure(folder)
+
+
+# --------------------------------------------------------------------------------------------- key
+
+
+def test_the_key_is_random_long_and_ones_own(tmp_path: Path):
+    keys = {load_key(tmp_path / str(i)) for i in range(3)}
+    assert len(keys) == 3
+    assert all(len(key) >= 40 for key in keys)
+    assert (tmp_path / "0").stat().st_mode & 0o777 == 0o600
+    assert load_key(tmp_path / "0") in keys
+    (tmp_path / "0").chmod(0o644)
+    with pytest.raises(TrackerError, match="chmod 600"):
+        load_key(tmp_path / "0")
+    (tmp_path / "1").write_text("short")
+    with pytest.raises(TrackerError, match="at least 40"):
+        load_key(tmp_path / "1")
+
+
+def test_the_key_is_in_no_log_and_no_command_line(own_tracker: Tracker):
+    key = own_tracker.server.key
+    for path in ("/local", "/graphql", f"/storage/{key}", f"/login?key={key}"):
+        with contextlib.suppress(AssertionError):
+            own_tracker.get(path)
+    own_tracker.stop()
+    for path in own_tracker.folder.iterdir():
+        if path.name != "key":
+            assert key.encode() not in path.read_bytes(), path
+    command = " ".join(psutil.Process().cmdline())
+    assert key not in command
+
+
+# ----------------------------------------------------------------------------------------- network
+
+
+def test_it_listens_on_this_machine_alone(own_tracker: Tracker):
+    own = [
+        c.laddr
+        for c in psutil.Process(own_tracker.server.pid).net_connections()
+        if c.status == psutil.CONN_LISTEN
+    ]
+    assert [(address.ip, address.port) for address in own] == [
+        ("127.0.0.1", port_of(own_tracker.server.url))
+    ]
+    assert "warning" not in (own_tracker.folder / "server.log").read_text()
+
+
+def test_it_says_what_it_means_to_listen_elsewhere(tmp_path: Path):
+    tracker = Tracker(tmp_path / "data", "--host", "0.0.0.0")
+    told = (tracker.folder / "server.log").read_text()
+    assert "warning: listening on 0.0.0.0" in told
+    assert "a sweep is code that agents run" in " ".join(told.replace("warning:", "").split())
+    assert tracker.server.url.startswith("http://127.0.0.1:")
+    tracker.stop()
+
+
+AUDIT = """
+import sys
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+        print("OUTBOUND", event, arguments, flush=True)
+sys.addaudithook(watch)
+from tracker.__main__ import main
+sys.argv = ["tracker", "--data-dir", sys.argv[1]]
+sys.exit(main())
+"""
+
+
+def test_it_makes_no_outbound_connection(tmp_path: Path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", AUDIT, str(folder)], cwd=ROOT, stdout=log, stderr=log
+        )
+        deadline = time.monotonic() + 30
+        while find(folder) is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        tracker = Tracker.__new__(Tracker)
+        tracker.folder, tracker.server = folder, find(folder)  # type: ignore[assignment]
+        tracker.client("touch")
+        process.terminate()
+        assert process.wait(20) == 0
+    assert "OUTBOUND" not in (folder / "server.log").read_text()
+
+
+def test_start_up_and_idling_cost_little(own_tracker: Tracker):
+    """Two cores are shared with training."""
+    process = psutil.Process(own_tracker.server.pid)
+    start = sum(process.cpu_times()[:2])
+    assert start < 5
+    time.sleep(2)
+    assert sum(process.cpu_times()[:2]) - start < 0.1
+    assert process.memory_info().rss < 150 << 20
+
+
+def test_finding_it_imports_no_server():
+    """`runner.py` asks for the server before every command."""
+    script = (
+        "import sys, tracker.server\n"
+        "print(sorted({'uvicorn', 'starlette', 'graphql', 'jinja2', 'sqlite3'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:1"),
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("::", "http://[::1]:1"),
+        ("::1", "http://[::1]:1"),
+        ("10.0.0.7", "http://10.0.0.7:1"),
+    ],
+)
+def test_addresses(host: str, url: str):
+    assert server.address(host, 1) == url
