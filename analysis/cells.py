@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from analysis import grid, metrics
 from analysis.snapshot import Run, Snapshot, number
 
 LIVE = ("running", "pending")
+INTERRUPTED = "interrupted"
 NO_SEED = "-"
 
 
@@ -139,7 +142,7 @@ def arrange(snapshot: Snapshot, last: str = "") -> Grid:
         seed = seed_label(point.get(grid.SEED, NO_SEED))
         cell.slots[seed] = Slot(seed)
     unexpected = []
-    for run in sorted(snapshot.runs, key=lambda run: (run.created_at, run.id)):
+    for run in sorted(without_interrupted(snapshot.runs), key=lambda r: (r.created_at, r.id)):
         found = run_point(run, list(axes))
         place = grid.key(found) if found is not None else ""
         if found is None or (points is not None and place not in cells):
@@ -161,6 +164,37 @@ def arrange(snapshot: Snapshot, last: str = "") -> Grid:
         search=points is None,
         run_cap=cap if isinstance(cap, int) and not isinstance(cap, bool) else 0,
     )
+
+
+def without_interrupted(runs: list[Run]) -> list[Run]:
+    """The runs, with the state `interrupted` where one is finished on the server but not in truth.
+
+    When a training process is killed, the wandb client's service can outlive it and report a clean
+    end (exit code 0). Such a run has logged fewer epochs than its config asks for, and its summary
+    is that of the last epoch it reached. Known only for sweeps that log `epoch`, from 0 or 1.
+    """
+    logged = {run.id: last_epoch(run) for run in runs}
+    firsts = [float(np.nanmin(run.history["epoch"])) for run in runs if logged[run.id] is not None]
+    if not firsts:
+        return runs
+    missing = 1 if min(firsts) == 0 else 0  # epochs counted from 0 end one lower
+    return [
+        replace(run, state=INTERRUPTED)
+        if run.finished
+        and run.summary.get("diverged") is not True
+        and isinstance(epochs := grid.canonical(run.config.get("epochs")), int)
+        and (logged[run.id] or 0) < epochs - missing
+        else run
+        for run in runs
+    ]
+
+
+def last_epoch(run: Run) -> float | None:
+    """The highest epoch that the run logged; None where it logged none."""
+    column = run.history.get("epoch")
+    if column is None or not np.isfinite(column).any():
+        return None
+    return float(np.nanmax(column))
 
 
 def _place(cell: Cell, run: Run, listed: bool, unexpected: list[Run]) -> None:

@@ -83,8 +83,9 @@ def merged(arms: list[ArmAccuracy]) -> list[ArmAccuracy]:
     """Arms of one kind together; baselines that cells share stand once, under all their labels."""
     found: dict[tuple[str, str], ArmAccuracy] = {}
     for arm in arms:
-        # Equal in every seed: it is one and the same trained baseline
-        place = (arm.arm, repr(arm.values) if arm.arm in (SCRATCH, LIDAR) else arm.label)
+        # Equal in every seed, on the same labels: it is one and the same trained baseline
+        same = repr((arm.values, arm.config.get("labels")))
+        place = (arm.arm, same if arm.arm in (SCRATCH, LIDAR) else arm.label)
         known = found.get(place)
         label = f"{known.label}; {arm.label}" if known else arm.label
         found[place] = arm.model_copy(update={"label": label})
@@ -147,6 +148,7 @@ def accuracy(cell: Cell, label: str, arm: str, part: str) -> ArmAccuracy:
         low, high = (float(end) for end in stats.crossed(terms_SN).interval())
     return ArmAccuracy(
         label=label,
+        config={k: v for k, v in cell.config.items() if arm == FINE_TUNED or k != FINETUNE},
         arm=arm,
         n=interval.n,
         examples=0 if terms_SN is None else terms_SN.shape[1],

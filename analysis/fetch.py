@@ -12,6 +12,7 @@ import csv
 import logging
 import math
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ SCAN_ROWS = 10_000  # rows of a page of the scan
 MAX_VALUES = 400_000  # rows × metrics kept of one run; longer histories are thinned evenly
 PROJECTS = 200  # projects in which a bare sweep id is looked for
 PREDICTIONS, CSV_NAME = "predictions", "predictions.csv"
+ABSENT = re.compile(r"could not find|not found|does not exist|no such", re.IGNORECASE)
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -94,7 +96,7 @@ def find(sweep: str) -> Source:
             found = attempt(lambda: list(api.projects(entity)), "listing projects")
             projects = [project.name for project in found][:PROJECTS]
         for project in projects:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(LookupError):
                 item = attempt(
                     lambda p=project: api.sweep(f"{entity}/{p}/{parts[-1]}"), f"reading {sweep}"
                 )
@@ -122,14 +124,14 @@ def describe(sweep: Any, entity: str, project: str) -> dict[str, Any]:
 def attempt(call: Callable[[], T], doing: str) -> T:
     """call(), again after 0.5, 1 and 2 s where it fails; FetchError after the fourth failure.
 
-    ValueError is what wandb raises where something does not exist: no reason to ask again.
+    LookupError at once where the server says that there is no such thing.
     """
     for number_of_try in range(ATTEMPTS):
         try:
             return call()
-        except ValueError:
-            raise
         except Exception as error:
+            if ABSENT.search(str(error)):
+                raise LookupError(str(error)) from error
             log.debug("%s failed: %s", doing, error)
             if number_of_try == ATTEMPTS - 1:
                 raise FetchError(f"{doing} failed {ATTEMPTS} times: {error}") from error

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from analysis import compare, schema, verdict
+from analysis.cells import INTERRUPTED
 from analysis.compare import Data
 from analysis.metrics import Metric
 from analysis.plan import claims
@@ -17,6 +16,7 @@ def warnings(report: schema.Report, data: Data, judged: list[Metric]) -> list[st
     """Completeness first, then what threatens a comparison, then what qualifies it."""
     return [
         *completeness(report),
+        *interrupted(report),
         *diverged(report),
         *incomparable(report),
         *leaks(report),
@@ -26,7 +26,6 @@ def warnings(report: schema.Report, data: Data, judged: list[Metric]) -> list[st
         *saturation(report),
         *few_seeds(report),
         *capacities(report),
-        *histories(data),
     ]
 
 
@@ -174,15 +173,12 @@ def capacities(report: schema.Report) -> list[str]:
     return [f"Capacity differs (ratio of parameters): {listing(pairs, 8)}."]
 
 
-def histories(data: Data) -> list[str]:
-    """Finished runs that logged fewer epochs than their config says."""
-    short = []
-    for run in compare.counted(data.grid):
-        epochs, logged = run.config.get("epochs"), run.history.get("epoch")
-        if isinstance(epochs, int) and logged is not None and logged.size:
-            last = max((value for value in logged.tolist() if math.isfinite(value)), default=0)
-            if last < epochs and run.summary.get("diverged") is not True:
-                short.append(run.id)
-    if not short:
+def interrupted(report: schema.Report) -> list[str]:
+    """Runs that the server calls finished although they stopped before their last epoch."""
+    cut = [run.id for cell in report.cells for run in cell.runs if run.state == INTERRUPTED]
+    if not cut:
         return []
-    return [f"{len(short)} finished runs logged fewer epochs than configured: {listing(short, 5)}."]
+    return [
+        f"{len(cut)} runs are finished on the server but stopped before their last epoch "
+        f"({listing(cut, 3)}); they count as failed."
+    ]

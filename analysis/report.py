@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis import build, panels, plots, render, snapshot, verdict
+from analysis import build, contrastive_plot, panels, plots, render, snapshot, verdict
 from analysis.schema import Report
 from analysis.snapshot import Snapshot
 
@@ -97,6 +97,7 @@ def write(taken: Snapshot, folder: Path) -> Report:
         "cost.png": plots.cost(made),
         "grid.png": panels.grid_map(made),
         "search.png": panels.search(made),
+        "borrowed.png": contrastive_plot.borrowed(made),
     }
     for name, picture in figures.items():
         if picture is None:

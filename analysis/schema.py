@@ -122,7 +122,7 @@ class RunRef(Model):
     seed: str
     """Seed."""
     state: str
-    """State on the server."""
+    """State on the server; `interrupted` = finished there, but stopped before its last epoch."""
     url: str
     """Page of the run."""
     counted: bool

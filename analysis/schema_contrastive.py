@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.schema_base import Model, Number
+from analysis.schema_base import Config, Model, Number
 
 
 class ArmAccuracy(Model):
@@ -10,6 +10,8 @@ class ArmAccuracy(Model):
 
     label: str
     """Cell; for classifiers that fine-tuning does not touch, the cells that share them."""
+    config: Config
+    """Axis -> value; without `finetune` for classifiers that it does not touch."""
     arm: str
     """zero-shot, fine-tuned, RGB from scratch, or LiDAR classifier."""
     n: int

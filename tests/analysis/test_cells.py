@@ -131,3 +131,26 @@ def test_a_finished_run_without_a_summary_has_no_values(sweep) -> None:
     first = cells.arrange(made).cells[0]
     assert list(first.values("test/loss")) == ["1", "2"]
     assert counts(made)["done"] == 6
+
+
+def test_a_killed_run_that_the_server_calls_finished_is_not_done(sweep) -> None:
+    made = sweep({"fusion": ["late", "add"]}, seeds=3)
+    made.runs[0].history = {name: column[:2] for name, column in made.runs[0].history.items()}
+    made.runs[1].history = {}
+    made.runs[2].history = {"epoch": made.runs[2].history["epoch"][:1]}
+    made.runs[2].summary["diverged"] = True
+    found = counts(made)
+    assert (found["done"], found["failed"]) == (4, 2)
+    assert made.runs[0].state == "finished"
+    first = cells.arrange(made).cells[0]
+    assert first.slots["0"].runs[0].state == "interrupted"
+
+
+def test_epochs_counted_from_zero_or_not_logged_interrupt_nothing(sweep) -> None:
+    made = sweep({"fusion": ["late", "add"]}, seeds=2)
+    for run in made.runs:
+        run.history["epoch"] = run.history["epoch"] - 1
+    assert counts(made)["done"] == 4
+    for run in made.runs:
+        run.history = {}
+    assert counts(made)["done"] == 4
