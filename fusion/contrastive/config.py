@@ -78,7 +78,7 @@ class PretrainConfig(Config):
     projector_epochs: Annotated[int, Field(ge=1)] = 30
     """Epochs of the projector; its inputs and targets are computed once."""
 
-    finetune_epochs: Annotated[int, Field(ge=1)] = 6
+    finetune_epochs: Annotated[int, Field(ge=1)] = 4
     """Epochs of the last stage."""
 
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import build, contrastive, fetch, render, snapshot
+from analysis import build, contrastive, contrastive_plot, fetch, render, snapshot
 from analysis.schema_contrastive import Contrastive
 from analysis.snapshot import Run, Snapshot
 
@@ -187,3 +187,29 @@ def test_the_text_has_a_row_for_every_number(taken: Snapshot) -> None:
     assert "no comparison" not in text
     table = text.split("| number |")[1].split("\n\n")[0].splitlines()
     assert {line.count("|") for line in table[1:]} == {6}
+
+
+def test_shares_of_labels_are_drawn_as_lines(sweep: Callable[..., Snapshot]) -> None:
+    axes = {"labels": [0.01, 0.1, 1.0], "finetune": ["projector", "all"]}
+    made = sweep(axes, name="label_efficiency", quality=lambda c: c["labels"],
+                 common={"logits": "learned"})  # fmt: skip
+    for run in made.runs:
+        decorate(run, np.random.default_rng(0))
+    picture = contrastive_plot.borrowed(build.build(made))
+    assert picture is not None
+    legend = picture.axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "zero-shot", "fine-tuned · projector", "fine-tuned · all", "RGB from scratch",
+        "LiDAR classifier",
+    ]  # fmt: skip
+    assert all(line.get_xdata().size == 3 for line in picture.axes[0].lines)  # pyright: ignore
+
+
+def test_the_picture_shows_every_classifier_and_the_gate(taken: Snapshot) -> None:
+    picture = contrastive_plot.borrowed(build.build(taken))
+    assert picture is not None
+    labels = [text.get_text() for text in picture.axes[0].get_yticklabels()]
+    assert len(labels) == 8 and "zero-shot: learned" in labels
+    gate = [line for line in picture.axes[0].lines if line.get_linestyle() == "--"]
+    assert len(gate) == 1 and list(gate[0].get_xdata()) == [0.95, 0.95]  # pyright: ignore
