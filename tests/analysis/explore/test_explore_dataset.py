@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.explore import curation, dataset, embeddings, fields, media, prepare, views
+from analysis.explore import curation, dataset, embeddings, fields, media, pairs, prepare, views
 from analysis.explore.contrast import contrast
 from analysis.explore.errors import ExploreError
 from analysis.explore.lazy import load
 from analysis.explore.pairs import LABELS, DataSet
 from analysis.explore.predictions import Arm, Predictions, collect
 from analysis.snapshot import Snapshot
+from fusion import manifest
 
 Sweep = Callable[..., Snapshot]
 
@@ -310,3 +312,32 @@ def test_tags_become_a_file(database: Path, copy: DataSet, tmp_path: Path):
     view.match({"pair": b}).tag_samples("to-train")
     with pytest.raises(ExploreError, match=rf"pair {b} is tagged for several parts"):
         curation.collect(found)
+
+
+def test_curation_goes_to_the_manifest_and_comes_back(database: Path, root: Path, tmp_path: Path):
+    own = shutil.copytree(root, tmp_path / "curated")
+    data = pairs.read(own)
+    found = dataset.open_or_build(data, database, untracked)
+    gone = next(p.id for p in data.pairs if p.parts["default"] == "test")
+    moved = next(p.id for p in data.pairs if p.parts["default"] == "train")
+    view = found.select_group_slices("rgb")
+    view.match({"pair": gone}).tag_samples("exclude")
+    view.match({"pair": moved}).tag_samples("to-val")
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    curation.write(curation.collect(found), data, first)
+
+    manifest.curate(own, first)
+    found = dataset.open_or_build(pairs.read(own), database, untracked)
+    parts = values(found, "split")
+    assert (parts[gone], parts[moved]) == ("excluded", "val")
+    assert values(found, "tags")[gone] == ["exclude"]
+    assert sorted(values(found, "tags")[moved]) == ["to-val", "val"]
+
+    # The twin went along; from then on the file says so too, and taking it up changes nothing.
+    curation.write(curation.collect(found), pairs.read(own), second)
+    before = manifest.current(own).parts("default")
+    assert manifest.curate(own, second).parts("default") == before
+    again = dataset.open_or_build(pairs.read(own), database, untracked)
+    curation.write(curation.collect(again), data, first)
+    assert first.read_bytes() == second.read_bytes()
+    load("fiftyone").delete_dataset(data.name)

@@ -1,0 +1,60 @@
+"""Embeddings come from the weights that a run left, and belong to its logits."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file
+
+from cli.train import command
+from fusion.embedding import embed
+from fusion.layout import DataError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def run(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a short run of the real command."""
+    folder = tmp_path_factory.mktemp("run") / "late"
+    options = ["--fusion", "late", "--width", "0.04", "--epochs", "1", "--tracking", "disabled"]
+    done = CliRunner().invoke(
+        command, ["--data", str(data_root), "--output", str(folder), *options]
+    )
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_logits_are_those_of_the_run_and_a_linear_map_of_the_embedding(run: Path, data_root: Path):
+    found = embed(run, data_root, "test", CPU)
+    with (run / "predictions.csv").open() as file:
+        logged = {row["pair"]: float(row["logit"]) for row in csv.DictReader(file)}
+    assert dict(zip(found.pairs, found.logits_N.tolist(), strict=True)) == pytest.approx(logged)
+    weights = load_file(run / "weights.safetensors")
+    # The last layer is the one with a single output.
+    (last,) = [name for name, t in weights.items() if t.ndim == 2 and len(t) == 1]
+    bias = weights[last.replace("weight", "bias")].numpy()
+    given = found.embedding_ND @ weights[last].numpy().T + bias
+    np.testing.assert_allclose(given[:, 0], found.logits_N, rtol=1e-4, atol=1e-5)
+    assert len(embed(run, data_root, "val", CPU).pairs) == 6
+
+
+def test_weights_of_other_data_are_refused(run: Path, data_root: Path, tmp_path: Path):
+    other = shutil.copytree(run, tmp_path / "other")
+    sidecar = json.loads((other / "weights.json").read_text())
+    sidecar["hashes"]["split"] = "0" * 64
+    (other / "weights.json").write_text(json.dumps(sidecar))
+    with pytest.raises(DataError, match="trained on another split"):
+        embed(other, data_root, "test", CPU)
+
+
+def test_a_folder_without_weights_is_named(data_root: Path, tmp_path: Path):
+    with pytest.raises(DataError, match="no weights of a run that can be loaded"):
+        embed(tmp_path, data_root, "test", CPU)
