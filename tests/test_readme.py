@@ -1,0 +1,55 @@
+"""The README's commands are commands that exist; those that cost seconds are run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LINES = [
+    line.partition("#")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+RUNNER = [line for line in LINES if line.startswith("python runner.py")]
+QUICK = ("models", "sweep")
+
+
+def test_make_targets_exist():
+    targets = [line.split()[1] for line in LINES if line.startswith("make ")]
+    assert {"ablation", "test"} <= set(targets)
+    for target in targets:
+        done = subprocess.run(
+            ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", RUNNER)
+def test_runner_commands_know_their_flags(line):
+    words = shlex.split(line)[2:]
+    flags = [word for word in words if word.startswith("--")]
+    shown = subprocess.run(
+        [sys.executable, "runner.py", *words[: 2 if words[0] == "data" else 1], "--help"]
+        if words[0] != "sweep"
+        else [sys.executable, "runner.py", "sweep", "run", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert all(flag in shown for flag in flags)
+
+
+@pytest.mark.parametrize("line", [line for line in RUNNER if line.split()[2] in QUICK])
+def test_quick_runner_commands_run(line):
+    done = subprocess.run(
+        [sys.executable, *shlex.split(line)[1:]], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
