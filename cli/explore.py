@@ -18,6 +18,7 @@ import click
 
 from cli.embed import embedder
 from cli.servers import ROOT, choose, server_options
+from fusion.config import RunConfig
 
 if TYPE_CHECKING:
     from analysis.explore.contrast import Contrast
@@ -191,7 +192,7 @@ def choose_data(
             f"--contrast {','.join(names)}: no report below {REPORTS} has it{why}. Name the runs: "
             "--runs SWEEP"
         )
-    return Chosen(dataset_of(root or DEFAULT_DATA))
+    return Chosen(dataset_of(root or RunConfig().data))
 
 
 def snapshots(runs: str | None, folder: Path) -> Iterator[Snapshot]:
@@ -213,7 +214,7 @@ def choice(
     """Fit a snapshot to the data that is asked for, or else was used."""
     from analysis.explore import contrast, predictions, runs
 
-    data = dataset_of(root or runs.data_of(snapshot) or DEFAULT_DATA)
+    data = dataset_of(root or runs.data_of(snapshot) or RunConfig().data)
     found = predictions.collect(snapshot, data)
     asked = contrast.contrast(found, *names, metric) if names is not None else None
     name = snapshot.sweep.get("name") or snapshot.sweep.get("id")
