@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / ".explore"
 REPORTS = ROOT / "reports"
-DEFAULT_DATA = "fusion:3000:0"
 
 
 @click.command()
@@ -96,7 +95,8 @@ def command(
 ) -> None:
     """Open the FiftyOne App on a data set and on the predictions of runs.
 
-    ROOT is a folder or PROFILE:PAIRS[:SEED] (default: the data of the runs, else fusion:3000:0).
+    ROOT is a folder or PROFILE:PAIRS[:SEED] (default: the data of the runs, else that of
+    `runner.py train`).
 
     \b
     python runner.py explore --contrast concat,late
