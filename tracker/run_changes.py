@@ -81,7 +81,7 @@ def begin_run(context: Any, db: Any, input: Row, columns: Row) -> tuple[Row, boo
     project_row, _ = store_runs.ensure_project(
         db, entity_name, input.get("modelName") or "uncategorized", context.now
     )
-    name = input.get("name") or ids.random_name()
+    name = ids.check_name(input.get("name") or ids.random_name(), "run")
     run = store_runs.find_run(db, project_row["id"], name)
     state = input.get("state") or "running"
     if run is None:

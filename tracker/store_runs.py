@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
+from tracker import ids
 from tracker.filters import Order, Where
 
 Row = dict[str, Any]
@@ -32,6 +33,8 @@ def ensure_project(db: sqlite3.Connection, entity: str, name: str, now: float) -
     found = find_project(db, entity, name)
     if found:
         return found, False
+    ids.check_name(entity, "entity")
+    ids.check_name(name, "project")
     db.execute(
         "INSERT INTO projects (entity, name, created_at, updated_at) VALUES (?, ?, ?, ?)",
         (entity, name, now, now),

@@ -110,6 +110,13 @@ def test_senseless_changes_are_refused(site: Site, fields: dict[str, Any]):
     assert site.refused(query, i={"name": "r1", "modelName": "p", **fields})
 
 
+@pytest.mark.parametrize("name", ["a/b", "../x", "x" * 129, "a\nb"])
+@pytest.mark.parametrize("field", ["name", "modelName", "entityName"])
+def test_names_that_fit_in_no_address_are_refused(site: Site, field: str, name: str):
+    query = "mutation($i: UpsertBucketInput!) { upsertBucket(input: $i) { inserted } }"
+    assert "slash" in site.refused(query, i={"name": "r", "modelName": "p", field: name})
+
+
 def test_unknown_input_fields_of_newer_clients_are_dropped(site: Site):
     made = site.start_run(notYetInvented={"a": 1}, groupName="g")
     assert made["inserted"]

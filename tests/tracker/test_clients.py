@@ -1,0 +1,122 @@
+"""The unmodified wandb client, in processes of its own, against the server; see clients/.
+
+The matrix: the installed client, and the one of the interpreter that WANDB_OLD_PYTHON names.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.tracker.worlds import CLIENTS, Tracker
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def project(request: pytest.FixtureRequest, wandb_python: str) -> str:
+    return f"{request.node.originalname.removeprefix('test_')}-{len(wandb_python)}"
+
+
+@pytest.mark.parametrize("script", ["lifecycle", "queries", "artifacts"])
+def test_client(tracker: Tracker, wandb_python: str, project: str, script: str):
+    tracker.client(script, f"{project}-{script}", python=wandb_python)
+
+
+def read(tracker: Tracker, project: str) -> dict:
+    data = tracker.ask(
+        'query($p: String!) { project(name: $p, entityName: "local") { run(name: "off") {'
+        " state historyLineCount summaryMetrics history(minStep: 0, maxStep: 100) logLineCount"
+        " outputArtifacts { edges { node { artifactSequence { name } } } } } } }",
+        p=project,
+    )
+    return data["project"]["run"]
+
+
+def test_sync(tracker: Tracker, wandb_python: str, project: str):
+    """An offline run is synced, and synced once more: the same rows, none twice."""
+    tracker.client("offline", project, python=wandb_python)
+    (run,) = (tracker.folder.parent / "wandb").glob("offline-run-*-off")
+    for again in ([], ["--include-synced"]):
+        wandb = str(Path(wandb_python).parent / "wandb")
+        subprocess.run(
+            [wandb, "sync", *again, str(run)],
+            env=tracker.environment,
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        found = read(tracker, project)
+        assert found["state"] == "finished"
+        assert json.loads(found["summaryMetrics"])["s"] == 2
+        assert [json.loads(row)["_step"] for row in found["history"]] == list(range(8))
+        assert found["historyLineCount"] == 8
+        names = {
+            edge["node"]["artifactSequence"]["name"] for edge in found["outputArtifacts"]["edges"]
+        }
+        assert names == {"run-off-table", "made-offline"}
+    run.rename(run.with_name(f"synced-{project}"))
+
+
+def test_stop(tracker: Tracker):
+    """`run.stop()` interrupts a running client and the run ends as killed."""
+    process = subprocess.Popen(
+        [sys.executable, str(CLIENTS / "stoppable.py"), "stop"],
+        env=tracker.environment | {"WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1"},
+        cwd=tracker.folder.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "begun\n"
+    query = '{ project(name: "stop", entityName: "local") { run(name: "endless") { id state } } }'
+    run = tracker.ask(query)["project"]["run"]
+    tracker.ask("mutation($id: ID!) { stopRun(input: {id: $id}) { success } }", id=run["id"])
+    assert "interrupted" in process.communicate(timeout=60)[0]
+    deadline = time.monotonic() + 20
+    while tracker.ask(query)["project"]["run"]["state"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert tracker.ask(query)["project"]["run"]["state"] == "killed"
+
+
+LOGGER = """
+import sys, time, wandb
+with wandb.init(project="outage", id="long", settings=wandb.Settings(
+        x_file_stream_retry_wait_min_seconds=0.2, x_file_stream_retry_wait_max_seconds=0.5)) as run:
+    for i in range(40):
+        run.log({"i": i})
+        print(i, flush=True)
+        time.sleep(0.1)
+"""
+
+
+def test_a_client_outlives_its_server(own_tracker: Tracker):
+    """Killed in the middle of a run and started again: nothing is lost, nothing doubled."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOGGER],
+        env=own_tracker.environment | {"WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1"},
+        cwd=own_tracker.folder.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    for _ in range(15):
+        process.stdout.readline()
+    own_tracker.kill()
+    time.sleep(1)
+    own_tracker.start()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    data = own_tracker.ask(
+        '{ project(name: "outage", entityName: "local") { run(name: "long") { state'
+        " history(minStep: 0, maxStep: 1000) } } }"
+    )
+    run = data["project"]["run"]
+    assert run["state"] == "finished"
+    assert [json.loads(row)["i"] for row in run["history"]] == list(range(40))
