@@ -109,7 +109,7 @@ class RunConfig(Config):
     downsample: Downsample = "maxpool"
     """How feature maps are halved; strided_append adds convolutions, strided_replace does not."""
 
-    width: Annotated[float, Field(gt=0, le=4)] = 0.1667
+    width: Annotated[float, Field(gt=0, le=4)] = 0.16
     """Factor on every channel and hidden-unit count; 1.0 has the study's channels."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

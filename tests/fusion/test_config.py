@@ -35,7 +35,7 @@ def test_fields_and_defaults_are_frozen():
         "align": False,
         "fusion": "concat",
         "downsample": "maxpool",
-        "width": 0.1667,
+        "width": 0.16,
         "seed": 0,
         "epochs": 8,
         "batch_size": 32,
