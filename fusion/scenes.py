@@ -69,7 +69,7 @@ PROFILES = {
     "fusion": replace(
         _NOISY,
         **{"rgb_share": 3, "lidar_share": 3, "distance": 8.0, "spread": 6.0},
-        **{"darkest": 0.5, "rgb_noise": 0.01, "range_noise": 0.01, "dropout": 0.0},
+        **{"darkest": 0.5, "rgb_noise": 0.01, "range_noise": 0.01, "dropout": 0.0005},
     ),
     "bind": replace(_NOISY, hard_share=5, distance=13.0, spread=18.0),
 }
