@@ -66,6 +66,7 @@ def test_the_example_set_is_stored_once(sweep, tmp_path: Path) -> None:
         (gzip.compress(b"[1]"), "schema None"),
         (b"", "damaged"),
     ],
+    ids=["no gzip", "no schema", "newer schema", "no content", "no mapping", "empty"],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "bad.json.gz"
