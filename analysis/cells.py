@@ -171,7 +171,7 @@ def without_interrupted(runs: list[Run]) -> list[Run]:
 
     When a training process is killed, the wandb client's service can outlive it and report a clean
     end (exit code 0). Such a run has logged fewer epochs than its config asks for, and its summary
-    is that of the last epoch it reached. Known only for sweeps that log `epoch`, from 0 or 1.
+    lacks what is written at the end. Known only for sweeps that log `epoch`, from 0 or 1.
     """
     logged = {run.id: last_epoch(run) for run in runs}
     firsts = [float(np.nanmin(run.history["epoch"])) for run in runs if logged[run.id] is not None]
@@ -182,6 +182,7 @@ def without_interrupted(runs: list[Run]) -> list[Run]:
         replace(run, state=INTERRUPTED)
         if run.finished
         and run.summary.get("diverged") is not True
+        and "best_epoch" not in run.summary
         and isinstance(epochs := grid.canonical(run.config.get("epochs")), int)
         and (logged[run.id] or 0) < epochs - missing
         else run
@@ -246,6 +247,18 @@ def cell_label(config: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> str:
         text = item if isinstance(item, str) else f"{axis}={display(item)}"
         parts.append(text)
     return " · ".join(parts) if parts else "all runs"
+
+
+def pair_label(a: Mapping[str, Any], b: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> str:
+    """`level: A − B` for two cells: what they share once, then the values that differ."""
+    shared = {name: item for name, item in a.items() if grid.key(b.get(name)) == grid.key(item)}
+    ends = [
+        cell_label({k: v for k, v in side.items() if k not in shared} or side, axes)
+        for side in (a, b)
+    ]
+    shown = [name for name in shared if len(axes.get(name, ())) != 1]
+    level = cell_label({name: shared[name] for name in shown}, axes) if shown else ""
+    return (f"{level}: " if level else "") + " − ".join(ends)
 
 
 def display(item: Any) -> str:

@@ -213,9 +213,9 @@ def read_predictions(item: Any, folder: Path, shared: dict[str, Examples]) -> Pr
     if not found:
         return None
     newest = max(found, key=lambda artifact: int(str(artifact.version).lstrip("v") or 0))
-    path = Path(newest.download(root=str(folder), skip_cache=True)) / CSV_NAME
-    if not path.is_file():
+    if CSV_NAME not in newest.manifest.entries:
         return None
+    path = Path(newest.get_entry(CSV_NAME).download(root=str(folder), skip_cache=True))
     return parse_predictions(path, str((newest.metadata or {}).get("part") or "test"), shared)
 
 

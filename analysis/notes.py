@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from analysis import compare, schema, verdict
-from analysis.cells import INTERRUPTED
+import math
+
+from analysis import compare, schema, stats, verdict
+from analysis.cells import INTERRUPTED, Cell
 from analysis.compare import Data
 from analysis.metrics import Metric
 from analysis.plan import claims
@@ -24,6 +26,7 @@ def warnings(report: schema.Report, data: Data, judged: list[Metric]) -> list[st
         *without_predictions(data, judged),
         *environment(report),
         *saturation(report),
+        *chance(data, judged),
         *few_seeds(report),
         *capacities(report),
     ]
@@ -147,6 +150,29 @@ def saturation(report: schema.Report) -> list[str]:
                 "nothing is ranked among them."
             )
     return lines
+
+
+def chance(data: Data, judged: list[Metric]) -> list[str]:
+    """Cells whose every run answers as if it had learned nothing."""
+    lines = []
+    for metric in judged:
+        if metric.chance is None or metric.per_example is not stats.correctness:
+            continue
+        lost = [cell.label for cell in data.grid.cells if _at_chance(data, cell, metric)]
+        if lost:
+            lines.append(
+                f"{len(lost)} of {len(data.grid.cells)} cells are not above chance on "
+                f"{metric.name} in any run: {listing(lost, 6)}."
+            )
+    return lines
+
+
+def _at_chance(data: Data, cell: Cell, metric: Metric) -> bool:
+    """Whether no run is above chance by two standard errors of its test set."""
+    runs = data.terms(cell, metric)
+    limits = [0.5 + 2 * math.sqrt(0.25 / terms.size) for terms in runs.values()]
+    means = [float(terms.mean()) for terms in runs.values()]
+    return bool(means) and all(m <= limit for m, limit in zip(means, limits, strict=True))
 
 
 def few_seeds(report: schema.Report) -> list[str]:

@@ -52,6 +52,7 @@ def curves(report: Report, grid: Grid) -> Figure | None:
     for panel, cell in zip(panels.flat, shown, strict=False):
         _curve_panel(panel, cell, x_name, name)
         set_scale(panel, everything, "y")
+        _limit(panel, everything)
         panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     for panel in list(panels.flat)[len(shown) :]:
         panel.set_visible(False)
@@ -61,6 +62,16 @@ def curves(report: Report, grid: Grid) -> Figure | None:
     if note:
         made.suptitle(note, fontsize=9, color=GREY, x=0.01, ha="left")
     return made
+
+
+def _limit(panel: Axes, values: list[float]) -> None:
+    """Room for the curves; a band of two runs, thirteen standard errors wide, may be cut off."""
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    if panel.get_yscale() == "log":
+        panel.set_ylim(low / 1.2, high * 1.2)
+    else:
+        margin = 0.08 * (high - low) or 0.05 * abs(high) or 0.05
+        panel.set_ylim(low - margin, high + margin)
 
 
 def curve_metric(report: Report, grid: Grid) -> str:

@@ -26,7 +26,7 @@ from matplotlib.ticker import (
     NullFormatter,
 )
 
-from analysis.cells import cell_label, display
+from analysis.cells import cell_label, display, pair_label
 from analysis.metrics import describe
 from analysis.schema import CellReport, Contrast, Effect, MetricStats, Report
 
@@ -217,7 +217,7 @@ def forest(report: Report) -> Figure | None:
     if not names:
         return None
     total = max(len(rows[name]) for name in names)
-    labels = [f"{c.a_label} − {c.b_label}" for c in rows[names[0]][:MAX_ROWS]]
+    labels = [pair_label(c.a, c.b, report.axes) for c in rows[names[0]][:MAX_ROWS]]
     overall = list(dict.fromkeys(_effect_label(e) for e in report.effects))
     labels += overall[: MAX_ROWS // 4]
     made = figure(3.0 + 3.2 * len(names), 1.3 + 0.3 * len(labels))
@@ -226,7 +226,7 @@ def forest(report: Report) -> Figure | None:
         panel.axvline(0, color=GREY, lw=1, zorder=1)
         for row, label in enumerate(labels):
             for contrast in rows[name]:
-                if f"{contrast.a_label} − {contrast.b_label}" == label:
+                if pair_label(contrast.a, contrast.b, report.axes) == label:
                     _difference(panel, row, contrast, contrast.verdict == "DIFFERENT")
             for effect in report.effects:
                 if effect.metric == name and _effect_label(effect) == label:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import jinja2
 
 from analysis import text
-from analysis.cells import cell_label, display
+from analysis.cells import cell_label, display, pair_label
 from analysis.grid import key
 from analysis.metrics import describe
 from analysis.schema import CellReport, ClaimAnswer, Contrast, CostRatio, Dominance, Report
@@ -105,6 +105,10 @@ class View:
         if stats is None or stats.mean is None:
             return text.NONE
         return f"{text.plus_minus(name, stats.mean, stats.half)} ({stats.n})"
+
+    def pair(self, item: Contrast | CostRatio) -> str:
+        """A contrast or ratio by what its cells share and where they differ."""
+        return pair_label(item.a, item.b, self.report.axes)
 
     def contrasts(self, metric: str) -> list[Contrast]:
         """Contrasts of one metric."""

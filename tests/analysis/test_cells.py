@@ -138,6 +138,9 @@ def test_a_killed_run_that_the_server_calls_finished_is_not_done(sweep) -> None:
     made.runs[0].history = {name: column[:2] for name, column in made.runs[0].history.items()}
     made.runs[1].history = {}
     made.runs[2].history = {"epoch": made.runs[2].history["epoch"][:1]}
+    made.runs[3].config["epochs"] = 99  # changed afterwards: the run did end
+    for run in made.runs[:3]:
+        del run.summary["best_epoch"]
     made.runs[2].summary["diverged"] = True
     found = counts(made)
     assert (found["done"], found["failed"]) == (4, 2)
@@ -149,8 +152,16 @@ def test_a_killed_run_that_the_server_calls_finished_is_not_done(sweep) -> None:
 def test_epochs_counted_from_zero_or_not_logged_interrupt_nothing(sweep) -> None:
     made = sweep({"fusion": ["late", "add"]}, seeds=2)
     for run in made.runs:
+        del run.summary["best_epoch"]
         run.history["epoch"] = run.history["epoch"] - 1
     assert counts(made)["done"] == 4
     for run in made.runs:
         run.history = {}
     assert counts(made)["done"] == 4
+
+
+def test_a_pair_is_named_by_what_it_shares_and_where_it_differs() -> None:
+    axes = {"fusion": ["late", "add"], "align": [True, False], "one": [3]}
+    a = {"fusion": "late", "align": True, "one": 3}
+    assert cells.pair_label(a, a | {"align": False}, axes) == "late: align=true − align=false"
+    assert cells.pair_label({"fusion": "late"}, {"fusion": "add"}, axes) == "late − add"

@@ -101,6 +101,12 @@ def test_cells_that_are_always_right_are_saturated_not_unknown(sweep) -> None:
     assert build(made).contrasts[-1].delta == 0
 
 
+def test_cells_at_chance_are_named(sweep) -> None:
+    made = sweep(TWO, quality=lambda c: 1.5 if c["fusion"] == "concat" else 0.0, own_sd=0.01)
+    found = [w for w in build(made).warnings if "not above chance" in w]
+    assert found == ["1 of 2 cells are not above chance on test/accuracy in any run: late."]
+
+
 def test_tiny_losses_are_below_fp32_resolution(sweep) -> None:
     made = sweep(TWO, quality=lambda _: 40.0)
     report = build(made)
