@@ -23,6 +23,8 @@ from analysis.explore.errors import ExploreError
 from analysis.snapshot import Snapshot, save
 
 CHECKOUT = Path(app.__file__).parents[2]
+# A software renderer on a machine with other work takes minutes.
+pytestmark = pytest.mark.timeout(900)
 Explore = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -64,7 +66,7 @@ def explore(folder: Path, root: Path) -> Iterator[Explore]:
 
 
 def finish(process: subprocess.Popen[str], code: int = 0) -> str:
-    output, errors = process.communicate(timeout=280)
+    output, errors = process.communicate(timeout=800)
     assert process.returncode == code, output + errors
     return output
 
