@@ -1,6 +1,6 @@
 """How long a FiftyOne dataset takes: `python benchmarks/explore.py [--groups N]`.
 
-Needs the extras `explore` and `mongod`. Wall-clock seconds depend on what else the machine does,
+Needs the extra `explore`. Wall-clock seconds depend on what else the machine does,
 CPU seconds (ours, the workers', mongod's) less so; ratios compare within this one run.
 """
 

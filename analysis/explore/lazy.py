@@ -17,7 +17,7 @@ Dataset = Any  # fiftyone.Dataset
 View = Any  # fiftyone.DatasetView
 Sample = Any  # fiftyone.Sample
 URI = "FIFTYONE_DATABASE_URI"
-EXTRAS = {"fiftyone": "explore", "playwright": "screenshot"}  # as pyproject.toml names them
+EXTRAS = {"fiftyone": "explore", "playwright": "explore"}  # as pyproject.toml names them
 
 
 @cache
