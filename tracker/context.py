@@ -51,3 +51,4 @@ class Context:
     blobs: Path
     settings: Settings = field(default_factory=Settings)
     hooks: Hooks = field(default_factory=Hooks)
+    user_agent: str = ""

@@ -65,6 +65,7 @@ class Server:
             self.blobs,
             self.settings,
             self.hooks,
+            request.headers.get("user-agent", ""),
         )
 
 

@@ -20,6 +20,10 @@ from tracker.errors import RequestError
 from tracker.store_runs import Row, RunQuery
 from tracker.users import viewer
 
+# Python's own GraphQL client, before the API went through wandb-core: it asks for pages whose bound
+# it takes for exclusive, and would show the rows at their borders twice or not at all
+EXCLUSIVE_CLIENTS = "W&B Public Client"
+
 
 def run_connection(info: Info, query: RunQuery, **arguments: Any) -> Row:
     """A RunConnection: `filters`, `order`, `first`, `after` narrow and order `query`."""
@@ -98,6 +102,8 @@ def sampled_history(source: Row, info: Info, specs: list[str]) -> list[list[Row]
         if not isinstance(spec, dict):
             raise RequestError("specs: expected an object")
         first, last = spec.get("minStep"), spec.get("maxStep")
+        if last is not None and info.context.user_agent.startswith(EXCLUSIVE_CLIENTS):
+            last -= 1
         last = source["last_step"] if last is None else min(int(last), source["last_step"])
         with info.context.store.read() as db:
             texts = store_lines.history_rows(db, source["id"], int(first or 0), last)

@@ -38,6 +38,10 @@ def read(tracker: Tracker, project: str) -> dict:
     return data["project"]["run"]
 
 
+def logged(run: dict) -> set[str]:
+    return {edge["node"]["artifactSequence"]["name"] for edge in run["outputArtifacts"]["edges"]}
+
+
 def test_sync(tracker: Tracker, wandb_python: str, project: str):
     """An offline run is synced, and synced once more: the same rows, none twice."""
     tracker.client("offline", project, python=wandb_python)
@@ -56,10 +60,7 @@ def test_sync(tracker: Tracker, wandb_python: str, project: str):
         assert json.loads(found["summaryMetrics"])["s"] == 2
         assert [json.loads(row)["_step"] for row in found["history"]] == list(range(8))
         assert found["historyLineCount"] == 8
-        names = {
-            edge["node"]["artifactSequence"]["name"] for edge in found["outputArtifacts"]["edges"]
-        }
-        assert names == {"run-off-table", "made-offline"}
+        assert logged(found) == {"run-off-table", "made-offline"}
     run.rename(run.with_name(f"synced-{project}"))
 
 

@@ -201,6 +201,20 @@ def test_bounds_of_history_and_sampled_history(site: Site):
     assert second == [{"y": i} for i in (1, 3, 5, 7, 9)]  # only rows that hold every key
 
 
+def test_older_clients_mean_an_exclusive_bound(site: Site):
+    site.start_run()
+    log(site, "r1", 0, 10)
+    spec = json.dumps({"keys": ["_step"], "minStep": 2, "maxStep": 5, "samples": 3})
+    query = {
+        "query": 'query($s: [JSONString!]!) { project(name: "p", entityName: "local") {'
+        ' run(name: "r1") { sampledHistory(specs: $s) } } }',
+        "variables": {"s": [spec]},
+    }
+    agent = {"User-Agent": "W&B Public Client 0.25.0"}
+    rows = site.http.post("/graphql", json=query, headers=agent).json()["data"]["project"]["run"]
+    assert rows["sampledHistory"] == [[{"_step": 2}, {"_step": 3}, {"_step": 4}]]
+
+
 def test_special_numbers_pass_through(site: Site):
     site.start_run()
     line = '{"_step": 0, "a": NaN, "b": Infinity, "c": -Infinity}'

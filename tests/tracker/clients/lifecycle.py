@@ -14,7 +14,7 @@ import wandb
 
 PROJECT = sys.argv[1]
 PATH = f"local/{PROJECT}"
-NEW = hasattr(wandb.Api, "create_run") or wandb.__version__ >= "0.31"
+NEW = hasattr(wandb.apis.public.Run, "console_logs")
 
 
 def fresh(name: str):
@@ -66,6 +66,7 @@ def first_run() -> None:
     assert [row["only"] for row in found.scan_history(keys=["only", "odd"])] == []
     assert [r["m"] for r in found.scan_history(keys=["m"], min_step=5, max_step=8)] == [15, 14, 13]
     assert [r["m"] for r in found.scan_history(page_size=3)] == [*range(20, 0, -1), 7]
+    assert [r["m"] for r in found.scan_history(keys=["m"], page_size=3)] == [*range(20, 0, -1), 7]
     assert len(found.history(samples=5, pandas=False)) == 5
     assert found.history(keys=["m"], pandas=False)[0]["m"] == 20
     assert found.summary["hist"]["_type"] == "histogram"
