@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import webbrowser
 from collections.abc import Iterator
 from contextlib import suppress
@@ -281,7 +280,7 @@ def open_app(
             if browser and has_screen():
                 webbrowser.open(session.url)
             with suppress(KeyboardInterrupt):
-                threading.Event().wait()
+                session.wait(-1)
         remind(chosen.data, ready)
 
 
