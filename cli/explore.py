@@ -191,7 +191,9 @@ def choose_data(
             f"--contrast {','.join(names)}: no report below {REPORTS} has it{why}. Name the runs: "
             "--runs SWEEP"
         )
-    return Chosen(dataset_of(root or RunConfig().data))
+    data = dataset_of(root or RunConfig().data)
+    click.echo(f"runs: no report below {REPORTS} has any on {data.root}")
+    return Chosen(data)
 
 
 def snapshots(runs: str | None, folder: Path) -> Iterator[Snapshot]:
