@@ -1,0 +1,135 @@
+"""A project of ten thousand runs stays usable. The bounds are several times what it takes."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.tracker.worlds import START, Site
+from tracker import store_runs
+
+RUNS = 10_000
+LIST = """query($f: JSONString, $o: String, $n: Int, $after: String) {
+  project(name: "p", entityName: "local") { runCount(filters: $f)
+    runs(filters: $f, order: $o, first: $n, after: $after) {
+      edges { cursor node { id name displayName state sweepName group tags createdAt heartbeatAt
+        historyLineCount user { name username } %s } }
+      pageInfo { endCursor hasNextPage } } } }"""
+FULL = "config summaryMetrics systemMetrics historyKeys"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("scale"))
+    random.seed(1)
+    site.start_run("first")
+    with site.store.write() as db:
+        for i in range(RUNS - 1):
+            config = {f"parameter_{k}": {"value": k * i} for k in range(20)}
+            config |= {"seed": {"value": i % 5}, "fusion": {"value": random.choice("abcd")}}
+            summary = {f"metric_{k}": random.random() for k in range(20)}
+            store_runs.create_run(
+                db,
+                1,
+                f"r{i}",
+                "running" if i % 1000 == 0 else "finished",
+                START + i,
+                display_name=f"run {i}",
+                sweep=f"s{i // 100}",
+                config=json.dumps(config),
+                summary=json.dumps(summary),
+                started=1,
+            )
+    yield site
+    site.close()
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    took = time.perf_counter() - start
+    assert took < seconds, f"{took:.2f} s"
+
+
+@pytest.mark.parametrize(
+    ("filter", "order", "count"),
+    [
+        ({}, "+created_at", RUNS),
+        ({}, "-created_at", RUNS),
+        ({"state": "running"}, "+created_at", 11),
+        ({"sweep": "s7"}, "+created_at", 100),
+        ({"name": {"$in": ["r5", "r77"]}}, "+created_at", 2),
+        ({"config.seed": 3}, "-created_at", 2000),
+        ({"display_name": {"$regex": "^run 99"}}, "+created_at", 110),
+        ({}, "-summary_metrics.metric_3", RUNS),
+    ],
+    ids=str,
+)
+def test_a_page_of_runs(world: Site, filter: dict, order: str, count: int):
+    with within(3):
+        data = world.gql(LIST % FULL, f=json.dumps(filter), o=order, n=50)
+    assert data["project"]["runCount"] == count
+    assert len(data["project"]["runs"]["edges"]) == min(50, count)
+
+
+def test_all_runs_page_by_page(world: Site):
+    names, after = set(), None
+    with within(60):
+        while True:
+            runs = world.gql(LIST % "", f="{}", o="+created_at", n=1000, after=after)["project"][
+                "runs"
+            ]
+            names |= {edge["node"]["name"] for edge in runs["edges"]}
+            after = runs["pageInfo"]["endCursor"]
+            if not runs["pageInfo"]["hasNextPage"]:
+                break
+    assert len(names) == RUNS
+
+
+def test_pages_and_heartbeats(world: Site):
+    for path in ("/", "/local/p", "/local/p/runs/r77"):
+        with within(3):
+            assert world.http.get(path).status_code == 200
+    with within(5):
+        for i in range(50):
+            world.stream(f"r{i}")
+    with within(1):
+        world.tick(1)
+
+
+def test_state_sweep_and_creation_are_looked_up_not_searched(world: Site):
+    with world.store.read() as db:
+        for condition, index in (
+            ("state = 'running'", "runs_by_state"),
+            ("sweep = 's1'", "runs_by_sweep"),
+            ("name = 'r1'", "sqlite_autoindex_runs_1"),
+        ):
+            plan = db.execute(
+                f"EXPLAIN QUERY PLAN SELECT * FROM runs WHERE (project_id = 1) AND ({condition})"
+            ).fetchall()
+            assert index in plan[0]["detail"]
+        plan = db.execute(
+            "EXPLAIN QUERY PLAN SELECT * FROM runs WHERE state IN ('running', 'preempting')"
+            " AND heartbeat_at < 5"
+        ).fetchall()
+        assert "runs_alive" in plan[0]["detail"]
+
+
+def test_a_long_history_is_read_in_pages(site: Site):
+    site.start_run("long")
+    for start in range(0, 50_000, 10_000):
+        rows = ({"_step": i, "x": i} for i in range(start, start + 10_000))
+        with within(10):
+            site.log("long", *rows, offset=start)
+    with within(3):
+        run = site.run("history(minStep: 30000, maxStep: 31000)", "long")
+    assert run
+    assert len(run["history"]) == 1000
+    with within(3):
+        assert site.http.get("/local/p/runs/long").status_code == 200
