@@ -19,7 +19,7 @@ from analysis import text
 from analysis.cells import cell_label, display, pair_label
 from analysis.grid import key
 from analysis.metrics import describe
-from analysis.schema import CellReport, ClaimAnswer, Contrast, CostRatio, Dominance, Report
+from analysis.schema import CellReport, ClaimAnswer, Contrast, CostRatio, Dominance, Effect, Report
 
 TEMPLATES = Path(__file__).with_name("templates")
 ROWS = 60  # rows of a table in the Markdown; the CSV twin has them all
@@ -47,6 +47,10 @@ def html(title: str, body_markdown: str, folder: Path) -> str:
         return f'src="data:image/png;base64,{data}"'
 
     body = re.sub(r'src="([\w.-]+\.png)"', embed, body)
+    # the only markup of ours; text from outside is never a paragraph of its own
+    body = body.replace("<p>&lt;/details&gt;</p>", "</details>")
+    folded = r"<p>&lt;details&gt;&lt;summary&gt;([^<&]*)&lt;/summary&gt;</p>"
+    body = re.sub(folded, r"<details><summary>\1</summary>", body)
     body = re.sub(r"(<table>.*?</table>)", r'<div class="wide">\1</div>', body, flags=re.DOTALL)
     page = _environment().get_template("report.html.j2")
     return page.render(title=title, body=body)
@@ -117,6 +121,11 @@ class View:
     def judged(self) -> list[str]:
         """Metrics with contrasts, primary first."""
         return list(dict.fromkeys(c.metric for c in self.report.contrasts))
+
+    def main_effects(self) -> list[Effect]:
+        """Effects on the primary metric: those of the question's axis first, at most 12."""
+        found = [e for e in self.report.effects if e.metric == self.report.primary]
+        return sorted(found, key=lambda e: e.axis not in self.report.baseline)[:ANSWERS]
 
     def answers(self) -> list[Contrast]:
         """The contrasts whose sentences open the report: at most 12 of the primary metric."""

@@ -136,6 +136,8 @@ def test_the_page_is_self_contained(rendered: Path) -> None:
     page = reports.as_page(rendered).read_text()
     assert page.count('src="data:image/png;base64,') >= 4
     assert 'src="results.png"' not in page and "<table>" in page
+    assert page.count("<details><summary>") == page.count("</details>") >= 1
+    assert "&lt;details" not in page
 
 
 def test_golden(sweep, tmp_path: Path) -> None:
