@@ -7,6 +7,7 @@ tags that a person has set in the App are carried over.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -205,14 +206,14 @@ def _writer(data: DataSet, folder: Path) -> media.Writer:
     )
 
 
-def _scene(data: DataSet) -> str:
-    """The text of a scene of one point cloud, seen from beside and above the sensor."""
+def _scene(data: DataSet) -> dict[str, Any]:
+    """A scene of one point cloud, seen from beside and above the sensor, as FiftyOne saves it."""
     fo = load("fiftyone")
 
     depths = [np.load(data.root / pair.files[1], allow_pickle=False) for pair in data.pairs[:20]]
     near = float(np.median([depth.min() for depth in depths]))
     camera = fo.PerspectiveCamera(
-        position=[0.5 * near, 0.2 * near, 0.4 * near], look_at=[0.0, 1.1 * near, 0.0], up="Z"
+        position=[0.5 * near, 0.1 * near, 0.4 * near], look_at=[0.0, 1.1 * near, 0.0], up="Z"
     )
     scene = fo.Scene(camera=camera)
     material = fo.PointCloudMaterial(shading_mode="intensity", point_size=4.0)
@@ -220,4 +221,4 @@ def _scene(data: DataSet) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "scene.fo3d"
         scene.write(str(path))
-        return path.read_text()
+        return json.loads(path.read_text())

@@ -7,12 +7,14 @@ the nearest hit and 0 at the farthest, because the sensor reports no reflectance
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -20,8 +22,9 @@ from PIL import Image
 from analysis.explore.errors import ExploreError
 from analysis.explore.pairs import Pair
 
-VERSION = 1  # of the files written: raise it whenever a change here changes them
+VERSION = 2  # of the files written: raise it whenever a change here changes them
 MAX_RANGE = 50.0  # the depth that says that nothing returned
+OBJECT_SIZE = 3.5  # units: a cube's diagonal
 CHUNK = 200  # pairs per task of a worker
 POOL_FROM = 800  # pairs: below, starting workers costs more than it saves
 PIXELS = 16  # edge of the reduced images that the picture embedding is made of
@@ -44,11 +47,15 @@ SCENE_CLOUD = "CLOUD.pcd"  # stands in the scene's text for the point cloud of a
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes the files of pairs below `folder`; `scene` is the text of a scene of SCENE_CLOUD."""
+    """Writes the files of pairs below `folder`.
+
+    `scene` is one of SCENE_CLOUD as FiftyOne saves it; its camera is turned to what is nearest in
+    each pair.
+    """
 
     root: Path
     folder: Path
-    scene: str
+    scene: dict[str, Any]
     rays: np.ndarray  # (3, 64, 64) unit vectors, rows = azimuth, columns = zenith
     colours: np.ndarray  # (256, 3) uint8, from far to near
 
@@ -66,8 +73,11 @@ class Writer:
         near_HW = nearness(depth_HW, hit_HW)
         scene, thumbnail = files(self.folder, pair.id)
         cloud = scene.with_name(scene.name.replace(".fo3d", ".pcd"))
-        cloud.write_bytes(point_cloud(self.rays * depth_HW, near_HW, hit_HW))
-        scene.write_text(self.scene.replace(SCENE_CLOUD, cloud.name))
+        xyz_3HW = self.rays * depth_HW
+        cloud.write_bytes(point_cloud(xyz_3HW, near_HW, hit_HW))
+        camera = {**self.scene["camera"], "lookAt": centre(xyz_3HW, depth_HW)}
+        text = json.dumps({**self.scene, "camera": camera})
+        scene.write_text(text.replace(SCENE_CLOUD, cloud.name))
         shade_HW = np.where(hit_HW, 32 + 223 * near_HW, 0).astype(np.uint8)
         picture = Image.fromarray(upright(shade_HW))
         picture.putpalette(self.colours.tobytes())
@@ -95,6 +105,12 @@ def nearness(depth_HW: np.ndarray, hit_HW: np.ndarray) -> np.ndarray:
         return np.zeros_like(depth_HW)
     near, far = depth_HW[hit_HW].min(), depth_HW[hit_HW].max()
     return np.where(hit_HW, (far - depth_HW) / max(far - near, 1e-6), 0)
+
+
+def centre(xyz_3HW: np.ndarray, depth_HW: np.ndarray) -> list[float]:
+    """Of the points that are no farther than an object's size behind the nearest."""
+    front_HW = depth_HW <= depth_HW.min() + OBJECT_SIZE
+    return [round(float(axis_HW[front_HW].mean()), 3) for axis_HW in xyz_3HW]
 
 
 def rays(root: Path) -> np.ndarray:

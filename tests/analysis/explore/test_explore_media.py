@@ -14,7 +14,7 @@ from analysis.explore.errors import ExploreError
 from analysis.explore.pairs import DataSet
 from fusion.scenes import MAX_RANGE
 
-SCENE = json.dumps({"pcdPath": media.SCENE_CLOUD})
+SCENE = {"camera": {"up": "Z"}, "pcdPath": media.SCENE_CLOUD}
 
 
 @pytest.fixture
@@ -69,7 +69,9 @@ def test_point_cloud_holds_the_hits_where_they_are(data: DataSet, writer: media.
     d, a, e = depth_HW[row, column], azimuth[row], zenith[column]
     expected = [np.sin(-a) * np.cos(-e), np.cos(-a) * np.cos(-e), np.sin(-e)]
     np.testing.assert_allclose(xyz[100], d * np.array(expected), rtol=1e-4)
+    target = np.array(json.loads(scene.read_text())["camera"]["lookAt"])
     nearest = depth_HW[hit_HW].argmin()
+    assert np.linalg.norm(target - xyz[nearest]) < media.OBJECT_SIZE
     assert points["intensity"][nearest] == points["intensity"].max() == 1
     assert points["intensity"].min() == 0
 
