@@ -153,6 +153,7 @@ async def file_stream(request: Request) -> Response:
                 place["project"],
                 place["run"],
                 body.json(),
+                request.headers.get("x-wandb-async-client-id", "")[:128],
             )
         )
     return Answer(answer)

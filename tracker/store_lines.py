@@ -132,3 +132,23 @@ def line_count(db: sqlite3.Connection, table: str, run_id: int) -> int:
     return db.execute(
         f"SELECT coalesce(max(line), -1) + 1 FROM {table} WHERE run_id = ?", (run_id,)
     ).fetchone()[0]
+
+
+def shared_place(
+    db: sqlite3.Connection, run_id: int, writer: str, kind: str, line: int
+) -> int | None:
+    """The line of the run that holds a line of one of its writers."""
+    found = db.execute(
+        "SELECT target FROM shared_lines WHERE run_id = ? AND writer = ? AND kind = ? AND line = ?",
+        (run_id, writer, kind, line),
+    ).fetchone()
+    return found and found[0]
+
+
+def set_shared_place(
+    db: sqlite3.Connection, run_id: int, writer: str, kind: str, line: int, target: int
+) -> None:
+    db.execute(
+        "INSERT INTO shared_lines (run_id, writer, kind, line, target) VALUES (?, ?, ?, ?, ?)",
+        (run_id, writer, kind, line, target),
+    )

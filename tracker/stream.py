@@ -10,7 +10,7 @@ import json
 import sqlite3
 from typing import Any
 
-from tracker import history, store_lines, store_runs
+from tracker import history, shared, store_lines, store_runs
 from tracker.context import Context
 from tracker.errors import RequestError
 from tracker.store_runs import Row
@@ -18,15 +18,20 @@ from tracker.store_runs import Row
 MAX_LINES = 1_000_000_000
 
 
-def receive(context: Context, entity: str, project: str, name: str, body: Any) -> dict[str, Any]:
-    """Stores one request and gives the answer; it is on disk when this returns."""
+def receive(
+    context: Context, entity: str, project: str, name: str, body: Any, writer: str = ""
+) -> dict[str, Any]:
+    """Stores one request and gives the answer; it is on disk when this returns.
+
+    `writer` names one of several clients that write to the run at once.
+    """
     if not isinstance(body, dict):
         raise RequestError("expected a JSON object")
     with context.store.write() as db:
         run = store_runs.locate_run(db, entity, project, name)
         if run is None:
             raise RequestError(f"run {entity}/{project}/{name} does not exist", status=404)
-        logged = store_files(db, run, body.get("files") or {})
+        logged = store_files(db, run, body.get("files") or {}, writer)
         changes = state_changes(run, body, context.now)
         store_runs.update_run(db, run["id"], **changes)
         if run["state"] == "pending":
@@ -71,7 +76,7 @@ def end_state(run: Row, exit_code: int) -> str:
     return "killed" if run["stop_requested"] else "failed"
 
 
-def store_files(db: sqlite3.Connection, run: Row, files: dict[str, Any]) -> bool:
+def store_files(db: sqlite3.Connection, run: Row, files: dict[str, Any], writer: str) -> bool:
     """Stores every file's lines; true where history rows came."""
     logged = False
     for name, chunk in files.items():
@@ -79,16 +84,27 @@ def store_files(db: sqlite3.Connection, run: Row, files: dict[str, Any]) -> bool
         if not lines:
             continue
         if name.endswith("wandb-history.jsonl"):
-            logged = add_history(db, run, offset, lines) or logged
+            logged = add_history(db, run, offset, lines, writer) or logged
         elif name.endswith("wandb-events.jsonl"):
-            add_events(db, run, offset, lines)
+            add_events(db, run, offset, lines, writer)
         elif name.endswith("wandb-summary.json"):
-            store_runs.update_run(db, run["id"], summary=json_object(lines[-1], name))
+            summary = json_object(lines[-1], name)
+            summary = shared.merged_summary(run, summary) if writer else summary
+            store_runs.update_run(db, run["id"], summary=summary)
         elif name.endswith(".log"):
-            store_lines.write_lines(db, "logs", run["id"], enumerate(lines, offset))
-            n = max(run["log_lines"], offset + len(lines))
-            store_runs.update_run(db, run["id"], log_lines=n)
+            add_console(db, run, offset, lines, writer)
     return logged
+
+
+def add_console(
+    db: sqlite3.Connection, run: Row, offset: int, lines: list[str], writer: str
+) -> None:
+    if writer:
+        shared.add_lines(db, run, writer, "logs", offset, lines)
+        return
+    store_lines.write_lines(db, "logs", run["id"], enumerate(lines, offset))
+    n = max(run["log_lines"], offset + len(lines))
+    store_runs.update_run(db, run["id"], log_lines=n)
 
 
 def read_chunk(name: str, chunk: Any) -> tuple[int, list[str]]:
@@ -111,8 +127,13 @@ def json_object(line: str, name: str) -> str:
     raise RequestError(f"{name}: a line is not a JSON object: {line[:80]!r}")
 
 
-def add_history(db: sqlite3.Connection, run: Row, offset: int, lines: list[str]) -> bool:
+def add_history(
+    db: sqlite3.Connection, run: Row, offset: int, lines: list[str], writer: str
+) -> bool:
     """Appends rows; true where there was anything new."""
+    if writer:
+        rows = [json.loads(json_object(line, "history")) for line in lines]
+        return shared.add_history(db, run, writer, offset, rows)
     old = store_lines.stored_lines(db, "history", run["id"], offset, len(lines))
     same = 0
     while same < min(len(old), len(lines)) and same_row(old[same], lines[same]):
@@ -164,15 +185,17 @@ def refresh_history(db: sqlite3.Connection, run_id: int) -> Row:
     return run
 
 
-def add_events(db: sqlite3.Connection, run: Row, offset: int, lines: list[str]) -> None:
+def add_events(
+    db: sqlite3.Connection, run: Row, offset: int, lines: list[str], writer: str
+) -> None:
     system_metrics = json.loads(run["system_metrics"])
     for line in lines:
         row = json.loads(json_object(line, "events"))
         system_metrics |= {k: v for k, v in row.items() if k.startswith("system.")}
+    store_runs.update_run(db, run["id"], system_metrics=json.dumps(system_metrics))
+    if writer:
+        shared.add_lines(db, run, writer, "events", offset, lines)
+        return
     store_lines.write_lines(db, "events", run["id"], enumerate(lines, offset))
-    store_runs.update_run(
-        db,
-        run["id"],
-        event_lines=max(run["event_lines"], offset + len(lines)),
-        system_metrics=json.dumps(system_metrics),
-    )
+    n = max(run["event_lines"], offset + len(lines))
+    store_runs.update_run(db, run["id"], event_lines=n)

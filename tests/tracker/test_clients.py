@@ -86,6 +86,32 @@ def test_stop(tracker: Tracker):
     assert tracker.ask(query)["project"]["run"]["state"] == "killed"
 
 
+def test_two_writers_of_one_run(tracker: Tracker):
+    """wandb's mode="shared"."""
+    writers = [
+        subprocess.Popen(
+            [sys.executable, str(CLIENTS / "sharing.py"), "shared", name],
+            env=tracker.environment,
+            cwd=tracker.folder.parent,
+        )
+        for name in ("w0", "w1")
+    ]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    data = tracker.ask(
+        '{ project(name: "shared", entityName: "local") { run(name: "one") {'
+        " history(minStep: 0, maxStep: 100) logLines { edges { node { label line } } } } } }"
+    )
+    rows = [json.loads(row) for row in data["project"]["run"]["history"]]
+    assert [row["_step"] for row in rows] == list(range(8))
+    for name in ("w0", "w1"):
+        assert [row["n"] for row in rows if row["who"] == name] == [0, 1, 2, 3]
+    nodes = [edge["node"] for edge in data["project"]["run"]["logLines"]["edges"]]
+    assert {(node["label"], node["line"]) for node in nodes} >= {
+        ("w0", "I am w0"),
+        ("w1", "I am w1"),
+    }
+
+
 LOGGER = """
 import sys, time, wandb
 with wandb.init(project="outage", id="long", settings=wandb.Settings(

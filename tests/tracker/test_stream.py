@@ -208,6 +208,49 @@ def test_structured_console_lines(site: Site):
     assert second["line"] == '{"no": "line"}'
 
 
+# ------------------------------------------------------------------------------- several writers
+
+
+def test_several_writers_each_count_their_own_lines(site: Site):
+    """wandb's mode="shared": nobody's rows take the place of another's."""
+    site.start_run()
+    for start in (0, 2):
+        for writer in ("w0", "w1"):
+            lines = [json.dumps({"_step": i, writer: i}) for i in (start, start + 1)]
+            body = {
+                "files": {
+                    HISTORY: {"offset": start, "content": lines},
+                    "wandb-summary.json": {"offset": 0, "content": [json.dumps({writer: start})]},
+                    "wandb-events.jsonl": {
+                        "offset": start,
+                        "content": [json.dumps({f"system.{writer}": start})],
+                    },
+                    "output.log": {
+                        "offset": 0,
+                        "content": [f"2026-01-01T00:00:0{start} [{writer}] at {start}"],
+                    },
+                }
+            }
+            for _ in range(2):  # told twice
+                headers = {"X-WANDB-Async-Client-Id": writer}
+                answer = site.http.post("/files/local/p/r1/file_stream", json=body, headers=headers)
+                assert answer.status_code == 200
+    found = rows(site)
+    assert [row["_step"] for row in found] == list(range(8))
+    for writer in ("w0", "w1"):
+        assert [row[writer] for row in found if writer in row] == [0, 1, 2, 3]
+    run = site.run(
+        "summaryMetrics systemMetrics historyLineCount eventsLineCount"
+        " logLines { edges { node { line label } } }"
+    )
+    assert run
+    assert json.loads(run["summaryMetrics"]) == {"w0": 2, "w1": 2}
+    assert json.loads(run["systemMetrics"]) == {"system.w0": 2, "system.w1": 2}
+    assert (run["historyLineCount"], run["eventsLineCount"]) == (8, 4)
+    nodes = [edge["node"] for edge in run["logLines"]["edges"]]
+    assert nodes == [{"line": "at 2", "label": "w0"}, {"line": "at 2", "label": "w1"}]
+
+
 # ------------------------------------------------------------------------------------------ states
 
 

@@ -216,3 +216,13 @@ CREATE TABLE artifact_runs (
     UNIQUE (artifact_id, run_id, role)
 );
 CREATE INDEX artifact_runs_by_run ON artifact_runs (run_id, role);
+
+-- Where a line of one of several writers of a run (wandb's mode="shared") has its place.
+CREATE TABLE shared_lines (
+    run_id INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    writer TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    line INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    PRIMARY KEY (run_id, writer, kind, line)
+) WITHOUT ROWID;
