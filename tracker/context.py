@@ -52,3 +52,4 @@ class Context:
     settings: Settings = field(default_factory=Settings)
     hooks: Hooks = field(default_factory=Hooks)
     user_agent: str = ""
+    operation_name: str = ""  # as the request names it, which some clients do not

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -122,7 +123,7 @@ class QueryEngine:
         result = execute_sync(
             self.schema,
             document,
-            context_value=context,
+            context_value=replace(context, operation_name=operation_name or ""),
             variable_values=variables,
             operation_name=operation_name,
             field_resolver=read_field,

@@ -16,13 +16,12 @@ from tracker import (
     store_lines,
     store_runs,
 )
+from tracker.context import Context
 from tracker.errors import RequestError
 from tracker.store_runs import Row, RunQuery
 from tracker.users import viewer
 
-# Python's own GraphQL client, before the API went through wandb-core: it asks for pages whose bound
-# it takes for exclusive, and would show the rows at their borders twice or not at all
-EXCLUSIVE_CLIENTS = "W&B Public Client"
+CLIENTS = ("W&B Public Client", "wandb-core")
 
 
 def run_connection(info: Info, query: RunQuery, **arguments: Any) -> Row:
@@ -101,20 +100,34 @@ def sampled_history(source: Row, info: Info, specs: list[str]) -> list[list[Row]
             raise RequestError("specs: not JSON") from None
         if not isinstance(spec, dict):
             raise RequestError("specs: expected an object")
-        first, last = spec.get("minStep"), spec.get("maxStep")
-        if last is not None and info.context.user_agent.startswith(EXCLUSIVE_CLIENTS):
-            last -= 1
-        last = source["last_step"] if last is None else min(int(last), source["last_step"])
+        first, last = int(spec.get("minStep") or 0), source["last_step"]
+        if spec.get("maxStep") is not None:
+            last = min(last, int(spec["maxStep"]) - exclusive(spec, info.context))
         with info.context.store.read() as db:
-            texts = store_lines.history_rows(db, source["id"], int(first or 0), last)
+            texts = store_lines.history_rows(db, source["id"], first, last)
         rows = history.select(texts, spec.get("keys") or [])
         answers.append(history.thin(rows, int(spec.get("samples") or 500)))
     return answers
 
 
-def parquet_history(_: Row, info: Info, liveKeys: list[str]) -> Row:
-    """Nothing is exported to Parquet: clients then read live pages, which are exact."""
-    return {"parquet_urls": [], "live_data": []}
+def exclusive(spec: Row, context: Context) -> bool:
+    """Whether a page of a client's scan ends before its `maxStep`. Only wandb since 0.28 asks for
+    pages with their last step: for as many samples as it has steps, under an operation's name.
+    Every older one asks for the step behind; it would show the rows at a border twice.
+    """
+    if not context.user_agent.startswith(CLIENTS):
+        return False
+    steps = int(spec["maxStep"]) - int(spec.get("minStep") or 0) + 1
+    return not context.operation_name or spec.get("samples") != steps
+
+
+def parquet_history(source: Row, info: Info, liveKeys: list[str]) -> Row:
+    """Nothing is exported to Parquet: clients then read live pages, which are exact. Of the rows
+    that are live, they want to know where they begin.
+    """
+    with info.context.store.read() as db:
+        first = store_lines.history_rows(db, source["id"], 0, source["last_step"], 1)
+    return {"parquet_urls": [], "live_data": history.select(first, liveKeys)}
 
 
 def run_events(source: Row, info: Info, samples: int | None = None) -> list[str]:

@@ -201,18 +201,44 @@ def test_bounds_of_history_and_sampled_history(site: Site):
     assert second == [{"y": i} for i in (1, 3, 5, 7, 9)]  # only rows that hold every key
 
 
-def test_older_clients_mean_an_exclusive_bound(site: Site):
+@pytest.mark.parametrize(
+    ("agent", "name", "samples", "last"),
+    [
+        ("W&B Public Client 0.31.0", "SampledHistoryPage", 4, 5),
+        ("W&B Public Client 0.28.0", "SampledHistoryPage", 4, 5),
+        ("wandb-core", "SampledHistoryPage", 3, 4),  # 0.27.1, beta_scan_history before it
+        ("wandb-core", None, 1000, 4),  # 0.27.0
+        ("W&B Public Client 0.25.0", None, 1000, 4),
+        ("W&B Public Client 0.25.0", None, 4, 4),  # the last page of a scan
+        ("curl/8.0", None, 1000, 5),
+    ],
+)
+def test_clients_differ_in_the_bound_of_a_page(
+    site: Site, agent: str, name: str | None, samples: int, last: int
+):
+    """As each version was seen to ask for steps 2 … 4 (up to 0.27) or 2 … 5 (from 0.28)."""
     site.start_run()
     log(site, "r1", 0, 10)
-    spec = json.dumps({"keys": ["_step"], "minStep": 2, "maxStep": 5, "samples": 3})
+    spec = json.dumps({"keys": ["_step"], "minStep": 2, "maxStep": 5, "samples": samples})
     query = {
-        "query": 'query($s: [JSONString!]!) { project(name: "p", entityName: "local") {'
-        ' run(name: "r1") { sampledHistory(specs: $s) } } }',
+        "query": 'query SampledHistoryPage($s: [JSONString!]!) { project(name: "p",'
+        ' entityName: "local") { run(name: "r1") { sampledHistory(specs: $s) } } }',
         "variables": {"s": [spec]},
+        "operationName": name,
     }
-    agent = {"User-Agent": "W&B Public Client 0.25.0"}
-    rows = site.http.post("/graphql", json=query, headers=agent).json()["data"]["project"]["run"]
-    assert rows["sampledHistory"] == [[{"_step": 2}, {"_step": 3}, {"_step": 4}]]
+    rows = site.http.post("/graphql", json=query, headers={"User-Agent": agent}).json()["data"]
+    expected = [{"_step": step} for step in range(2, last + 1)]
+    assert rows["project"]["run"]["sampledHistory"] == [expected]
+
+
+def test_clients_are_told_where_live_rows_begin(site: Site):
+    """Without it, wandb 0.27.1 finds that a run has no history at all."""
+    site.start_run()
+    field = 'parquetHistory(liveKeys: ["_step"]) { parquetUrls liveData }'
+    assert site.run(field) == {"parquetHistory": {"parquetUrls": [], "liveData": []}}
+    site.log("r1", {"_step": 3, "x": 1}, {"_step": 4, "x": 1})
+    found = site.run(field)
+    assert found == {"parquetHistory": {"parquetUrls": [], "liveData": [{"_step": 3}]}}
 
 
 def test_special_numbers_pass_through(site: Site):

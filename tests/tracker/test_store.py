@@ -25,9 +25,10 @@ def names(store: Store) -> list[str]:
         return [row["name"] for row in store_runs.list_projects(db, None, 0, 100)]
 
 
-def add(store: Store, name: str) -> None:
+def add(store: Store, name: str, description: str = "") -> None:
     with store.write() as db:
         store_runs.ensure_project(db, "local", name, 1.0)
+        db.execute("UPDATE projects SET description = ? WHERE name = ?", (description, name))
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_writers_take_turns(tmp_path: Path):
 
     def work(worker: int) -> None:
         for i in range(20):
-            add(store, f"{worker}/{i}")
+            add(store, f"{worker} {i}")
 
     workers = [threading.Thread(target=work, args=(n,)) for n in range(8)]
     for worker in workers:
@@ -259,7 +260,7 @@ add(store, "before")
 resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 300_000,) * 2)
 try:
     for i in range(10_000):
-        add(store, f"{i} " + "x" * 5_000)
+        add(store, f"project {i}", "x" * 5_000)
     print("never full")
 except sqlite3.OperationalError as error:
     print(f"refused: {error}")
