@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from analysis import plan, schema
-from analysis.cells import Cell, Grid
+from analysis.cells import Grid
 from analysis.grid import key
 from analysis.verdict import DIFFERENT, EQUIVALENT
 
@@ -52,8 +52,9 @@ def _answer(
         answer=verdict,
         needs=needs if missing else "",
         parts=parts,
+        metric=_metric(claim, contrasts) if claim.sweep == known else "",
         published=dict(claim.published.items()),
-        ours=_ours(claim, grid, costs) if claim.sweep == known else {},
+        ours=_ours(claim, grid, contrasts, costs) if claim.sweep == known else {},
     )
 
 
@@ -142,12 +143,24 @@ def _ratio_parts(claim: plan.Ratios, costs: list[schema.CostRatio]) -> list[sche
     return parts
 
 
-def _ours(claim: plan.Claim, grid: Grid, costs: list[schema.CostRatio]) -> dict[str, float | None]:
+def _metric(claim: plan.Claim, contrasts: list[schema.Contrast]) -> str:
+    """The metric of the report that the claim's metric stands for, e.g. test/loss for loss."""
+    judged = [c.metric for c in contrasts if c.metric.split("/")[-1] == claim.metric]
+    return judged[0] if judged else ""
+
+
+def _ours(
+    claim: plan.Claim,
+    grid: Grid,
+    contrasts: list[schema.Contrast],
+    costs: list[schema.CostRatio],
+) -> dict[str, float | None]:
     """Our figures under the names of the published ones: means of cells, or ratios of costs."""
     figures: dict[str, float | None] = {}
+    metric = _metric(claim, contrasts)
     for cell in grid.cells:
-        if cell.label in claim.published and claim.metric:
-            values = _quality(cell, claim.metric)
+        if cell.label in claim.published and metric:
+            values = list(cell.finite(metric).values())
             figures[cell.label] = sum(values) / len(values) if values else None
     if claim.ratios is not None:
         for cost in costs:
@@ -156,11 +169,3 @@ def _ours(claim: plan.Claim, grid: Grid, costs: list[schema.CostRatio]) -> dict[
             if cost.a.get(claim.ratios.axis) == claim.ratios.a and name in claim.published:
                 figures[name] = cost.ratio
     return figures
-
-
-def _quality(cell: Cell, metric: str) -> list[float]:
-    for part in ("test", "val"):
-        values = list(cell.finite(f"{part}/{metric}").values())
-        if values:
-            return values
-    return []

@@ -29,7 +29,7 @@ from analysis.notes import warnings
 from analysis.plan import SweepPlan
 from analysis.snapshot import Run, Snapshot
 
-TABLE_METRICS = ["val/loss", "val/f1", "val/accuracy"]
+TABLE_METRICS = ["val/loss", "test/f1", "test/accuracy", "val/f1", "val/accuracy"]
 MAX_OTHER = 12
 
 
@@ -213,10 +213,16 @@ def provenance(snapshot: Snapshot, grid: Grid, file: str, sha256: str) -> schema
         snapshot_schema=snapshots.SCHEMA,
         as_of=max((run.heartbeat_at or run.created_at for run in snapshot.runs), default=""),
         runs=len(snapshot.runs),
+        source_command=f"python runner.py report {sweep_path(snapshot)}",
         command=f"python runner.py report --offline {file}",
         environment=environment,
         missing=missing,
     )
+
+
+def sweep_path(snapshot: Snapshot) -> str:
+    """entity/project/id."""
+    return "/".join(str(snapshot.sweep.get(name, "")) for name in ("entity", "project", "id"))
 
 
 def rules() -> dict[str, Any]:
@@ -226,10 +232,10 @@ def rules() -> dict[str, Any]:
         "equivalence_percent": 90,
         "alpha": stats.ALPHA,
         "power_percent": 100 * stats.POWER,
+        "bootstrap_seeds": stats.BCA_SEEDS,
         "minimum_seeds": verdict.MIN_SEEDS,
         "advised_seeds": 8,
         "saturated_percent": 100 * compare.SATURATED_SHARE,
         "capacity_ratio": 1.1,
         "error_percent": 100 * stats.ALPHA,
-        "primary_percent": 100 * contrasts.PRIMARY_SHARE,
     }

@@ -14,7 +14,6 @@ from analysis.metrics import Metric
 from analysis.plan import SweepPlan, last_word
 
 FAMILY_SEEDS = 3
-PRIMARY_SHARE = 0.8
 MANY = "more than 1000 seeds"
 
 
@@ -55,35 +54,23 @@ def contrasts(
     metrics: list[Metric],
     alpha: float = stats.ALPHA,
 ) -> list[schema.Contrast]:
-    """Every pair on every metric, corrected over all of them as one family.
+    """Every pair on every metric, corrected by Holm over all of them as one family.
 
     One family, because a reader reads the whole report: with a family per metric, 7 % of simulated
-    sweeps of equal cells had a false DIFFERENT somewhere. The first metric is the primary one and
-    holds 80 % of alpha, so that the other metrics cost it little.
+    sweeps of equal cells had a false DIFFERENT somewhere. All its members count alike, so that
+    anybody can recompute p_holm from the p_family of report.json. What is declared in claims.yaml
+    is therefore kept short: every further metric costs the others power.
     """
     drafts = [draft(data, a, b, metric) for metric in metrics for a, b in pairs]
-    tested = [math.isfinite(item.p) for item in drafts]
-    shares = weights([item.metric is metrics[0] for item in drafts], tested)
-    adjusted = stats.holm([item.p for item in drafts], shares)
+    family = sum(math.isfinite(item.p) for item in drafts)
+    adjusted = stats.holm([item.p for item in drafts])
     floors = {m.name: compare.noise_floor(data, plan, m.name) for m in metrics}
     result: list[schema.Contrast] = []
-    for item, p_holm, share in zip(drafts, adjusted, shares, strict=True):
+    for item, p_holm in zip(drafts, adjusted, strict=True):
         noise = floors[item.metric.name]
         ruling, facts = rule(data, plan, item, p_holm, alpha, noise[0] if noise else None)
-        result.append(_contrast(item, ruling, facts, p_holm, share, sum(tested)))
+        result.append(_contrast(item, ruling, facts, p_holm, family))
     return result
-
-
-def weights(primary: list[bool], tested: list[bool]) -> list[float]:
-    """Each contrast's share of alpha: those of the primary metric together hold 80 %.
-
-    All of it where only one group can be tested; what cannot be tested holds nothing.
-    """
-    first = sum(p and t for p, t in zip(primary, tested, strict=True))
-    others = sum(t and not p for p, t in zip(primary, tested, strict=True))
-    part = PRIMARY_SHARE if others else 1.0
-    share = {True: part / max(first, 1), False: (1 - part if first else 1.0) / max(others, 1)}
-    return [share[p] if t else 0.0 for p, t in zip(primary, tested, strict=True)]
 
 
 def draft(data: Data, a: Cell, b: Cell, metric: Metric) -> Draft:
@@ -170,7 +157,6 @@ def _contrast(
     ruling: verdict.Verdict,
     facts: verdict.Facts,
     p_holm: float,
-    share: float,
     family: int,
 ) -> schema.Contrast:
     paired = item.paired
@@ -178,7 +164,7 @@ def _contrast(
     welch = stats.welch(np.array(list(values_a.values())), np.array(list(values_b.values())))
     bca = stats.bca(np.array(list(item.deltas.values()))) or (math.nan, math.nan)
     undecided = ruling.name in verdict.UNDECIDED
-    needed, corrected = seeds_needed(item, share) if undecided else (None, None)
+    needed, corrected = seeds_needed(item, family) if undecided else (None, None)
     equivalence = facts.equivalence or (math.nan, math.nan)
     return schema.Contrast(
         a=item.a.config,
@@ -191,7 +177,6 @@ def _contrast(
         p_family=item.p,
         p_holm=p_holm,
         family=family,
-        family_share=share,
         verdict=ruling.name,
         sentence=ruling.sentence,
         statement=schema.Statement(
@@ -233,11 +218,11 @@ def crossed_interval(
     )  # fmt: skip
 
 
-def seeds_needed(item: Draft, share: float) -> tuple[int | None, int | None]:
-    """Seeds for the observed Δ: for this contrast alone, and at its share of the family's alpha."""
+def seeds_needed(item: Draft, family: int) -> tuple[int | None, int | None]:
+    """Seeds for the observed Δ: for this contrast alone, and at the level of Holm's first step."""
     paired = item.paired
     fixed = float(item.crossed.var_examples) if item.crossed is not None else 0.0
-    levels = (stats.ALPHA, stats.ALPHA * (share or 1.0))
+    levels = (stats.ALPHA, stats.ALPHA / max(family, 1))
     alone, corrected = (
         stats.seeds_needed(paired.delta, paired.sd, var_examples=fixed, alpha=level)
         for level in levels
@@ -251,8 +236,10 @@ def needs(item: Draft, alone: int | None, corrected: int | None) -> str:
     if paired.n < verdict.MIN_SEEDS:
         return f"at least {verdict.MIN_SEEDS} seeds of both cells"
     if alone is None:
-        examples = item.crossed is not None and stats.seeds_needed(paired.delta, paired.sd)
-        return "more examples: seeds alone do not resolve Δ here" if examples else MANY
+        here = stats.seeds_needed(paired.delta, paired.sd) if item.crossed is not None else None
+        if here is None:
+            return MANY
+        return f"more examples than {item.examples}; {here} seeds would do for this test set alone"
     if corrected is None:
         return f"{alone} seeds alone, {MANY} in the family"
     return f"{alone} seeds alone, {corrected} in the family"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis import stats
@@ -21,6 +22,7 @@ from analysis.plots import (
     MAX_ROWS,
     caption,
     figure,
+    legend,
     set_scale,
     shorten,
     styled,
@@ -58,9 +60,12 @@ def curves(report: Report, grid: Grid) -> Figure | None:
         panel.set_visible(False)
     made.supylabel(describe(name).axis_title, fontsize=10)
     made.supxlabel("epoch" if x_name == "epoch" else "step", fontsize=10)
-    note = caption(len(shown), len(cells), "cells")
-    if note:
-        made.suptitle(note, fontsize=9, color=GREY, x=0.01, ha="left")
+    handles = [
+        Line2D([], [], color=COLOURS[0], lw=0.8, alpha=0.6, label="a seed"),
+        Line2D([], [], color=COLOURS[1], lw=2, label="mean over seeds"),
+        Line2D([], [], color=COLOURS[1], lw=7, alpha=0.18, label="95 % interval of the mean"),
+    ]
+    legend(made, handles, caption(len(shown), len(cells), "cells").removeprefix("; "))
     return made
 
 
@@ -158,14 +163,20 @@ def grid_map(report: Report) -> Figure | None:
             _mark(panel, row, column, _state(cell, seed))
     panel.set_xticks(range(len(columns)), columns)
     panel.set_yticks(range(len(cells)), [shorten(cell.label) for cell in cells])
-    panel.set_xlabel("seed   (× failed   … running   ∞ diverged   empty: missing)")
+    panel.set_xlabel("seed")
     if image is not None:
         bar = made.colorbar(image, ax=panel, fraction=0.05, pad=0.02, aspect=30)
         bar.set_label(describe(report.primary).axis_title)
         bar.outline.set_visible(False)
-    note = caption(len(cells), len(report.cells), "cells")
-    if note:
-        panel.set_title(note, fontsize=9, color=GREY)
+        if wide_range(values[np.isfinite(values)].tolist()):
+            set_scale(bar.ax, values[np.isfinite(values)].tolist(), "y")
+    shown = {_state(cell, seed) for cell in cells for seed in columns} & set(MARKS)
+    words = [f"{MARKS[s]} {s}" if MARKS[s] else f"empty: {s}" for s in sorted(shown)]
+    note = caption(len(cells), len(report.cells), "cells").removeprefix("; ")
+    seen = caption(len(columns), len(seeds), "seeds").removeprefix("; ")
+    lines = [line for line in ("   ".join(words), note, seen) if line]
+    if lines:
+        made.suptitle("\n".join(lines), fontsize=9, color=GREY, x=0.02, ha="left")
     return made
 
 
@@ -186,11 +197,19 @@ def _heat(panel: Axes, values: np.ndarray, numbers: bool) -> Any:
     norm = LogNorm(low, high) if log else Normalize(low, high if high > low else low + 1e-9)
     image = panel.imshow(values, cmap="cividis", norm=norm, aspect="auto")
     if numbers:
+        digits = 3 if log or high == low else max(0, 1 - math.floor(math.log10(high - low)))
+        form = f"{{:.{digits}f}}" if not log and digits <= 5 and high > low else "{:.3g}"
         for (row, column), item in np.ndenumerate(values):
             if math.isfinite(item):
                 colour = "black" if float(norm(item)) > 0.55 else "white"
                 panel.text(
-                    column, row, f"{item:.3g}", ha="center", va="center", fontsize=7, color=colour
+                    column,
+                    row,
+                    form.format(item),
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    color=colour,
                 )
     return image
 

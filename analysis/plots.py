@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,9 @@ from matplotlib.ticker import (
     NullFormatter,
 )
 
-from analysis.cells import cell_label, display, pair_label
+from analysis.cells import cell_label, display
 from analysis.metrics import describe
-from analysis.schema import CellReport, Contrast, Effect, MetricStats, Report
+from analysis.schema import CellReport, MetricStats, Report
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"]
 GREY, LINE, DPI = "#666666", "#cccccc", 110
@@ -105,7 +107,7 @@ def row_label(report: Report, cell: CellReport) -> str:
     return cell_label(rest, report.axes)
 
 
-def _shapes(report: Report) -> dict[str, str]:
+def shapes(report: Report) -> dict[str, str]:
     """Row of an ablation -> marker; empty where there are more rows than markers."""
     rows = list(dict.fromkeys(row_label(report, cell) for cell in report.cells))
     if report.kind != "ablation" or len(rows) > len(MARKERS):
@@ -117,19 +119,116 @@ def colour_legend(
     made: Figure, report: Report, note: str = "", shapes: dict[str, str] | None = None
 ) -> None:
     """Above the panels: what colours and shapes mean, and what a bounded picture leaves out."""
-    handles = [
+    first = [
         Line2D([], [], color=colour, marker="o", ls="", label=shorten(value))
         for value, colour in list(_palette(report).items())[: len(COLOURS)]
     ]
-    handles += [
+    second = [
         Line2D([], [], color=GREY, marker=marker, mfc="white", ls="", label=shorten(row))
         for row, marker in (shapes or {}).items()
     ]
-    if handles or note:
-        made.legend(
-            handles=handles, loc="outside upper left", ncols=5, fontsize=9, title=note or None,
-            alignment="left", title_fontsize=9,
-        )  # fmt: skip
+    if first and second:  # one row each: a legend is filled column by column
+        blank = Line2D([], [], ls="", label=" ")
+        pairs = zip_longest(first, second, fillvalue=blank)
+        legend(
+            made, [handle for pair in pairs for handle in pair], note, max(len(first), len(second))
+        )
+    elif first or second or note:
+        legend(made, first or second, note)
+
+
+def legend(made: Figure, handles: list[Line2D], note: str, columns: int = 5) -> None:
+    """Above the panels, at the left."""
+    made.legend(
+        handles=handles, loc="outside upper left", ncols=columns, fontsize=9, title=note or None,
+        alignment="left", title_fontsize=9,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Window:
+    """What an axis shows. Intervals of few seeds can be wider than all values together, and reach
+    beyond what is possible; they are cut off where they would press the values together."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def around(
+        cls, metric: str, stats: list[MetricStats], difference: bool = False, room: float = 1.2
+    ) -> Window:
+        """Room for all values, and for intervals up to `room` times the range of the values."""
+        values = [v for s in stats for v in (*s.values.values(), s.mean) if v is not None]
+        ends = [v for s in stats for v in (s.low, s.high) if v is not None]
+        return cls.of(metric, values, ends, difference, room)
+
+    @classmethod
+    def of(
+        cls,
+        metric: str,
+        values: list[float],
+        ends: list[float],
+        difference: bool = False,
+        room: float = 1.2,
+    ) -> Window:
+        """As around(), of plain numbers: `values` are always inside, `ends` where there is room."""
+        low, high = min(values, default=0.0), max(values, default=1.0)
+        spread = (high - low) or 0.05 * abs(high) or 0.05
+        low_end = max(min([low, *ends]), low - room * spread)
+        high_end = min(max([high, *ends]), high + room * spread)
+        margin = 0.05 * (high_end - low_end or spread)
+        low_end, high_end = low_end - margin, high_end + margin
+        found = describe(metric)
+        if not difference and min(values, default=-1.0) >= 0 and found.role in ("quality", "cost"):
+            floor = 0.0 if found.bound is None else -0.02
+            low_end = max(low_end, floor)
+        if found.bound is not None:
+            high_end = min(high_end, found.bound + 0.02)
+            low_end = max(low_end, -found.bound - 0.02)
+        return cls(low_end, high_end)
+
+    def apply(self, panel: Axes, axis: str) -> None:
+        """Set the limits; on a logarithmic axis the lower one is positive."""
+        limits = panel.set_xlim if axis == "x" else panel.set_ylim
+        scale = panel.get_xscale() if axis == "x" else panel.get_yscale()
+        if scale == "linear":
+            limits(self.low, self.high)
+
+
+def whisker(
+    panel: Axes,
+    axis: str,
+    at: float,
+    low: float | None,
+    high: float | None,
+    window: Window,
+    colour: str,
+    width: float,
+    **options: Any,
+) -> bool:
+    """An interval along `axis`; an arrow where it goes on beyond the window. True where it does."""
+    if low is None or high is None:
+        return False
+    scale = panel.get_xscale() if axis == "x" else panel.get_yscale()
+    if scale != "linear":
+        window = Window(1e-300, math.inf)
+        low = max(low, 1e-300)
+    inside = [max(low, window.low), min(high, window.high)]
+    options = {"color": colour, "zorder": 3, **options}
+    line = (inside, [at] * 2) if axis == "x" else ([at] * 2, inside)
+    panel.plot(*line, "-", lw=width, **options)
+    marks = "<>" if axis == "x" else "v^"
+    for end, shown, mark in zip((low, high), inside, marks, strict=True):
+        if end != shown:
+            place = ([shown], [at]) if axis == "x" else ([at], [shown])
+            panel.plot(*place, mark, ms=5, mew=0, clip_on=False, **options)
+    return [low, high] != inside
+
+
+def stats_of(cell: CellReport, name: str) -> MetricStats | None:
+    """Statistics of that metric where the cell has a value."""
+    found = cell.metrics.get(name)
+    return found if found is not None and found.n else None
 
 
 def real(value: float | None) -> float:
@@ -155,18 +254,22 @@ def results(report: Report) -> Figure | None:
     made = figure(1.8 + 3.1 * len(names), 1.1 + 0.3 * len(shown))
     panels = made.subplots(1, len(names), sharey=True, squeeze=False)[0]
     tint = colours(report)
+    cut = False
     for panel, name in zip(panels, names, strict=True):
         metric = describe(name)
+        window = Window.around(name, [s for c in shown if (s := stats_of(c, name))])
+        set_scale(panel, [v for c in shown for v in _values(c, name)], "x")
+        window.apply(panel, "x")
         for row, cell in enumerate(shown):
             if name in cell.metrics:
-                _dots(panel, row, cell.metrics[name], tint[cell.label])
-        set_scale(panel, [v for c in shown for v in _values(c, name)], "x")
+                cut |= _dots(panel, row, cell.metrics[name], tint[cell.label], window)
         panel.set_xlabel(metric.axis_title)
     panels[0].set_yticks(range(len(shown)), [shorten(c.label) for c in shown])
     panels[0].set_ylim(len(shown) - 0.5, -0.5)
     note = caption(len(shown), len(cells), "cells")
     about = "small: seeds; large: mean and 95 % interval"
-    colour_legend(made, report, f"{about}; {note}" if note else about)
+    about += "; arrows: the interval goes on beyond the axis" if cut else ""
+    colour_legend(made, report, about + note)
     return made
 
 
@@ -175,17 +278,17 @@ def _values(cell: CellReport, name: str) -> list[float]:
     return [v for v in stats.values.values() if v is not None] if stats else []
 
 
-def _dots(panel: Axes, row: int, stats: MetricStats, colour: str) -> None:
+def _dots(panel: Axes, row: int, stats: MetricStats, colour: str, window: Window) -> bool:
     values = [v for v in stats.values.values() if v is not None]
     spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else [0.0]
     panel.plot(
         values, row + np.asarray(spread), "o", ms=3.2, color=colour, alpha=0.4, mew=0, zorder=2
     )
     if stats.mean is None:
-        return
-    if stats.low is not None and stats.high is not None:
-        panel.plot([stats.low, stats.high], [row, row], "-", lw=2, color=colour, zorder=3)
+        return False
+    cut = whisker(panel, "x", row, stats.low, stats.high, window, colour, 2)
     panel.plot([stats.mean], [row], "o", ms=6, color=colour, mec="white", mew=0.8, zorder=4)
+    return cut
 
 
 def set_scale(panel: Axes, values: list[float], axis: str, factor: float = 30) -> None:
@@ -206,141 +309,3 @@ def set_scale(panel: Axes, values: list[float], axis: str, factor: float = 30) -
 
 def _plain(value: float, _: int) -> str:
     return f"{value:g}"
-
-
-@styled
-def forest(report: Report) -> Figure | None:
-    """Differences A − B: crossed interval thick, seeds-only interval thin, verdict beside it."""
-    names = list(dict.fromkeys(c.metric for c in report.contrasts))[:3]
-    rows = {n: [c for c in report.contrasts if c.metric == n and c.n > 0] for n in names}
-    names = [name for name in names if rows[name]]
-    if not names:
-        return None
-    total = max(len(rows[name]) for name in names)
-    labels = [pair_label(c.a, c.b, report.axes) for c in rows[names[0]][:MAX_ROWS]]
-    overall = list(dict.fromkeys(_effect_label(e) for e in report.effects))
-    labels += overall[: MAX_ROWS // 4]
-    made = figure(3.0 + 3.2 * len(names), 1.3 + 0.3 * len(labels))
-    panels = made.subplots(1, len(names), sharey=True, squeeze=False)[0]
-    for panel, name in zip(panels, names, strict=True):
-        panel.axvline(0, color=GREY, lw=1, zorder=1)
-        for row, label in enumerate(labels):
-            for contrast in rows[name]:
-                if pair_label(contrast.a, contrast.b, report.axes) == label:
-                    _difference(panel, row, contrast, contrast.verdict == "DIFFERENT")
-            for effect in report.effects:
-                if effect.metric == name and _effect_label(effect) == label:
-                    _difference(panel, row, effect, False, "D")
-        metric = describe(name)
-        panel.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
-        panel.set_xlabel(f"Δ {metric.axis_title}")
-    panels[0].set_yticks(range(len(labels)), [shorten(label, 52) for label in labels])
-    panels[0].set_ylim(len(labels) - 0.5, -0.5)
-    _forest_legend(made, bool(overall), caption(min(total, MAX_ROWS), total, "contrasts"))
-    return made
-
-
-def _effect_label(effect: Effect) -> str:
-    return f"all levels: {display(effect.a)} − {display(effect.b)}"
-
-
-def _difference(
-    panel: Axes, row: int, contrast: Contrast | Effect, resolved: bool, marker: str = "o"
-) -> None:
-    colour = COLOURS[0] if resolved else GREY
-    if contrast.low is not None and contrast.high is not None:
-        panel.plot([contrast.low, contrast.high], [row] * 2, "-", lw=1, color=colour, zorder=2)
-        for end in (contrast.low, contrast.high):
-            panel.plot([end], [row], "|", ms=6, color=colour, zorder=2)
-    crossed = contrast.crossed
-    if crossed is not None and crossed.low is not None and crossed.high is not None:
-        panel.plot(
-            [crossed.low, crossed.high], [row] * 2, "-", lw=4.5, color=colour, alpha=0.35,
-            solid_capstyle="butt", zorder=1,
-        )  # fmt: skip
-    face = colour if resolved else "white"
-    panel.plot(
-        [real(contrast.delta)], [row], marker, ms=6, color=colour, mfc=face, mew=1.4, zorder=3
-    )
-
-
-def _forest_legend(made: Figure, overall: bool, note: str) -> None:
-    handles = [
-        Line2D([], [], color=COLOURS[0], marker="o", ls="", label="DIFFERENT"),
-        Line2D([], [], color=GREY, marker="o", mfc="white", ls="", label="any other verdict"),
-        Line2D([], [], color=GREY, lw=4.5, alpha=0.35, label="95 %, seeds × examples"),
-        Line2D([], [], color=GREY, lw=1, marker="|", label="95 %, seeds only"),
-    ]
-    if overall:
-        diamond = Line2D([], [], color=GREY, marker="D", mfc="white", ls="", label="mean effect")
-        handles.insert(2, diamond)
-    made.legend(
-        handles=handles, loc="outside upper left", ncols=5, fontsize=9, title=note or None,
-        alignment="left", title_fontsize=9,
-    )  # fmt: skip
-
-
-@styled
-def cost(report: Report) -> Figure | None:
-    """Quality against time per epoch and against parameters, intervals on both axes."""
-    names = ["epoch_seconds", "parameters"]
-    quality = report.primary
-    cells = [c for c in report.cells if quality in c.metrics and c.metrics[quality].n]
-    names = [n for n in names if any(n in c.metrics for c in cells)]
-    if not names or not cells:
-        return None
-    made = figure(5.2 * len(names), 4.2)
-    panels = made.subplots(1, len(names), sharey=True, squeeze=False)[0]
-    tint = colours(report)
-    shapes = _shapes(report)
-    set_scale(panels[0], [c.metrics[quality].mean or 0 for c in cells], "y")
-    for panel, name in zip(panels, names, strict=True):
-        points = [c for c in cells if name in c.metrics and c.metrics[name].n]
-        for cell in points:
-            marker = shapes.get(row_label(report, cell), "o")
-            _cross(panel, cell.metrics[name], cell.metrics[quality], tint[cell.label], marker)
-        set_scale(panel, [c.metrics[name].mean or 0 for c in points], "x", 8)
-        panel.margins(0.12)
-        panel.set_xlabel(describe(name).axis_title)
-    panels[0].set_ylabel(describe(quality).axis_title)
-    colour_legend(made, report, shapes=shapes)
-    made.draw_without_rendering()  # labels need the final places
-    for panel, name in zip(panels, names, strict=True):
-        points = [c for c in cells if name in c.metrics and c.metrics[name].n]
-        if len(points) <= MAX_LABELS and not shapes:
-            _name_points(panel, points, name, quality)
-    return made
-
-
-def _cross(panel: Axes, x: MetricStats, y: MetricStats, colour: str, marker: str) -> None:
-    if x.low is not None and x.high is not None and x.sd:
-        panel.plot([x.low, x.high], [real(y.mean)] * 2, "-", lw=1.3, color=colour, alpha=0.7)
-    if y.low is not None and y.high is not None:
-        panel.plot([real(x.mean)] * 2, [y.low, y.high], "-", lw=1.3, color=colour, alpha=0.7)
-    panel.plot([real(x.mean)], [real(y.mean)], marker, ms=7, color=colour, mec="white", mew=0.8)
-
-
-def _name_points(panel: Axes, cells: list[CellReport], x: str, y: str) -> None:
-    """Labels beside the points, in the right half to their left; moved up where two collide."""
-    taken: list[tuple[float, float, float]] = []
-    points = [
-        (real(cell.metrics[y].mean), real(cell.metrics[x].mean), shorten(cell.label, 28))
-        for cell in cells
-    ]
-    for py, px, label in sorted(points):
-        across, up = panel.transData.transform((px, py))
-        left = panel.transAxes.inverted().transform((across, up))[0] > 0.6
-        start, width = across, 6.5 * len(label)
-        if left:
-            start -= width
-
-        def free(height: float, start: float = start, width: float = width) -> bool:
-            rows = [(a, b) for a, b, other in taken if abs(height - other) < 12]
-            return not any(start < b and a < start + width for a, b in rows)
-
-        offset = next(o for o in range(5, 2000, 12) if free(up + o))
-        taken.append((start, start + width, up + offset))
-        panel.annotate(
-            label, (px, py), xytext=(-6 if left else 6, offset), textcoords="offset pixels",
-            ha="right" if left else "left", fontsize=8, color="#333333",
-        )  # fmt: skip

@@ -20,6 +20,7 @@ from analysis.cells import cell_label, display, pair_label
 from analysis.grid import key
 from analysis.metrics import describe
 from analysis.schema import CellReport, ClaimAnswer, Contrast, CostRatio, Dominance, Effect, Report
+from analysis.verdict import INCONCLUSIVE, MIN_SEEDS, UNDECIDED
 
 TEMPLATES = Path(__file__).with_name("templates")
 ROWS = 60  # rows of a table in the Markdown; the CSV twin has them all
@@ -69,6 +70,7 @@ def _environment() -> jinja2.Environment:
         "fmt": text.fmt,
         "p": text.fmt_p,
         "esc": text.escape,
+        "display": display,
         "show": lambda value: text.escape(display(value)),
         "link": link,
     }
@@ -93,11 +95,11 @@ class View:
     @property
     def columns(self) -> list[str]:
         """Metrics of the results table, in the order of the study's columns."""
-        names = [metric.name for metric in self.report.metrics]
-        first = [name for name in ("val/loss",) if name in names]
-        return first + [
-            n for n in names if n not in first and not n.startswith(("val/f1", "val/acc"))
-        ]
+        roles = {metric.name: metric.role for metric in self.report.metrics}
+        doubled = {f"val/{n.removeprefix('test/')}" for n in roles if n.startswith("test/")}
+        names = [n for n in roles if n == "val/loss" or n not in doubled]
+        order = ["quality", "cost", "other"]
+        return sorted(names, key=lambda n: (n != "val/loss", order.index(roles[n])))
 
     def title(self, name: str) -> str:
         """Title with unit."""
@@ -123,17 +125,38 @@ class View:
         return list(dict.fromkeys(c.metric for c in self.report.contrasts))
 
     def main_effects(self) -> list[Effect]:
-        """Effects on the primary metric: those of the question's axis first, at most 12."""
-        found = [e for e in self.report.effects if e.metric == self.report.primary]
+        """Effects on the primary metric: those of the question's axis first, at most 12.
+
+        None where the seeds allow no inference.
+        """
+        found = [
+            e for e in self.report.effects if e.metric == self.report.primary and e.n >= MIN_SEEDS
+        ]
         return sorted(found, key=lambda e: e.axis not in self.report.baseline)[:ANSWERS]
 
-    def answers(self) -> list[Contrast]:
+    def resolved(self) -> list[Contrast]:
         """The contrasts whose sentences open the report: at most 12 of the primary metric."""
-        return self.contrasts(self.report.primary)[:ANSWERS]
+        found = [c for c in self.contrasts(self.report.primary) if c.verdict not in UNDECIDED]
+        return found[:ANSWERS]
+
+    def unresolved(self) -> list[tuple[str, list[str]]]:
+        """(verdict, at most 12 contrasts of the primary metric) where nothing was resolved."""
+        found = [(v, [c for c in self.contrasts(self.report.primary) if c.verdict == v])
+                 for v in UNDECIDED]  # fmt: skip
+        return [(name, [self.pair(c) for c in rows[:ANSWERS]]) for name, rows in found if rows]
 
     def undecided(self) -> list[Contrast]:
         """Contrasts that more seeds or examples could decide."""
         return [c for c in self.report.contrasts if c.needs]
+
+    def inconclusive(self) -> list[Contrast]:
+        """Those of them that have enough seeds for a forecast."""
+        return [c for c in self.undecided() if c.verdict == INCONCLUSIVE]
+
+    def untidy(self) -> bool:
+        """Whether the counts of the grid belong on top: something is not done, or too much is."""
+        grid = self.report.grid
+        return grid.done < grid.expected or grid.duplicates > 0 or grid.unexpected > 0
 
     def two_way(self) -> tuple[str, list[Any], list[tuple[str, dict[str, CellReport]]]] | None:
         """(column axis, its values, rows) of an ablation: a row per level of the other axes."""

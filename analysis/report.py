@@ -10,7 +10,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis import build, contrastive_plot, panels, plots, render, snapshot, verdict
+from analysis import (
+    build,
+    contrastive_plot,
+    cost_plot,
+    forest,
+    panels,
+    plots,
+    render,
+    snapshot,
+    verdict,
+)
 from analysis.schema import Report
 from analysis.snapshot import Snapshot
 
@@ -92,9 +102,9 @@ def write(taken: Snapshot, folder: Path) -> Report:
     made = build.build(taken, grid, design, file=SNAPSHOT, sha256=sha256)
     figures = {
         "results.png": plots.results(made),
-        "forest.png": plots.forest(made),
+        "forest.png": forest.forest(made),
         "curves.png": panels.curves(made, grid),
-        "cost.png": plots.cost(made),
+        "cost.png": cost_plot.cost(made),
         "grid.png": panels.grid_map(made),
         "search.png": panels.search(made),
         "borrowed.png": contrastive_plot.borrowed(made),

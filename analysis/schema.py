@@ -172,6 +172,8 @@ class Provenance(Model):
     """Last sign of life of any run when the snapshot was taken."""
     runs: int
     """Runs in the snapshot."""
+    source_command: str
+    """The command that reads the sweep from its server and writes this report."""
     command: str
     """The command that renders this report from the snapshot."""
     environment: dict[str, list[str]]

@@ -89,11 +89,10 @@ class Contrast(Model):
     p_family: Number
     """p that enters the family: the larger of p and the crossed p."""
     p_holm: Number
-    """Holm-adjusted p over the family: all contrasts of the report, on all metrics."""
+    """Holm-adjusted p over the family: the p_family of all contrasts of the report, on all metrics,
+    that are not null."""
     family: int
-    """Contrasts in the family that can be tested."""
-    family_share: Number
-    """Share of alpha that this contrast holds in the family; the primary metric holds 80 %."""
+    """Contrasts in the family: those with a p_family."""
     verdict: str
     """NOT_COMPARABLE, INSUFFICIENT, SATURATED, BELOW_NOISE_FLOOR, EQUIVALENT, DIFFERENT,
     DIFFERENT_HERE or INCONCLUSIVE: the first whose rule holds."""
@@ -115,7 +114,7 @@ class Contrast(Model):
     """Where undecided: seeds at which a difference as large as the observed one is found with 80 %
     power, counting the variance that these examples leave; null above 1000."""
     seeds_needed_family: int | None
-    """The same at the level alpha × family_share that the correction asks for at worst."""
+    """The same at the level alpha / family that the correction asks for at worst."""
     needs: str
     """Where undecided: what would be needed (seeds, or examples), in words."""
     unmatched_a: list[str]
@@ -133,7 +132,7 @@ class Contrast(Model):
     bca_high: Number
     """Upper end."""
     failed_at_chance: Number
-    """Sensitivity: Δ with every failed, missing or diverged run put at chance."""
+    """Sensitivity: Δ with every failed or diverged run put at chance."""
     capacity_ratio: Number
     """Parameters of A / parameters of B; above 1.1 or below 1/1.1 capacity differs."""
 
@@ -257,6 +256,8 @@ class ClaimAnswer(Model):
     """The sweep that would be needed."""
     parts: list[ClaimPart]
     """Its comparisons."""
+    metric: str
+    """Metric of `ours`, where they are means of cells."""
     published: dict[str, Number]
     """Published figures."""
     ours: dict[str, Number]

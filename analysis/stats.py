@@ -182,21 +182,15 @@ def crossed(difference_SN: np.ndarray) -> Crossed:
     )
 
 
-def holm(p: list[float], weights: list[float] | None = None) -> list[float]:
-    """Holm's step-down adjusted p-values, in the order given; NaN stays NaN and does not count.
-
-    weights divide alpha among the hypotheses (equal ones if left out); what a rejected hypothesis
-    held goes to the rest. Rejecting where the result is below alpha keeps the chance of any false
-    rejection at alpha, for any weights chosen beforehand (Holm 1979, section 4).
-    """
+def holm(p: list[float]) -> list[float]:
+    """Holm's step-down adjusted p-values, in the order given; NaN stays NaN and does not count."""
     values = np.asarray(p, dtype=float)
-    shares = np.ones_like(values) if weights is None else np.asarray(weights, dtype=float)
     tested = np.flatnonzero(np.isfinite(values))
-    order = tested[np.argsort(values[tested] / shares[tested], kind="stable")]
+    order = tested[np.argsort(values[tested], kind="stable")]
     adjusted = np.full(values.shape, np.nan)
-    remaining = np.cumsum(shares[order][::-1])[::-1]
-    scaled = values[order] / shares[order] * remaining
-    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0) if order.size else scaled
+    if order.size:
+        scaled = values[order] * np.arange(order.size, 0, -1)
+        adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
     return adjusted.tolist()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis import panels, plots
+from analysis import cost_plot, forest, panels, plots
 from analysis.build import arrange, build
 
 
@@ -16,7 +16,7 @@ def test_a_huge_sweep_has_pictures_of_a_readable_size(sweep) -> None:
     made = sweep(axes, seeds=2, n=20, quality=lambda _: 1.0)
     report, (grid, _) = build(made), arrange(made)
     for picture in (
-        plots.results(report), plots.forest(report), plots.cost(report),
+        plots.results(report), forest.forest(report), cost_plot.cost(report),
         panels.curves(report, grid), panels.grid_map(report),
     ):  # fmt: skip
         assert picture is not None
@@ -45,6 +45,32 @@ def test_the_users_matplotlib_settings_do_not_matter(sweep) -> None:
     assert picture.axes[0].get_facecolor() == (1.0, 1.0, 1.0, 1.0)
 
 
+def test_intervals_wider_than_what_is_possible_are_cut_off_with_an_arrow(sweep) -> None:
+    made = sweep({"fusion": ["late", "add"]}, seeds=2)
+    for number, run in enumerate(made.runs):
+        run.summary["test/accuracy"] = 0.9 if number % 2 else 0.5 + 0.1 * number
+        run.summary["epoch_seconds"] = 1.0 + number
+    report = build(made)
+    picture = plots.results(report)
+    assert picture is not None
+    loss, _, accuracy = picture.axes
+    assert loss.get_xlim()[0] >= 0
+    assert accuracy.get_xlim()[0] >= -0.02 and accuracy.get_xlim()[1] <= 1.02
+    assert any(line.get_marker() in "<>" for line in accuracy.lines)
+    picture = cost_plot.cost(report)
+    assert picture is not None and picture.axes[0].get_xlim()[0] >= 0
+    differences = forest.forest(report)
+    assert differences is not None
+    assert differences.axes[2].get_xlim()[0] >= -1.02 and differences.axes[2].get_xlim()[1] <= 1.02
+
+
+def test_the_forest_names_only_verdicts_that_it_shows(sweep) -> None:
+    picture = forest.forest(build(sweep({"fusion": ["late", "add"]}, seeds=2)))
+    assert picture is not None
+    words = [text.get_text() for text in picture.legends[0].get_texts()]
+    assert "INSUFFICIENT" in words and "DIFFERENT" not in words
+
+
 def test_the_mean_curve_needs_every_run() -> None:
     long = (np.array([1.0, 2.0, 3.0]), np.array([3.0, 2.0, 1.0]))
     short = (np.array([1.0, 2.0]), np.array([5.0, 4.0]))
@@ -70,8 +96,8 @@ def test_nothing_to_draw_is_no_picture(sweep) -> None:
     made = sweep({"fusion": ["late", "add"]}, seeds=2)
     made.runs = []
     report = build(made)
-    assert plots.results(report) is None and plots.forest(report) is None
-    assert plots.cost(report) is None
+    assert plots.results(report) is None and forest.forest(report) is None
+    assert cost_plot.cost(report) is None
     assert panels.curves(report, arrange(made)[0]) is None
     assert panels.grid_map(report) is not None
 

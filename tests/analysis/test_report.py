@@ -168,7 +168,7 @@ def test_the_first_line_after_the_title_is_completeness(sweep) -> None:
 def test_the_ablation_has_a_two_way_table_effects_and_an_interaction(sweep) -> None:
     content = build(ablation(sweep)).model_dump()
     text = text_of(ablation(sweep))
-    assert "| | maxpool | strided_append | strided_replace | strided_append − maxpool |" in text
+    assert "| test loss [nats] | maxpool | strided_append | strided_replace | strided_app" in text
     assert "## Effects over all levels" in text and "interaction F" in text
     effect = next(e for e in content["effects"] if e["metric"] == "test/loss")
     deltas = [
@@ -195,6 +195,50 @@ def test_contrasts_can_be_recomputed_from_the_values_of_the_cells(sweep) -> None
         interval = result.confidence_interval(0.95)
         assert contrast["low"] == pytest.approx(interval.low)
         assert contrast["high"] == pytest.approx(interval.high)
+
+
+def test_the_correction_is_holms_over_every_contrast_of_the_report(sweep) -> None:
+    content = build(ablation(sweep)).model_dump()
+    tested = sorted(
+        (c for c in content["contrasts"] if c["p_family"] is not None), key=lambda c: c["p_family"]
+    )
+    assert len({c["metric"] for c in tested}) == 2
+    highest = 0.0
+    for step, contrast in enumerate(tested):
+        assert contrast["family"] == len(tested) == 16
+        assert contrast["p_family"] == max(contrast["p"], contrast["crossed"]["p"])
+        highest = max(highest, min(1.0, (len(tested) - step) * contrast["p_family"]))
+        assert contrast["p_holm"] == pytest.approx(highest)
+
+
+def test_the_answer_is_short_and_says_only_what_the_ladder_allows(sweep) -> None:
+    text = text_of(ablation(sweep))
+    answer = text[text.index("## Answer") : text.index("## Warnings")]
+    content = build(ablation(sweep))
+    assert len(answer.split()) < 200
+    for contrast in content.contrasts:
+        if contrast.metric == content.primary and contrast.verdict == "DIFFERENT":
+            assert contrast.sentence in answer.replace("\\", "")
+    assert "Contrasts on test loss [nats]: 1 DIFFERENT, 7 INCONCLUSIVE." in answer
+    assert "On test accuracy: 8 INCONCLUSIVE." in answer
+
+
+def test_without_a_test_part_the_table_shows_the_validation_part(sweep) -> None:
+    made = sweep({"fusion": ["late", "concat"]}, seeds=3)
+    for run in made.runs:
+        run.summary = {k: v for k, v in run.summary.items() if not k.startswith("test/")}
+        run.predictions = None
+    text = text_of(made)
+    assert "| cell | validation loss [nats] | validation F1 | validation accuracy | param" in text
+    assert "There is no test split" in text
+
+
+def test_two_seeds_open_with_no_interval(sweep) -> None:
+    text = text_of(ablation(sweep, seeds=2))
+    answer = text[text.index("## Answer") : text.index("## Warnings")]
+    assert "8 INSUFFICIENT" in answer and "95 % CI" not in answer
+    assert "At least 3 seeds of both cells where the verdict is INSUFFICIENT." in text
+    assert text.count("At least 3 seeds") == 1
 
 
 def test_the_public_format(sweep) -> None:

@@ -99,13 +99,6 @@ def test_holm_by_hand() -> None:
     assert stats.holm([]) == []
 
 
-def test_weighted_holm_by_hand() -> None:
-    adjusted = stats.holm([0.03, 0.001, 0.5], [0.8, 0.1, 0.1])
-    # p/w: 0.0375, 0.01, 5; remaining weights 1, 0.9, 0.1
-    assert adjusted == pytest.approx([0.0375 * 0.9, 0.01, 0.5])
-    assert stats.holm([0.01, 0.04], [0.5, 0.5]) == pytest.approx(stats.holm([0.01, 0.04]))
-
-
 def test_detectable_differences_of_the_reference() -> None:
     found = [round(stats.detectable(n), 2) for n in (3, 5, 8, 10, 20)]
     assert found == [3.26, 1.68, 1.16, 1.00, 0.66]
