@@ -117,13 +117,19 @@ def process_ended(
 def settle(db: sqlite3.Connection, attempt: Row, run: Row, now: float) -> None:
     """Close a lease whose run has ended, and say what becomes of the cell."""
     sweep = store_sweeps.sweep_of(db, attempt["sweep_id"])
-    scores.read_all(db, config_of(sweep["config"]), sweep["id"], run)
-    close(db, attempt, run, _outcome(attempt, run), now)
+    metric, outcome = config_of(sweep["config"]).metric, _outcome(attempt, run)
+    known = scores.read_all(db, config_of(sweep["config"]), sweep["id"], run)
+    if metric and not known and outcome == "done":
+        text = f"it never logged {metric.name}, the metric of the sweep"
+        note(db, sweep["id"], now, "metric", text, run["name"])
+    close(db, attempt, run, outcome, now)
 
 
 def close(db: sqlite3.Connection, attempt: Row, run: Row, outcome: str, now: float) -> None:
     columns = {"ended_at": now, "outcome": outcome, "process_alive": 0}
     store_sweeps.update(db, "attempts", attempt["id"], **columns)
+    if run["state"] == "pending":  # it was offered and never begun
+        store_runs.update_run(db, run["id"], state="crashed", ended_at=now)
     cell = store_sweeps.get_cell(db, attempt["cell_id"])
     changes = _next_state(cell, outcome)
     store_sweeps.update(db, "cells", cell["id"], **changes)
@@ -178,9 +184,10 @@ def revive(
         and attempt["outcome"] in SAME_RUN
         and attempt["agent_id"] == agent_id
         and (agent_id is None or store_sweeps.lease_of_agent(db, agent_id) is None)
-        and store_sweeps.sweep_of(db, attempt["sweep_id"])["state"] not in sweep_states.ENDED
+        and store_sweeps.sweep_of(db, attempt["sweep_id"])["state"] not in ("FINISHED", "CANCELED")
     )
     if possible:
+        sweep_states.agent_came(db, store_sweeps.sweep_of(db, attempt["sweep_id"]), now)
         columns = {"ended_at": None, "outcome": None, "seen_at": attempt["seen_at"] or now}
         store_sweeps.update(db, "attempts", attempt["id"], **columns)
         counter = "failures" if attempt["outcome"] == "crashed" else "interruptions"

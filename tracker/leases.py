@@ -57,6 +57,8 @@ class Leases:
         a reply at once.
         """
         store_sweeps.update(db, "agents", agent["id"], heartbeat_at=now)
+        if agent["state"] == "running":  # its sweep may have been given up meanwhile
+            sweep_states.agent_came(db, sweep_of(db, agent["sweep_id"]), now)
         lease = store_sweeps.lease_of_agent(db, agent["id"])
         if lease:
             run = run_of(db, lease)
@@ -199,7 +201,7 @@ class Leases:
     # --- time ---------------------------------------------------------------------------------
 
     def tick(self, db: sqlite3.Connection, now: float) -> None:
-        """Take back leases of vanished agents; end sweeps that have dismissed all theirs.
+        """Take back leases of vanished agents; end sweeps that nobody works on any more.
 
         Not for a while after a start, or after this machine slept: agents could not be heard.
         """
@@ -218,8 +220,8 @@ class Leases:
                 attempts.process_ended(db, lease, run, now, (attempts.run_ended,))
         for sweep in store_sweeps.running_sweeps(db):
             alone = not store_sweeps.live_agents(db, sweep["id"], since)
-            idle = alone and not store_sweeps.leases(db, sweep["id"])
-            if idle and store_sweeps.any_dismissed(db, sweep["id"]):
+            waited = sweep["updated_at"] < since  # resumed just now: somebody may come
+            if alone and waited and not store_sweeps.leases(db, sweep["id"]):
                 sweep_states.give_up(db, sweep, now)
 
 

@@ -42,16 +42,17 @@ def read(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row) -
     return score
 
 
-def read_all(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row) -> None:
-    """The score of a run that ended, its summary included."""
+def read_all(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row) -> bool:
+    """Keep the score of a run that ended, its summary included; false where there is none."""
     if config.metric is None:
-        return
+        return False
     score = read(db, config, sweep_id, run)
     value = number(json.loads(run["summary"]), config.metric)
     best = search.better(config.metric, score["best"], value)
     latest = score["latest"] if score["latest"] is not None else value
     score |= {"best": best, "latest": latest}
     store_sweeps.put_score(db, run["id"], sweep_id, score)
+    return best is not None
 
 
 def number(row: dict[str, Any], metric: Metric) -> float | None:

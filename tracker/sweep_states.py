@@ -2,8 +2,9 @@
 
 PENDING until the first agent comes, then RUNNING. FINISHED when every cell has ended, when the
 target is reached, or on request (`wandb sweep --stop`); CANCELED and PAUSED on request; FAILED when
-every agent that came was sent away. Whatever ended can go on: with more cells, on request
-(`wandb sweep --resume`), or, after FAILED, with another agent.
+every agent that came was sent away, CRASHED when they fell silent and nothing runs any more.
+Whatever ended can go on: with more cells, on request (`wandb sweep --resume`), or, where it ended
+for want of an agent, with one that comes or is heard of again.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from functools import lru_cache, partial
 from typing import Any
 
 from tracker import ids, scores, search, store_runs, store_sweeps, sweep_config
+from tracker.errors import RequestError
 from tracker.space import Cell, SweepConfig, cell_key, is_cell, values_of
 from tracker.store_runs import Row
 from tracker.store_sweeps import sweep_of
 
-ENDED = ("FINISHED", "CANCELED", "FAILED")
+ABANDONED = ("FAILED", "CRASHED")  # for want of an agent
+ENDED = ("FINISHED", "CANCELED", *ABANDONED)
 SETTABLE = ("RUNNING", "PAUSED", "FINISHED", "CANCELED")
 
 config_of = lru_cache(maxsize=128)(sweep_config.parse)
@@ -120,7 +123,7 @@ def reconfigure(db: sqlite3.Connection, sweep: Row, text: str, now: float) -> No
     if (config.metric, config.hyperband) != (old.metric, old.hyperband):
         scores.read_anew(db, config, sweep["id"])
     sweep = sweep_of(db, sweep["id"])
-    if sweep["state"] in ("FINISHED", "FAILED") and anything_left(db, sweep):
+    if sweep["state"] in ("FINISHED", *ABANDONED) and anything_left(db, sweep):
         _become(db, sweep, "RUNNING", now, "there are cells to run")
 
 
@@ -135,10 +138,10 @@ def reopen(db: sqlite3.Connection, sweep_id: int, now: float) -> None:
 
 
 def set_state(db: sqlite3.Connection, sweep: Row, state: str, now: float) -> None:
-    """Pause, stop, cancel or resume on request; ValueError for a state that nobody can ask for."""
+    """Pause, stop, cancel or resume on request."""
     state = state.upper()
     if state not in SETTABLE:
-        raise ValueError(f"state {state!r} is none of {', '.join(SETTABLE)}")
+        raise RequestError(f"state {state!r} is none of {', '.join(SETTABLE)}")
     if state != sweep["state"]:
         _become(db, sweep, state, now, "on request")
     if state == "CANCELED":
@@ -153,15 +156,16 @@ def set_state(db: sqlite3.Connection, sweep: Row, state: str, now: float) -> Non
 
 
 def agent_came(db: sqlite3.Connection, sweep: Row, now: float) -> None:
-    """A sweep that waited for its first agent, or had sent all away, runs."""
-    if sweep["state"] == "PENDING" or (sweep["state"] == "FAILED" and anything_left(db, sweep)):
+    """A sweep that waited for an agent, for its first or for any, runs."""
+    waited = sweep["state"] in ABANDONED and anything_left(db, sweep)
+    if waited or sweep["state"] == "PENDING":
         _become(db, sweep, "RUNNING", now, "an agent came")
 
 
 def conclude(db: sqlite3.Connection, sweep_id: int, now: float) -> None:
-    """End a running sweep when every cell has ended."""
+    """Finish a sweep when every cell has ended."""
     sweep = sweep_of(db, sweep_id)
-    if sweep["state"] == "RUNNING" and not anything_left(db, sweep):
+    if sweep["state"] in ("RUNNING", *ABANDONED) and not anything_left(db, sweep):
         counts = store_sweeps.count_cells(db, sweep_id)
         text = ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
         _become(db, sweep, "FINISHED", now, f"every cell has ended ({text or 'none'})")
@@ -174,8 +178,11 @@ def finish(db: sqlite3.Connection, sweep: Row, now: float, why: str) -> None:
 
 
 def give_up(db: sqlite3.Connection, sweep: Row, now: float) -> None:
-    """End a running sweep that has no agent left because all were dismissed."""
-    _become(db, sweep, "FAILED", now, "every agent was dismissed; start one to go on")
+    """End a running sweep that nobody works on."""
+    if store_sweeps.any_dismissed(db, sweep["id"]):
+        _become(db, sweep, "FAILED", now, "every agent was dismissed; start one to go on")
+    else:
+        _become(db, sweep, "CRASHED", now, "no agent is left; start one to go on")
 
 
 def _become(db: sqlite3.Connection, sweep: Row, state: str, now: float, why: str) -> None:

@@ -279,6 +279,17 @@ def test_a_run_that_finishes_after_all_supersedes_its_retry(world: World) -> Non
     assert [a["outcome"] for a in world.attempts()] == ["done", "superseded"]
 
 
+def test_a_metric_that_was_never_logged_is_told(world: World) -> None:
+    world.sweep({"a": {"values": [1, 2, 3]}}, metric={"name": "val.loss", "goal": "minimize"})
+    agent = world.agent()
+    for row in ({"val": {"loss": 0.5}}, {"val/loss": 1}, {"val": {"loss": "nan"}}):
+        process = world.take(agent)
+        world.log(process, row)
+        world.end(agent, process)
+    told = [line for line in world.explain() if "never logged val.loss" in line]
+    assert len(told) == 2
+
+
 # --- agents that fail ---
 
 
@@ -346,6 +357,63 @@ def test_a_sweep_without_any_agent_left_fails_until_one_comes(world: World) -> N
     assert world.state == "RUNNING"
     world.work([fixed])
     assert [state for state, _ in world.cells()] == ["done"] * 5
+
+
+def test_a_sweep_whose_agents_fell_silent_ends_until_one_is_there_again(world: World) -> None:
+    world.sweep(FOUR)
+    world.wait(200)
+    slept, dead = world.agent(), world.agent()
+    begun = world.take(dead)
+    (offered,) = world.beat(slept, obey=False)
+    world.wait(50)
+    assert world.state == "RUNNING"
+    world.wait(200)
+    assert world.state == "CRASHED" and "no agent is left" in world.explain()[-1]
+    assert world.run_state(begun.name) == world.run_state(offered["run_id"]) == "crashed"
+    world.beat(slept)
+    assert world.state == "RUNNING"
+    world.work([slept])
+    assert world.state == "FINISHED"
+    assert sorted(args["a"] for state, args in world.cells() if state == "done") == [1, 2, 3, 4]
+
+
+def test_a_sweep_is_not_given_up_while_a_run_without_an_agent_lives(world: World) -> None:
+    world.sweep({"a": {"values": [1, 2]}})
+    agent = world.agent()
+    orphan = world.take(agent)
+    for _ in range(20):
+        world.wait(30)
+        world.stream(orphan, {})
+    assert world.state == "RUNNING"
+    world.end(agent, orphan)
+    world.wait(200)
+    assert world.state == "CRASHED"
+    world.work([world.agent()])
+    assert [state for state, _ in world.cells()] == ["done", "done"] and world.state == "FINISHED"
+
+
+def test_a_run_that_lives_after_all_wakes_its_sweep(world: World) -> None:
+    world.sweep({"a": {"values": [1]}})
+    agent = world.agent()
+    process = world.take(agent)
+    world.wait(400)
+    assert (world.state, world.run_state(process.name)) == ("CRASHED", "crashed")
+    world.log(process, {"loss": 1})
+    assert world.state == "RUNNING"
+    world.end(agent, process)
+    assert world.cells() == [("done", {"a": 1})] and world.state == "FINISHED"
+
+
+def test_a_resumed_sweep_waits_a_while_for_its_agents(world: World) -> None:
+    world.sweep(FOUR)
+    world.agent()
+    world.wait(400)
+    assert world.state == "CRASHED"
+    world.set_state("RUNNING")
+    world.wait(50)
+    assert world.state == "RUNNING"
+    world.wait(50)
+    assert world.state == "CRASHED"
 
 
 # --- the server ---

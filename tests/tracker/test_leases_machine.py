@@ -189,6 +189,9 @@ class LeaseMachine(RuleBasedStateMachine):
         self.agents.clear()
         self.orphans.clear()
         self.world.wait(600)
+        assert self.world.state != "RUNNING", "nobody works on it"
+        living = "SELECT name, state FROM runs WHERE state IN ('pending', 'running', 'preempting')"
+        assert self.world.rows(living) == []
         self.world.set_state("RUNNING")
         for _ in range(30):
             agent = self.world.agent()

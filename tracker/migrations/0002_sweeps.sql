@@ -1,5 +1,5 @@
 -- state: PENDING (no agent yet), RUNNING, PAUSED, FINISHED, CANCELED, FAILED (every agent that came
--- was sent away). handed_out counts cells, whatever became of them; cursor is search.suggest's.
+-- was sent away), CRASHED (they fell silent). handed_out counts cells, whatever became of them; cursor is search.suggest's.
 CREATE TABLE sweeps (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
