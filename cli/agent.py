@@ -20,13 +20,22 @@ POLL_INTERVAL = 0.5
 @server_options
 def command(sweep: str, count: int | None, tracker: str | None, data_dir: Path | None) -> None:
     """Run one agent for SWEEP (entity/project/id) until the server has nothing more to run."""
-    click.echo(choose(tracker, data_dir).line)
+    from cli.launch import LaunchError
+
+    if sweep.count("/") > 2:
+        raise LaunchError(f"SWEEP {sweep!r}: write entity/project/id, as `wandb sweep` prints it")
+    server = choose(tracker, data_dir)
+    click.echo(server.line)
     prepare_environment()
+    from wandb.errors import CommError
     from wandb.wandb_agent import Agent, run_agent
 
     Agent.POLL_INTERVAL = POLL_INTERVAL  # type: ignore[assignment]
     os.chdir(ROOT)
-    run_agent(sweep, count=count)
+    try:
+        run_agent(sweep, count=count)
+    except CommError as error:  # no such sweep, or no server any more
+        raise LaunchError(f"SWEEP {sweep!r}: {server.url} says: {error}") from error
 
 
 def prepare_environment() -> None:

@@ -61,7 +61,7 @@ def repair(data_dir: Path) -> Outcome:
         for name in ("tracker.db", "tracker.db-wal"):
             if (data_dir / name).exists():
                 shutil.copyfile(data_dir / name, Path(scratch) / name)
-        damaged = open_damaged(Path(scratch) / "tracker.db")
+        damaged = open_damaged(Path(scratch) / "tracker.db", source)
         made = Path(scratch) / "recovered"
         made.mkdir()
         outcome = Outcome(target)
@@ -76,7 +76,7 @@ def repair(data_dir: Path) -> Outcome:
     return outcome
 
 
-def open_damaged(path: Path) -> sqlite3.Connection:
+def open_damaged(path: Path, source: Path) -> sqlite3.Connection:
     with path.open("r+b") as file:
         if file.read(16) != MAGIC:  # a lost header line need not be a lost database
             file.seek(0)
@@ -88,7 +88,7 @@ def open_damaged(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         db.close()
         raise TrackerError(
-            f"{path.name} is damaged at its beginning ({error}): nothing can be read of it. "
+            f"{source} is damaged at its beginning ({error}): nothing can be read of it. "
             "The uploaded files are whole, in blobs/"
         ) from error
     return db

@@ -7,7 +7,6 @@ holding the pid while a server runs), `server.json` (where it listens) and `serv
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tracker.errors import DamagedError, TrackerError
+from tracker.folder import hold, holder, make
 from tracker.signing import Signer, load_key
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "TrackerError",
     "ensure",
     "find",
+    "holder",
     "last_url",
     "login_link",
     "serve",
@@ -95,54 +96,12 @@ def healthy(url: str, key: str, timeout: float = 5.0) -> bool:
     return secrets.compare_digest(proof, Signer(key).token("health", {"challenge": challenge}, 0))
 
 
-def holder(data_dir: Path) -> int | None:
-    """The pid that holds the data folder, None where nobody does."""
-    try:
-        with (data_dir / "lock").open("r+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(file.read() or 0) or None
-    except (OSError, ValueError):
-        pass
-    return None
-
-
-@contextlib.contextmanager
-def hold(data_dir: Path) -> Iterator[None]:
-    """Holds the data folder; the lock goes with the process, however that ends."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "lock").open("a+") as file:
-        for _ in range(20):  # somebody may just be looking who holds it
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                pid = holder(data_dir)
-                if pid is not None:
-                    raise TrackerError(
-                        f"{data_dir} is in use by process {pid}: use that server, name another "
-                        f"--data-dir, or stop it: runner.py serve --stop --data-dir {data_dir}"
-                    ) from None
-                time.sleep(0.05)
-        else:
-            raise TrackerError(f"{data_dir / 'lock'} cannot be locked")
-        file.seek(0)
-        file.truncate()
-        file.write(str(os.getpid()))
-        file.flush()
-        try:
-            yield
-        finally:
-            file.truncate(0)
-
-
 def ensure(data_dir: Path, port: int | None = None) -> Server:
     """The server of this data folder; started as a process of its own where it is not running."""
     server = find(data_dir)
     if server:
         return server
-    data_dir.mkdir(parents=True, exist_ok=True)
+    make(data_dir)
     command = [sys.executable, "-m", "tracker", "--data-dir", str(data_dir.resolve())]
     if port is not None:
         command += ["--port", str(port)]

@@ -89,6 +89,38 @@ def test_a_second_process_says_who_holds_the_folder(own_tracker: Tracker):
     assert own_tracker.ask("{ viewer { id } }")
 
 
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    for command in ("tracker --data-dir", "runner serve --data-dir", "runner env --data-dir"):
+        module, *words = command.split()
+        command = [sys.executable, "-m", module, *words, str(tmp_path / "file" / "data")]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2
+        assert "cannot be written (Not a directory): name another --data-dir" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("sweep", "words"),
+    [("local/p/nosuch", "Sweep local/p/nosuch not found"), ("a/b/c/d", "write entity/project/id")],
+)
+def test_an_agent_without_a_sweep_says_so(own_tracker: Tracker, sweep: str, words: str):
+    command = [sys.executable, "runner.py", "agent", sweep, "--data-dir", str(own_tracker.folder)]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
+    done = subprocess.run(
+        [*command, "--tracker", "embedded"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: SWEEP '{sweep}'")
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_killed_server_comes_back_on_its_port(folder: Path):
     first = ensure(folder)
     psutil.Process(first.pid).kill()
