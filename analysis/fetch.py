@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from analysis.cells import flatten
+from analysis.sequential import looks_in
 from analysis.snapshot import Examples, Predictions, Run, Snapshot, number, plain
 
 ATTEMPTS = 4
@@ -68,7 +69,7 @@ class Source:
 
             with ThreadPoolExecutor(THREADS) as pool:
                 runs = list(pool.map(read_one, listed))
-        return Snapshot(self.info, runs, previous.looks if previous else None)
+        return Snapshot(self.info, runs, looks_in(self.info["config"].get("description")))
 
     def _list(self, path: str) -> list[Any]:
         runs = self.api.runs(

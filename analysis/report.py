@@ -9,9 +9,11 @@ import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from analysis import (
     build,
+    cells,
     contrastive_plot,
     cost_plot,
     forest,
@@ -21,6 +23,7 @@ from analysis import (
     snapshot,
     verdict,
 )
+from analysis.grid import SEED
 from analysis.schema import Report
 from analysis.snapshot import Snapshot
 
@@ -57,11 +60,13 @@ def report(
     offline: Path | None = None,
     strict: bool = False,
     looks: tuple[int, int] | None = None,
+    seeds: list[Any] | None = None,
 ) -> Path:
     """Write the report of `sweep` ("entity/project/id", "project/id" or "id"); return report.md.
 
     offline: render this snapshot and ask no server. looks: (this look, looks planned) of a
-    procedure that adds seeds until contrasts are decided; it is remembered in the snapshot.
+    procedure that adds seeds until contrasts are decided; it is remembered in the snapshot. seeds:
+    the only ones that this look may see; runs with others are left out.
     Raises ReportError (exit code 2), IncompleteError (3) or NothingComparableError (4); in the last
     two cases the report is written first.
     """
@@ -80,6 +85,12 @@ def report(
         taken = source.read(previous(folder, source.info["id"]))
     if looks is not None:
         taken.looks = looks
+    if seeds is not None:
+        seen = {cells.seed_label(seed) for seed in seeds}
+        taken.runs = [
+            run for run in taken.runs
+            if cells.seed_label(cells.lookup(run.config, SEED, "")) in seen
+        ]  # fmt: skip
     written = write(taken, folder)
     check(written, folder, strict)
     return folder / "report.md"

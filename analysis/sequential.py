@@ -1,18 +1,22 @@
 """Looking repeatedly: which contrasts are undecided, and at what level each look may decide.
 
-Correction: alpha spending by the union bound. Look k of K may reject at alpha/K, so the chance of
-any false rejection over all looks is at most alpha, whatever the dependence between looks and
-whatever the test; no normal approximation, which fails at five seeds. It costs power compared with
-Pocock's constant (0.0125 against 0.0182 a look at K = 4) and is valid for t-tests of few seeds.
+Correction: Bonferroni over the looks. Look k of K may reject at alpha/K, so the chance of any false
+rejection over all looks is at most alpha, whatever the dependence between looks and whatever the
+test; no normal approximation, which fails at five seeds. It costs power compared with Pocock's
+constant (0.0125 against 0.0182 a look at K = 4) and is valid for t-tests of few seeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis import schema, stats
 from analysis.verdict import UNDECIDED
+
+# How a sweep's description tells of its looks, so that every report of it knows.
+LOOK = re.compile(r"look (\d+) of (\d+)$")
 
 
 class LookError(Exception):
@@ -36,29 +40,31 @@ def looks(pair: tuple[int, int] | None) -> schema.Looks | None:
     return schema.Looks(look=look, looks_max=looks_max, alpha=alpha_of_look(look, looks_max))
 
 
-def undecided(
-    report: Mapping[str, Any], look: int, looks_max: int, *, metric: str | None = None
-) -> list[dict[str, Any]]:
-    """Configs of the cells that need more seeds, from the contents of a report.json.
+def looks_in(description: str | None) -> tuple[int, int] | None:
+    """(look, looks_max) of a sweep's description that ends in "look 2 of 4"; else None."""
+    found = LOOK.search(description or "")
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        return None
+    return int(found[1]), int(found[2])
 
-    These are the cells of every contrast on the primary metric (or on `metric`) that is
-    INCONCLUSIVE or INSUFFICIENT, or that the report calls DIFFERENT although its p is above what
-    this look may spend. Other verdicts do not change with more seeds. Nothing after the last look.
+
+def undecided(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Contrasts on the primary metric that more seeds could decide, of a report.json.
+
+    The report of a look judges at the level of that look; verdicts other than INCONCLUSIVE and
+    INSUFFICIENT do not call for seeds.
     """
-    alpha = alpha_of_look(look, looks_max)
-    if look == looks_max:
-        return []
-    wanted = metric or report.get("primary", "")
+    return [
+        contrast
+        for contrast in report.get("contrasts", [])
+        if contrast["metric"] == report.get("primary") and contrast["verdict"] in UNDECIDED
+    ]
+
+
+def cells_of(contrasts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The configs of the cells of these contrasts, each once."""
     cells: dict[str, dict[str, Any]] = {}
-    for contrast in report.get("contrasts", []):
-        if contrast["metric"] == wanted and _open(contrast, alpha):
-            cells.setdefault(contrast["a_label"], contrast["a"])
-            cells.setdefault(contrast["b_label"], contrast["b"])
+    for contrast in contrasts:
+        cells.setdefault(contrast["a_label"], contrast["a"])
+        cells.setdefault(contrast["b_label"], contrast["b"])
     return list(cells.values())
-
-
-def _open(contrast: Mapping[str, Any], alpha: float) -> bool:
-    if contrast["verdict"] in UNDECIDED:
-        return True
-    p = contrast.get("p_holm")
-    return contrast["verdict"] == "DIFFERENT" and p is not None and p >= alpha

@@ -16,6 +16,8 @@ from cli.sweepfile import SweepFile, SweepFileError, write
 # The level of every look is alpha / looks, so few looks keep some power.
 MOST_LOOKS = 4
 FEWEST_SEEDS = 3
+# Tells every report of the sweep, whoever makes it, at which level it may decide.
+LOOKED = "seeds added until decided: look {look} of {looks}"
 
 
 def schedule(start: int, most: int) -> list[int]:
@@ -24,43 +26,76 @@ def schedule(start: int, most: int) -> list[int]:
     return [start + round(i * (most - start) / (looks - 1)) for i in range(looks)]
 
 
-def until_decided(sweep: SweepFile, path: str, max_seeds: int, agents: int, server: Chosen) -> Path:
+def first_seeds(own: list[Any], count: int) -> list[Any]:
+    """Return the sweep's own seeds and after them the smallest others, `count` in all."""
+    others = (seed for seed in itertools.count() if seed not in own)
+    return [*own, *itertools.islice(others, max(count - len(own), 0))][:count]
+
+
+def until_decided(
+    sweep: SweepFile, path: str, max_seeds: int, agents: int, server: Chosen
+) -> tuple[Path, int]:
     """Alternate reports and seeds until no contrast is open or `max_seeds` is reached.
 
     The sweep has run with its own seeds before. Seeds are added by laying a smaller grid over the
     same sweep, and its own grid is put back at the end; the report counts every seed of a cell.
-    The correction for looking repeatedly is `analysis.sequential`. Returns the last report.
+    A look sees the seeds planned for it and no others, so that an interrupted call, made again,
+    takes the same decisions and goes on where it stopped. The correction for looking repeatedly is
+    `analysis.sequential`. Returns the last report and the exit code (3: added runs failed).
     """
     from analysis.report import report
-    from analysis.sequential import undecided
+    from analysis.sequential import cells_of, undecided
 
     if server.data_dir is None:
         raise SweepFileError(
             f"--until-decided: {server.url} does not take new cells into a sweep that has run; use "
             "--tracker embedded, or run the sweep again with more --seeds"
         )
-    start = len(launch.values(sweep.config["parameters"].get("seed", {"values": []})))
-    if not FEWEST_SEEDS <= start < max_seeds:
-        raise SweepFileError(
-            f"--max-seeds {max_seeds}: the sweep starts with {start} seeds; start with at least "
-            f"{FEWEST_SEEDS} (--seeds) and allow more than that"
-        )
-    counts = schedule(start, max_seeds)
-    file = ROOT / "runs" / "sweeps" / f"{sweep.config['name']}.yaml"
+    own = launch.values(sweep.config["parameters"].get("seed", {"values": []}))
+    counts = planned(len(own), max_seeds)
+    code = 0
     for look, count in enumerate(counts, start=1):
-        written = report(path, looks=(look, len(counts)))
+        put_back(sweep.config, path, look, len(counts))
+        written = report(path, looks=(look, len(counts)), seeds=first_seeds(own, count))
         made = json.loads(written.with_name("report.json").read_text(encoding="utf-8"))
-        cells = undecided(made, look, len(counts))
-        click.echo(f"look {look} of {len(counts)}, {count} seeds: {len(cells)} cells undecided")
+        found = undecided(made)
+        cells = cells_of(found) if look < len(counts) else []
+        click.echo(
+            f"look {look} of {len(counts)}, {count} seeds: {len(found)} undecided on "
+            f"{made['primary']}" + (f"; {len(cells)} cells get seeds" if cells else "")
+        )
         if not cells:
             break
+        seeds = first_seeds(own, counts[look])
+        text = f"{launch.ADDED_SEEDS}, {LOOKED.format(look=look, looks=len(counts))}"
         try:
             for axes in blocks(cells):
-                add_seeds(sweep.config, axes, counts[look], path, agents, server)
+                added = {**sweep.config, "description": text}
+                code = add_seeds(added, axes, seeds, path, agents, server) or code
         finally:
-            write(sweep.config, file)
-            launch.register(file, update=path)
-    return written
+            put_back(sweep.config, path, look, len(counts))
+    return written, code
+
+
+def planned(start: int, most: int) -> list[int]:
+    """Return the schedule from `start` to `most` seeds; SweepFileError where there is none."""
+    if start < FEWEST_SEEDS:
+        raise SweepFileError(
+            f"--until-decided: the sweep starts with {start} seeds, which allow no inference; "
+            f"give --seeds {FEWEST_SEEDS} or more"
+        )
+    if most <= start:
+        raise SweepFileError(
+            f"--max-seeds {most}: the sweep already has {start} seeds; allow more than that"
+        )
+    return schedule(start, most)
+
+
+def put_back(config: dict[str, Any], path: str, look: int, looks: int) -> None:
+    """Give the sweep its own grid again; its description says which look was the last."""
+    file = ROOT / "runs" / "sweeps" / f"{config['name']}.yaml"
+    write({**config, "description": LOOKED.format(look=look, looks=looks)}, file)
+    launch.register(file, update=path)
 
 
 def blocks(cells: list[dict[str, Any]]) -> list[dict[str, list[Any]]]:
@@ -78,18 +113,18 @@ def blocks(cells: list[dict[str, Any]]) -> list[dict[str, list[Any]]]:
 def add_seeds(
     config: dict[str, Any],
     axes: dict[str, list[Any]],
-    count: int,
+    seeds: list[Any],
     path: str,
     agents: int,
     server: Chosen,
-) -> None:
-    """Run seeds 0 .. count - 1 of the cells in `axes`; those that are done are not run again."""
+) -> int:
+    """Run `seeds` of the cells in `axes`; those that are done are not run again."""
     from cli.sweep import run_agents
 
     parameters = {**config["parameters"], **{n: {"values": v} for n, v in axes.items()}}
-    parameters["seed"] = {"values": list(range(count))}
-    smaller = {**config, "description": launch.ADDED_SEEDS, "parameters": parameters}
+    parameters["seed"] = {"values": seeds}
+    smaller = {**config, "parameters": parameters}
     file = ROOT / "runs" / "sweeps" / f"{config['name']}-added.yaml"
     write(smaller, file)
     launch.register(file, update=path)
-    run_agents(path, smaller, agents, server)
+    return run_agents(path, smaller, agents, server)

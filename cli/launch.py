@@ -100,7 +100,7 @@ def values(spec: dict[str, Any]) -> list[Any]:
 
 def with_seeds_of(config: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     """Return `config` with the seeds of the existing sweep kept beside its own."""
-    if "seed" not in config["parameters"] or old.get("description") == ADDED_SEEDS:
+    if "seed" not in config["parameters"] or (old.get("description") or "").startswith(ADDED_SEEDS):
         return config
     seeds = values(old["parameters"]["seed"])
     added = [s for s in values(config["parameters"]["seed"]) if s not in seeds]

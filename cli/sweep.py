@@ -66,6 +66,10 @@ def run(
         raise SweepFileError("--until-decided and --max-seeds N belong together; give both")
     sweep, notes = prepare(file, budget, seeds, assignments)
     points = checked_points(sweep)
+    if max_seeds is not None:
+        from cli.adaptive import planned
+
+        planned(len({point.get("seed") for point in points}), max_seeds)
     if dry_run:
         click.echo("W&B server: none is asked or started by --dry-run")
         describe_cells(sweep, points, notes)
@@ -83,7 +87,11 @@ def run(
     else:
         from cli.adaptive import until_decided as add_seeds
 
-        written = add_seeds(sweep, path, max_seeds, agents, server)
+        try:
+            written, code = add_seeds(sweep, path, max_seeds, agents, server)
+        except KeyboardInterrupt:
+            click.echo("stopped; the same command goes on from here", err=True)
+            raise SystemExit(130) from None
     sweepfile.write_atomically(LATEST, path)
     click.echo(f"wrote {written}")
     if code:
@@ -228,7 +236,12 @@ def registered(sweep: SweepFile, server: Chosen) -> str:
             return launch.register(file)
         path, old = found
         sweep.config = launch.with_seeds_of(sweep.config, old)
-        if sweep.config["method"] != "grid" or not unfinished(path, sweep.config):
+        said = old.get("description") or ""
+        narrowed = said.startswith(launch.ADDED_SEEDS)  # --until-decided was killed
+        if said:
+            said = said.removeprefix(f"{launch.ADDED_SEEDS}, ")
+            sweep.config = {**sweep.config, "description": said}
+        if sweep.config["method"] != "grid" or not (narrowed or unfinished(path, sweep.config)):
             return path
         click.echo(f"continuing sweep {path}")
         if server.data_dir is not None:

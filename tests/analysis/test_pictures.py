@@ -56,7 +56,7 @@ def test_intervals_wider_than_what_is_possible_are_cut_off_with_an_arrow(sweep) 
     loss, _, accuracy = picture.axes
     assert loss.get_xlim()[0] >= 0
     assert accuracy.get_xlim()[0] >= -0.02 and accuracy.get_xlim()[1] <= 1.02
-    assert any(line.get_marker() in "<>" for line in accuracy.lines)
+    assert any(line.get_marker() in ("<", ">") for line in accuracy.lines)
     picture = cost_plot.cost(report)
     assert picture is not None and picture.axes[0].get_xlim()[0] >= 0
     differences = forest.forest(report)

@@ -6,7 +6,7 @@ import pytest
 
 from analysis import sequential
 from analysis.build import build
-from analysis.sequential import LookError, undecided
+from analysis.sequential import LookError, cells_of, undecided
 
 
 def contrast(a: str, b: str, verdict: str, p: float | None = 0.5, metric: str = "test/loss"):
@@ -21,7 +21,6 @@ REPORT = {
     "contrasts": [
         contrast("concat", "late", "INCONCLUSIVE"),
         contrast("add", "late", "DIFFERENT", 1e-6),
-        contrast("mul", "late", "DIFFERENT", 0.03),
         contrast("rgb", "late", "SATURATED", None),
         contrast("rgb", "late", "INCONCLUSIVE", metric="test/f1"),
     ],
@@ -29,16 +28,23 @@ REPORT = {
 
 
 def test_cells_of_undecided_contrasts_on_the_primary_metric() -> None:
-    found = undecided(REPORT, 1, 4)
-    assert found == [{"fusion": "concat"}, {"fusion": "late"}, {"fusion": "mul"}]
+    found = cells_of(undecided(REPORT))
+    assert found == [{"fusion": "concat"}, {"fusion": "late"}]
 
 
-def test_another_metric_can_be_asked_for() -> None:
-    assert undecided(REPORT, 1, 4, metric="test/f1") == [{"fusion": "rgb"}, {"fusion": "late"}]
-
-
-def test_nothing_after_the_last_look() -> None:
-    assert undecided(REPORT, 4, 4) == []
+@pytest.mark.parametrize(
+    ("description", "looks"),
+    [
+        ("seeds added until decided: look 2 of 4", (2, 4)),
+        ("look 5 of 4", None),
+        ("look 0 of 4", None),
+        ("what I look for", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_sweeps_description_says_which_look_it_is(description, looks) -> None:
+    assert sequential.looks_in(description) == looks
 
 
 def test_the_levels_of_all_looks_add_up() -> None:
@@ -48,7 +54,7 @@ def test_the_levels_of_all_looks_add_up() -> None:
 @pytest.mark.parametrize(("look", "looks"), [(0, 3), (4, 3), (1, 0)])
 def test_looks_that_make_no_sense(look: int, looks: int) -> None:
     with pytest.raises(LookError, match="looks run from 1"):
-        undecided(REPORT, look, looks)
+        sequential.alpha_of_look(look, looks)
 
 
 def test_a_report_of_a_look_uses_its_level(sweep) -> None:
@@ -58,4 +64,4 @@ def test_a_report_of_a_look_uses_its_level(sweep) -> None:
     report = build(made)
     assert report.looks is not None and report.looks.alpha == pytest.approx(5e-11)
     assert report.contrasts[0].verdict != "DIFFERENT"
-    assert undecided(report.model_dump(), 1, 10**9) == [{"fusion": "concat"}, {"fusion": "late"}]
+    assert cells_of(undecided(report.model_dump())) == [{"fusion": "concat"}, {"fusion": "late"}]

@@ -1,0 +1,58 @@
+"""`runner.py sweep --until-decided`, with the real client: interrupted, and called again."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections import Counter
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+SWEEP = """\
+project: undecided
+name: undecided
+method: grid
+metric: {name: val/loss, goal: minimize}
+program: runner.py
+command: ["${env}", python3, "${program}", train, "${args}"]
+parameters:
+  seed: {values: [0, 1, 2]}
+  fusion: {values: [late, add]}
+  data: {value: "fusion:200:0"}
+  epochs: {value: 1}
+  width: {value: 0.08}
+"""
+COMMAND = ("sweep", "undecided.yaml", "--until-decided", "--max-seeds", "4")
+FIRST = "look 1 of 2, 3 seeds: 1 undecided on test/loss; 2 cells get seeds"
+
+
+def test_seeds_are_added_look_by_look_and_an_interrupted_call_goes_on(checkout) -> None:
+    (checkout.root / "undecided.yaml").write_text(SWEEP)
+    process = checkout.popen(sys.executable, "runner.py", *COMMAND)
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if line.startswith(FIRST):
+            process.send_signal(signal.SIGINT)
+            break
+    process.communicate(timeout=120)
+    assert process.returncode == 130, seen
+
+    output = checkout.runner(*COMMAND)
+    assert FIRST in output
+    assert "look 2 of 2, 4 seeds: 1 undecided on test/loss\n" in output
+    report = checkout.report("undecided")
+    assert report["looks"] == {"look": 2, "looks_max": 2, "alpha": 0.025}
+    assert [cell["states"] for cell in report["cells"]] == [dict.fromkeys("0123", "done")] * 2
+
+    # Any later report knows of the looks, and no run was made twice
+    assert "look 2 of at most 2" in (checkout.root / "reports/undecided/report.md").read_text()
+    checkout.runner("report", f"undecided/{report['sweep']['id']}", "--output", "elsewhere")
+    text = (checkout.root / "elsewhere/report.md").read_text()
+    assert "look 2 of at most 2" in text and "no point of the grid" not in text
+    runs = [r for r in checkout.api_runs("undecided") if r["state"] == "finished"]
+    made = Counter((run["config"]["fusion"], run["config"]["seed"]) for run in runs)
+    assert len(made) == 8 and set(made.values()) == {1}
