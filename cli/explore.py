@@ -105,14 +105,11 @@ def command(
 
     The database is a cache in .explore: everything but tags can be built anew from the files.
     """
-    from analysis.explore import curation, lazy, mongod
-    from analysis.explore.embeddings import check_method
+    from analysis.explore import contrast as contrasts
+    from analysis.explore import curation, mongod
 
-    names = pair_of(contrast)
-    lazy.require("fiftyone")
-    check_method(embed)
-    if screenshot is not None:
-        lazy.require("playwright")
+    names = contrasts.parse(contrast) if contrast is not None else None
+    check(folder, embed, browser=screenshot is not None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     server = runs is not None and connected(runs, tracker, data_dir)
     chosen = choose_data(root, runs, folder, names, metric)
@@ -138,6 +135,19 @@ def command(
         open_app(chosen, folder, options, port, screenshot, browser=not no_browser)
 
 
+def check(folder: Path, embed: str, *, browser: bool) -> None:
+    """Raise ExploreError, before any work, where something that will be needed is not there."""
+    from analysis.explore import embeddings, lazy, mongod, screenshot
+
+    lazy.require("fiftyone")
+    mongod.find()
+    mongod.make_folder(folder)
+    embeddings.check_method(embed)
+    if browser:
+        lazy.require("playwright")
+        screenshot.find_browser()
+
+
 @dataclass(frozen=True)
 class Chosen:
     """What to show: the data, the predictions on it where there are runs, a contrast of them."""
@@ -145,16 +155,6 @@ class Chosen:
     data: DataSet
     predictions: Predictions | None = None
     contrast: Contrast | None = None
-
-
-def pair_of(contrast: str | None) -> tuple[str, str] | None:
-    """The two names of --contrast A,B."""
-    if contrast is None:
-        return None
-    names = [name.strip() for name in contrast.split(",")]
-    if len(names) != 2 or not all(names):
-        raise click.UsageError(f"--contrast {contrast!r}: name two cells, A,B (concat,late)")
-    return names[0], names[1]
 
 
 def connected(runs: str, tracker: str | None, data_dir: Path | None) -> bool:
@@ -191,7 +191,7 @@ def choose_data(
             f"--contrast {','.join(names)}: no report below {REPORTS} has it{why}. Name the runs: "
             "--runs SWEEP"
         )
-    data = dataset_of(root or RunConfig().data)
+    data = dataset_of(root or RunConfig().data, "ROOT")
     click.echo(f"runs: no report below {REPORTS} has any on {data.root}")
     return Chosen(data)
 
@@ -215,7 +215,11 @@ def choice(
     """Fit a snapshot to the data that is asked for, or else was used."""
     from analysis.explore import contrast, predictions, runs
 
-    data = dataset_of(root or runs.data_of(snapshot) or RunConfig().data)
+    data = (
+        dataset_of(root, "ROOT")
+        if root is not None
+        else dataset_of(runs.data_of(snapshot) or RunConfig().data, "data of the runs")
+    )
     found = predictions.collect(snapshot, data)
     asked = contrast.contrast(found, *names, metric) if names is not None else None
     name = snapshot.sweep.get("name") or snapshot.sweep.get("id")
@@ -230,13 +234,16 @@ def choice(
 
 
 @cache
-def dataset_of(data: str) -> DataSet:
-    """The data set of a folder or a spec, checked against its manifest; made where it must be."""
+def dataset_of(data: str, said_by: str) -> DataSet:
+    """The data set of a folder or a spec, checked against its manifest; made where it must be.
+
+    said_by: what to call it in errors.
+    """
     from analysis.explore import pairs
     from fusion import manifest
     from fusion.generate import resolve
 
-    root = resolve(data)
+    root = resolve(data, said_by)
     manifest.current(root)
     return pairs.read(root, manifest.store(root) / "manifest.json")
 

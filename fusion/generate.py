@@ -26,18 +26,18 @@ from fusion.scenes import CLASSES
 SPEC = re.compile(r"(?P<profile>[a-z]+):(?P<pairs>\d+)(?::(?P<seed>\d+))?")
 
 
-def resolve(data: str) -> Path:
+def resolve(data: str, name: str = "--data") -> Path:
     """The folder of a data set: a folder as is, or PROFILE:PAIRS[:SEED], made where it is missing.
 
     Generated data lives in the checkout's `data/PROFILE-PAIRS-SEED/`. Several processes may ask at
-    once: one makes it, the others wait. Raises DataError.
+    once: one makes it, the others wait. `name` is what errors call it. Raises DataError.
     """
     if Path(data).is_dir():
         return Path(data)
     match = SPEC.fullmatch(data)
     if match is None:
         raise DataError(
-            f"--data {data!r} is neither a folder nor a specification PROFILE:PAIRS[:SEED], "
+            f"{name} {data!r} is neither a folder nor a specification PROFILE:PAIRS[:SEED], "
             f"as in fusion:4000:0, with PROFILE one of {', '.join(scenes.PROFILES)}"
         )
     profile, pairs, seed = match["profile"], int(match["pairs"]), int(match["seed"] or 0)

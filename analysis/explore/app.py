@@ -7,14 +7,16 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
+import psutil
+
 from analysis.explore.errors import ExploreError
 from analysis.explore.fields import run_field
 from analysis.explore.lazy import Dataset, View, load
+from analysis.explore.mongod import listens
 from analysis.explore.predictions import Predictions
 
 ADDRESS = "127.0.0.1"
@@ -28,24 +30,25 @@ SCORES = ["arms_right", "hardness", "mistakenness"]
 EMBEDDINGS = "embeddings"  # the saved workspace
 
 
-def free_port(wanted: int | None) -> int:
-    """`wanted`, or FiftyOne's own port, or any free one.
+def reserve(wanted: int | None) -> tuple[int, socket.socket]:
+    """`wanted`, or FiftyOne's own port, or any free one; it is ours while the socket is open.
 
     FiftyOne would join whatever server it finds on a port, another project's included, so the port
-    must be free. Raises ExploreError where `wanted` is not.
+    must be free. The server takes seconds until it binds it: until then, a UDP socket of the same
+    number keeps other calls of explore off. Raises ExploreError where `wanted` is not free.
     """
     for port in (wanted or PORT, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((ADDRESS, port))
-            except OSError as error:
-                if wanted is not None:
-                    raise ExploreError(
-                        f"--port {wanted}: {error.strerror}; choose another"
-                    ) from None
-                continue
-            return probe.getsockname()[1]
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind((ADDRESS, port))
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((ADDRESS, claim.getsockname()[1]))
+            return claim.getsockname()[1], claim
+        except OSError as error:
+            claim.close()
+            if wanted is not None:
+                raise ExploreError(f"--port {wanted}: {error.strerror}; choose another") from None
     raise ExploreError("no free port on 127.0.0.1")
 
 
@@ -56,41 +59,51 @@ class Server:
     ten more; importing FiftyOne again in the server often takes longer than that.
     """
 
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.url = f"http://{ADDRESS}:{port}"
-        # Returns when the port is bound; until then the caller has better things to do.
-        self._pool = ThreadPoolExecutor(1)
-        self._service = self._pool.submit(
-            load("fiftyone.core.service").ServerService, port, ADDRESS, do_not_track=True
-        )
+    def __init__(self, port: int | None) -> None:
+        self.port, self._claim = reserve(port)
+        self.url = f"http://{ADDRESS}:{self.port}"
+        self._service = _service(self.port)
 
     def wait(self) -> None:
         """Return when the server answers. Raises ExploreError where it does not."""
         deadline = time.monotonic() + START_SECONDS
         opener = build_opener(ProxyHandler({}))
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), opener.open(f"{self.url}/fiftyone", timeout=10):
-                return
+        child = self._service.child
+        while time.monotonic() < deadline and child.poll() is None:
+            # Ours, and no other that has taken the port meanwhile
+            with contextlib.suppress(OSError, psutil.Error):
+                if any(listens(own.pid, self.port) for own in child.children()):
+                    opener.open(f"{self.url}/fiftyone", timeout=10).close()
+                    return
             time.sleep(0.1)
         raise ExploreError(f"FiftyOne's server did not answer on {self.url}")
 
     def hand_over(self) -> None:
         """Let FiftyOne know the process as its own: it ends it with the last session."""
-        known = load("fiftyone.core.session.session")._server_services
-        known[self.port] = self._service.result()
+        load("fiftyone.core.session.session")._server_services[self.port] = self._service
 
     def stop(self) -> None:
         """End the process, unless that is done."""
-        self._pool.shutdown()
-        if self._service.exception() is None and self._service.result().child.is_running():
-            self._service.result().stop()
+        if self._service.child.is_running():
+            self._service.stop()
+        self._claim.close()
+
+
+def _service(port: int) -> Any:
+    """The process, which ends with ours; FiftyOne's own start waits, and joins other servers."""
+    module = load("fiftyone.core.service")
+
+    class Own(module.ServerService):
+        def start(self) -> None:
+            module.Service.start(self)
+
+    return Own(port, ADDRESS, do_not_track=True)
 
 
 @contextmanager
 def server(port: int | None) -> Iterator[Server]:
     """A server on `port`, or on a free one, while the context lasts."""
-    started = Server(free_port(port))
+    started = Server(port)
     try:
         yield started
     finally:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis import metrics
+from analysis.cells import pair_label
 from analysis.explore.errors import ExploreError
 from analysis.explore.predictions import Arm, Predictions, match
 
@@ -17,11 +18,13 @@ METRICS = ("accuracy", "f1", "loss")
 class Contrast:
     """A − B on every example, averaged over matched runs; the mean is the report's Δ.
 
-    `runs`: pairs of runs with the same seed (and the same values on all other axes).
+    `label` is its row in reports. `runs`: pairs of runs with the same seed (and the same values on
+    all other axes).
     """
 
     a: str
     b: str
+    label: str
     metric: str  # as reports name it: "test/accuracy"
     delta_N: np.ndarray
     runs: int
@@ -41,8 +44,8 @@ class Contrast:
         """What the samples shown are, in one line."""
         up, down = int((self.delta_N > 1e-12).sum()), int((self.delta_N < -1e-12).sum())
         return (
-            f"{self.a} − {self.b}: Δ {self.metric} = {self.delta:+.6g} over {self.runs} matched "
-            f"runs; {up + down} of {self.delta_N.size} samples are behind it "
+            f"{self.label}: Δ {self.metric} = {self.delta:+.6g} over {self.runs} matched runs; "
+            f"{up + down} of {self.delta_N.size} samples are behind it "
             f"({up} raise it, {down} lower it)"
         )
 
@@ -70,11 +73,29 @@ def contrast(predictions: Predictions, a: str, b: str, metric: str = "accuracy")
             f"--contrast {a},{b}: no run of one has a partner with the same seed in the other"
         )
     delta_N = np.mean(deltas, axis=0)
-    return Contrast(_name(of_a, a), _name(of_b, b), known.name, delta_N, len(deltas))
+    if "" in of_a:
+        arm_a, arm_b = of_a[""], of_b[""]
+        a, b = arm_a.label, arm_b.label
+        label = pair_label(arm_a.cell.config, arm_b.cell.config, predictions.grid.axes)
+    else:
+        label = f"{a} − {b}"
+    return Contrast(a, b, label, known.name, delta_N, len(deltas))
 
 
-def _name(matched: dict[str, Arm], typed: str) -> str:
-    return matched[""].label if "" in matched else typed
+def parse(text: str) -> tuple[str, str]:
+    """The names A and B in "A,B", or in a report's "level: A − B", where both have that level.
+
+    Raises ExploreError where the text is neither.
+    """
+    separator = " − " if " − " in text else ","
+    names = [name.strip() for name in text.split(separator)]
+    if len(names) != 2 or not all(names):
+        raise ExploreError(
+            f"--contrast {text!r}: name two cells, A,B (concat,late), or copy a row of a report "
+            "('late: strided_append − maxpool')"
+        )
+    level, _, a = names[0].rpartition(": ")
+    return (f"{level} · {a}", f"{level} · {names[1]}") if level else (a, names[1])
 
 
 def _matched(terms: metrics.PerExample, a: Arm, b: Arm) -> list[np.ndarray]:

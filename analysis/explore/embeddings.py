@@ -6,6 +6,7 @@ Suffixes: N samples, D embedding.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -48,7 +49,9 @@ def check_method(method: str) -> None:
     if method not in METHODS:
         raise ExploreError(f"--embed {method!r} is not one of {', '.join(METHODS)}")
     if method == "umap" and importlib.util.find_spec("umap") is None:
-        raise ExploreError("--embed umap needs one more package: pip install umap-learn")
+        raise ExploreError(
+            f"--embed umap needs one more package: {sys.executable} -m pip install umap-learn"
+        )
 
 
 def keys(name: str, method: str) -> list[str]:

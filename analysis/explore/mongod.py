@@ -50,8 +50,7 @@ def connect(folder: Path) -> str:
     Returns its URI. Call it before the first import of fiftyone. The database stays until the last
     process that called this has ended. Raises ExploreError where no mongod can be had or started.
     """
-    folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = make_folder(folder)
     with _locked(folder / "start.lock"):
         if folder not in _held:
             # Waits while a keeper that has lost its last user is stopping the database.
@@ -66,6 +65,20 @@ def connect(folder: Path) -> str:
     return uri
 
 
+def make_folder(folder: Path) -> Path:
+    """The folder, made where it is missing. Raises ExploreError where it cannot be written."""
+    folder = folder.resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / "start.lock").touch()
+    except OSError as error:
+        raise ExploreError(
+            f"--folder {folder} cannot be written ({error.strerror}); name another folder, on a "
+            "local disk"
+        ) from None
+    return folder
+
+
 def running(folder: Path) -> int | None:
     """The port of the database in `folder`, or None where none runs."""
     try:
@@ -74,7 +87,7 @@ def running(folder: Path) -> int | None:
         return None
     mongod, keeper = state["mongod"], state["keeper"]
     kept = _works_on(keeper, folder) and _works_on(mongod, folder / "db")
-    return state["port"] if kept and _listens(mongod, state["port"]) else None
+    return state["port"] if kept and listens(mongod, state["port"]) else None
 
 
 def find() -> Path:
@@ -181,7 +194,7 @@ def _works_on(pid: int, folder: Path) -> bool:
         return False
 
 
-def _listens(pid: int, port: int) -> bool:
+def listens(pid: int, port: int) -> bool:
     """Whether it is this process, and no other, that answers on the port."""
     try:
         sockets = psutil.Process(pid).net_connections("tcp4")
@@ -212,7 +225,7 @@ def keep(mongod: Path, folder: Path) -> None:
     port = _free_port()
     process = _spawn(mongod, folder, port)
     deadline = time.monotonic() + START_SECONDS
-    while not _listens(process.pid, port):
+    while not listens(process.pid, port):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             return

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.cells import Cell, Grid, arrange
+from analysis import build
+from analysis.cells import Cell, Grid
 from analysis.explore.errors import ExploreError
 from analysis.explore.pairs import DataSet
 from analysis.snapshot import Examples, Run, Snapshot
@@ -145,7 +146,7 @@ def collect(snapshot: Snapshot, data: DataSet) -> Predictions:
 
     Raises ExploreError where no finished run has any, with the reasons.
     """
-    grid = arrange(snapshot)
+    grid, _ = build.arrange(snapshot)
     chosen, left_out = _chosen_examples(grid, data)
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
     if chosen is None:
@@ -230,12 +231,14 @@ def field_of(label: str, taken: set[str]) -> str:
 def match(name: str, predictions: Predictions) -> dict[str, Arm]:
     """The arms that a name on the command line means, by what else defines them.
 
-    Either one arm by its whole name (key ""), or all arms that have that value on one axis, keyed
-    by their values on the other axes. Raises ExploreError where it means none.
+    Either one arm by its whole name (key ""), with its values in any order where only one fits, or
+    all arms that have that value on one axis, keyed by their values on the other axes. Raises
+    ExploreError where it means none.
     """
     wanted = slug(name)
     whole = [arm for arm in predictions.arms if wanted in (arm.field, slug(arm.label))]
-    if whole:
+    whole = whole or [arm for arm in predictions.arms if _words(arm.label) == _words(name)]
+    if len(whole) == 1:
         return {"": whole[0]}
     for axis, values in predictions.grid.axes.items():
         for value in values:
@@ -246,7 +249,19 @@ def match(name: str, predictions: Predictions) -> dict[str, Arm]:
                     if arm.cell.config.get(axis) == value
                 }
     known = ", ".join(arm.label for arm in predictions.arms)
-    raise ExploreError(f"--contrast: no cell {name!r}; the cells with predictions are: {known}")
+    levels = "".join(
+        f"; or all cells of one {axis}: {', '.join(map(str, values))}"
+        for axis, values in predictions.grid.axes.items()
+        if len(predictions.grid.axes) > 1
+    )
+    raise ExploreError(
+        f"--contrast: no cell {name!r}; the cells with predictions are: {known}{levels}"
+    )
+
+
+def _words(name: str) -> list[str]:
+    """The same for "late · maxpool", "maxpool late" and "maxpool/late"."""
+    return sorted(filter(None, map(slug, re.split(r"[\s·/]+", name))))
 
 
 def _rest(config: dict[str, Any], axis: str) -> str:

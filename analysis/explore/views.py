@@ -44,7 +44,7 @@ def save_contrast(dataset: Dataset, predictions: Predictions, found: Contrast) -
     name = fields.write_contrast(dataset, predictions, found)
     view = dataset.match(F(name).abs() > 1e-12).sort_by(F(name).abs(), reverse=True)
     what = found.metric.split("/")[-1]
-    title = f"{found.a} vs {found.b}" + ("" if what == "accuracy" else f" ({what})")
+    title = found.label + ("" if what == "accuracy" else f" ({what})")
     _save(dataset, title, view, found.sentence)
     return view
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
-import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -14,6 +14,7 @@ from analysis.explore.errors import ExploreError
 from analysis.snapshot import Examples, Predictions, Run, Snapshot, save
 from cli import explore
 from fusion import generate, manifest
+from fusion.layout import DataError
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +104,14 @@ def test_damaged_runs_are_refused_where_they_were_asked_for(reports: Path, tmp_p
         choose(runs=str(path))
 
 
-@pytest.mark.parametrize("text", ["concat", "concat,", "a,b,c", ","])
-def test_a_contrast_names_two_cells(text: str):
-    with pytest.raises(click.UsageError, match="name two cells, A,B"):
-        explore.pair_of(text)
+def test_data_that_is_none_is_named_as_it_was_said(reports: Path, root: Path):
+    with pytest.raises(DataError, match="ROOT '/none' is neither a folder nor a specification"):
+        choose(root="/none")
+    gone = shutil.copytree(root, reports / "gone")
+    folder = report(reports / "new", gone, ["concat", "late"], 20)
+    shutil.rmtree(gone)
+    with pytest.raises(DataError, match=f"data of the runs '{gone}' is neither a folder nor"):
+        choose(runs=str(folder))
 
 
 def test_the_help_names_the_options():

@@ -135,12 +135,55 @@ def test_tags_are_exported(explore: Explore, folder: Path, root: Path, tmp_path:
     assert gone(folder)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--contrast", "late"], "error: --contrast 'late': name two cells"),
+        (["--folder", "/proc/none"], "error: --folder /proc/none cannot be written (No such file"),
+        (["--screenshot", "pictures"], "error: --screenshot needs one of the browsers chromium"),
+    ],
+)
+def test_what_cannot_work_is_said_before_any_work(
+    program: Path, browser: str, arguments: list[str], message: str, tmp_path: Path
+):
+    command = [sys.executable, CHECKOUT / "runner.py", "explore", "bind:40:77", *arguments]
+    done = subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PATH": str(tmp_path)},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(message)
+    assert not (CHECKOUT / "data" / "bind-40-77").exists()
+
+
 def test_a_port_in_use_is_refused():
     with socket.create_server((app.ADDRESS, 0)) as other:
         taken = other.getsockname()[1]
         with pytest.raises(ExploreError, match=rf"--port {taken}: .*choose another"):
-            app.free_port(taken)
-    assert app.free_port(None) > 0
+            app.reserve(taken)
+
+
+def test_two_calls_never_choose_the_same_port():
+    (first, claim), (second, other) = app.reserve(None), app.reserve(None)
+    with claim, other:
+        assert first != second
+        with pytest.raises(ExploreError, match=rf"--port {first}: .*choose another"):
+            app.reserve(first)
+    again, claim = app.reserve(first)
+    claim.close()
+    assert again == first
+
+
+def test_another_server_on_the_port_is_not_taken_for_ours(database: Path):
+    with (
+        app.server(None) as started,
+        socket.create_server((app.ADDRESS, started.port)),
+        pytest.raises(ExploreError, match=f"did not answer on {started.url}"),
+    ):
+        started.wait()
 
 
 def test_a_missing_browser_says_what_to_install(monkeypatch: pytest.MonkeyPatch):

@@ -212,7 +212,7 @@ def test_views_show_the_samples_that_they_name(filled: Any, predictions: Predict
         "hard for all": predictions.arms_right_N == 0,
         "mislabelled candidates": predictions.mistakenness_N > views.MISLABELLED_FROM,
         "right only with both modalities": ~single & fused,
-        "late vs concat": contrast(predictions, "late", "concat").behind_N,
+        "late − concat": contrast(predictions, "late", "concat").behind_N,
         **{f"errors: {a.label}": a.seeds_right_N < len(a.seeds) for a in predictions.arms},
     }
     assert set(expected) <= set(filled.list_saved_views())
@@ -220,7 +220,7 @@ def test_views_show_the_samples_that_they_name(filled: Any, predictions: Predict
         view = filled.load_saved_view(name)
         assert view.media_type == "group"
         assert set(view.values("pair")) == set(pairs[mask_N]), name
-    shares = np.abs(filled.load_saved_view("late vs concat").values("late_minus_concat_accuracy"))
+    shares = np.abs(filled.load_saved_view("late − concat").values("late_minus_concat_accuracy"))
     assert (np.diff(shares) <= 0).all()
     assert expected["mislabelled candidates"][0]
     assert expected["right only with both modalities"].any()

@@ -11,9 +11,9 @@ import pytest
 from scipy import stats as scipy_stats
 from scipy.special import softmax
 
-from analysis import cells, compare, contrasts, metrics, plan
+from analysis import build, cells, compare, contrasts, metrics, plan, render, stats
 from analysis.explore import embeddings, lazy, runs
-from analysis.explore.contrast import METRICS, contrast
+from analysis.explore.contrast import METRICS, contrast, parse
 from analysis.explore.errors import ExploreError
 from analysis.explore.pairs import DataSet
 from analysis.explore.predictions import RESERVED, collect, entropy, field_of, match
@@ -37,6 +37,13 @@ def test_arms_hold_the_runs_of_their_cells(data: DataSet, sweep: Sweep):
     np.testing.assert_array_equal(arm.majority_N, right.mean(0) > 0.5)
     np.testing.assert_allclose(arm.sphere_N, (1 / (1 + np.exp(-arm.logits_RN))).mean(0), rtol=1e-6)
     assert [a.label for a in found.unimodal("rgb")] == ["rgb"]
+
+
+@pytest.mark.parametrize("axes", [TWO_AXES, dict(reversed(TWO_AXES.items()))])
+def test_cells_are_named_as_in_the_report(data: DataSet, sweep: Sweep, axes: dict[str, list[str]]):
+    snapshot = sweep(axes, seeds=1)
+    grid, _ = build.arrange(snapshot)
+    assert [arm.label for arm in collect(snapshot, data).arms] == [c.label for c in grid.cells]
 
 
 def test_hardness_and_mistakenness_of_two_logits(data: DataSet, sweep: Sweep):
@@ -111,7 +118,9 @@ def test_a_contrast_is_the_one_that_the_report_states(data: DataSet, sweep: Swee
 def test_a_contrast_of_values_takes_every_level_of_the_other_axis(data: DataSet, sweep: Sweep):
     found = collect(sweep(TWO_AXES, seeds=2), data)
     whole = contrast(found, "concat · maxpool", "concat/strided-append")
-    assert (whole.a, whole.b, whole.runs) == ("concat · maxpool", "concat · strided_append", 2)
+    assert (whole.label, whole.runs) == ("concat: maxpool − strided_append", 2)
+    row = contrast(found, *parse("concat: maxpool − strided_append"))
+    np.testing.assert_array_equal(row.delta_N, whole.delta_N)
     both = contrast(found, "maxpool", "downsample=strided_append")
     assert both.runs == 4
     late = contrast(found, "late maxpool", "late strided_append")
@@ -131,9 +140,34 @@ def test_seeds_are_matched_by_value(data: DataSet, sweep: Sweep):
     np.testing.assert_allclose(made.delta_N, expected)
 
 
+def test_every_contrast_of_a_report_is_found_by_its_row(data: DataSet, sweep: Sweep):
+    snapshot = sweep(TWO_AXES, seeds=3)
+    for run in snapshot.runs:
+        assert run.predictions is not None
+        terms = stats.correctness(run.predictions.logits[None], run.predictions.examples.labels)
+        run.summary["test/accuracy"] = float(terms.mean())
+    made = build.build(snapshot, *build.arrange(snapshot), file="", sha256="")
+    found = collect(snapshot, data)
+    rows = [c for c in made.contrasts if c.metric == "test/accuracy"]
+    assert len(rows) == 2
+    for row in rows:
+        label = render.View(made).pair(row)
+        same = contrast(found, *parse(label))
+        assert same.label == label
+        assert (same.delta, same.runs) == (pytest.approx(row.delta), row.n)
+
+
+@pytest.mark.parametrize("text", ["concat", "concat,", "a,b,c", ",", "late: concat"])
+def test_a_contrast_names_two_cells(text: str):
+    with pytest.raises(ExploreError, match="name two cells, A,B"):
+        parse(text)
+
+
 def test_contrasts_that_cannot_be(data: DataSet, sweep: Sweep):
     found = collect(sweep(TWO_AXES, seeds=1), data)
     with pytest.raises(ExploreError, match="no cell 'contact'; the cells with predictions are"):
+        contrast(found, "contact", "late")
+    with pytest.raises(ExploreError, match="or all cells of one downsample: maxpool, strided_app"):
         contrast(found, "contact", "late")
     with pytest.raises(ExploreError, match="both name the same cell"):
         contrast(found, "concat maxpool", "concat · maxpool")
