@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -115,6 +116,16 @@ class View:
     def pair(self, item: Contrast | CostRatio) -> str:
         """A contrast or ratio by what its cells share and where they differ."""
         return pair_label(item.a, item.b, self.report.axes)
+
+    def explore(self) -> str:
+        """The command that opens the samples behind the first contrast; "" without predictions."""
+        first = next((c for c in self.report.contrasts if c.crossed), None)
+        if first is None:
+            return ""
+        sweep = self.report.sweep
+        words = ["--runs", f"{sweep.entity}/{sweep.project}/{sweep.id}"]
+        words += ["--contrast", self.pair(first)]
+        return f"python runner.py explore {shlex.join(words)}"
 
     def contrasts(self, metric: str) -> list[Contrast]:
         """Contrasts of one metric."""

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +255,19 @@ def test_the_public_format(sweep) -> None:
     assert list(cell["metrics"]["test/loss"]["values"]) == ["0", "1", "2", "3", "4"]
     assert {"a", "b", "metric", "n", "delta", "low", "high"} <= set(content["contrasts"][0])
     assert "NaN" not in json.dumps(content)
+
+
+def test_the_samples_behind_a_contrast_are_one_command_away(sweep) -> None:
+    made = ablation(sweep)
+    text = text_of(made)
+    command = re.search(r"`python runner\.py explore ([^`]+)`", text)
+    assert command is not None
+    _, runs, _, row = shlex.split(command[1])
+    assert runs == "/".join(made.sweep[name] for name in ("entity", "project", "id"))
+    assert f"| {row} |" in text
+    for run in made.runs:
+        run.predictions = None
+    assert "explore" not in text_of(made)
 
 
 def test_csv_twins_hold_what_the_json_holds(sweep, tmp_path: Path) -> None:
