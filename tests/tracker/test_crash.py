@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -15,9 +16,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.tracker.worlds import ROOT
+from tests.tracker.worlds import ROOT, Tracker
 from tracker.server import find
 
 ROUNDS = 100
@@ -146,3 +148,49 @@ def test_acknowledged_rows_survive_a_hundred_kills(mortal: Mortal):
     mortal.wait_for_death()
     mortal.start()
     assert len(mortal.rows()) >= mortal.acknowledged > ROUNDS
+
+
+def test_a_full_disk_refuses_and_the_same_server_goes_on_with_room(own_tracker: Tracker):
+    """The limit on the size of files stands for the disk; 507 makes clients try again."""
+    assert own_tracker.process
+    pid, url = own_tracker.process.pid, own_tracker.server.url
+    http = httpx.Client(headers={"Authorization": f"Bearer {own_tracker.server.key}"}, timeout=30)
+    own_tracker.ask(
+        'mutation { upsertBucket(input: {name: "r", modelName: "p", entityName: "local"})'
+        " { inserted } }"
+    )
+    put = own_tracker.ask(
+        'mutation { createRunFiles(input: {entityName: "local", projectName: "p", runName: "r",'
+        ' files: ["big"]}) { files { uploadUrl } } }'
+    )["createRunFiles"]["files"][0]["uploadUrl"]
+    stored = 0
+
+    def send() -> int:
+        rows = [json.dumps({"_step": stored + i, "x": "x" * 2_000}) for i in range(10)]
+        chunk = {"wandb-history.jsonl": {"offset": stored, "content": rows}}
+        return http.post(f"{url}/files/local/p/r/file_stream", json={"files": chunk}).status_code
+
+    def steps() -> list[int]:
+        data = own_tracker.ask(
+            '{ project(name: "p", entityName: "local") { run(name: "r") {'
+            " history(minStep: 0, maxStep: 100000) } } }"
+        )
+        return [json.loads(row)["_step"] for row in data["project"]["run"]["history"]]
+
+    room = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    size = max(path.stat().st_size for path in own_tracker.folder.glob("tracker.db*"))
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size + 200_000, room[1]))
+    while (status := send()) == 200 and stored < 1_000:
+        stored += 10
+    assert status == 507
+    assert stored >= 10
+    assert http.put(put, content=bytes(size + 300_000)).status_code == 507
+    assert steps() == list(range(stored))
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, room)
+    assert send() == 200
+    assert http.put(put, content=bytes(size + 300_000)).status_code == 200
+    assert steps() == list(range(stored + 10))
+    assert not list((own_tracker.folder / "blobs" / "incoming").iterdir())
+    assert own_tracker.stop() == 0
+    own_tracker.start()
+    assert steps() == list(range(stored + 10))

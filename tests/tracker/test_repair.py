@@ -101,7 +101,9 @@ def test_repair_reads_what_only_the_log_holds(folder: Path, tmp_path_factory):
     data = bytearray((crashed / "tracker.db").read_bytes())
     data[-4096:] = b"\xff" * 4096
     (crashed / "tracker.db").write_bytes(data)
+    before = {path.name: path.read_bytes() for path in crashed.iterdir()}
     repair(crashed)
+    assert before == {path.name: path.read_bytes() for path in crashed.iterdir() if path.is_file()}
     saved = rows_of(crashed / "recovered" / "tracker.db")
     assert saved["r0"] == 150
     assert sum(saved.values()) > 0.8 * RUNS * ROWS
@@ -109,8 +111,10 @@ def test_repair_reads_what_only_the_log_holds(folder: Path, tmp_path_factory):
 
 def test_repair_survives_a_lost_header_line(folder: Path):
     path = folder / "tracker.db"
-    path.write_bytes(bytes(16) + path.read_bytes()[16:])
+    data = bytes(16) + path.read_bytes()[16:]
+    path.write_bytes(data)
     repair(folder)
+    assert path.read_bytes() == data
     assert rows_of(folder / "recovered" / "tracker.db") == {f"r{n}": ROWS for n in range(RUNS)}
 
 
