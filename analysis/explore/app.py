@@ -176,14 +176,16 @@ def _groups(
 ) -> Iterator[tuple[str, list[str], bool]]:
     """(name, fields, expanded) of the sidebar's groups; every field stands in one."""
     arms = predictions.arms if predictions is not None else ()
+    others = predictions.others if predictions is not None else ()
     schema = list(dataset.get_field_schema())
     shares = [name for name in schema if "_minus_" in name]
     shown = [name for name in shown if name in shares]
     runs = [run_field(arm, seed) for arm in arms for seed in arm.seeds]
     known = ["tags", "group", "metadata", "ground_truth", *DATA_FIELDS, *SCORES, *shares, *runs]
-    known += [arm.field for arm in arms]
+    known += [arm.field for arm in (*arms, *others)]
     yield "tags", ["tags", "_label_tags"], True
     yield "labels", ["ground_truth", *[arm.field for arm in arms]], True
+    yield "other classifiers", [arm.field for arm in others], False
     yield "failures", [name for name in [*SCORES, *shown] if name in schema], True
     yield "data", [name for name in DATA_FIELDS if name in schema], True
     yield "contrasts", [name for name in shares if name not in shown], False

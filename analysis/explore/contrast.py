@@ -76,10 +76,18 @@ def contrast(predictions: Predictions, a: str, b: str, metric: str = "accuracy")
     if "" in of_a:
         arm_a, arm_b = of_a[""], of_b[""]
         a, b = arm_a.label, arm_b.label
-        label = pair_label(arm_a.cell.config, arm_b.cell.config, predictions.grid.axes)
+        label = _row(arm_a, arm_b, predictions)
     else:
         label = f"{a} − {b}"
     return Contrast(a, b, label, known.name, delta_N, len(deltas))
+
+
+def _row(a: Arm, b: Arm, predictions: Predictions) -> str:
+    """The contrast as reports name it."""
+    if a.classifier != b.classifier:
+        return " − ".join(f"{arm.classifier} accuracy of {arm.cell.label}" for arm in (a, b))
+    row = pair_label(a.cell.config, b.cell.config, predictions.grid.axes)
+    return f"{row} ({a.classifier})" if a.classifier else row
 
 
 def parse(text: str) -> tuple[str, str]:
@@ -88,7 +96,7 @@ def parse(text: str) -> tuple[str, str]:
     Raises ExploreError where the text is neither.
     """
     separator = " − " if " − " in text else ","
-    names = [name.strip() for name in text.split(separator)]
+    names = [name.replace(" accuracy of ", " · ").strip() for name in text.split(separator)]
     if len(names) != 2 or not all(names):
         raise ExploreError(
             f"--contrast {text!r}: name two cells, A,B (concat,late), or copy a row of a report "

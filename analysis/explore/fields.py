@@ -19,7 +19,7 @@ from analysis.explore.lazy import Dataset, Sample, load
 from analysis.explore.pairs import LABELS
 from analysis.explore.predictions import Arm, Predictions, sigmoid, slug
 
-VERSION = 2  # of what is written: raise it whenever a change here or in views changes it
+VERSION = 3  # of what is written: raise it whenever a change here or in views changes it
 SCALARS = ("arms_right", "hardness", "mistakenness")
 Column = dict[str, list[Any]]
 MADE = "from_predictions"  # key of dataset.info: {"state", "fields", "views", "brain"}
@@ -122,7 +122,7 @@ def _columns(predictions: Predictions) -> dict[str, Column]:
             "seeds": [len(arm.seeds)] * arm.labels_N.size,
             "seeds_right": arm.seeds_right_N.tolist(),
         }
-        for arm in predictions.arms
+        for arm in predictions.all_arms
     }
     for arm in predictions.arms:
         for seed, logits_N in zip(arm.seeds, arm.logits_RN, strict=True):
@@ -160,8 +160,9 @@ def _example(dataset: Dataset, predictions: Predictions) -> Sample:
         hardness=0.0,
         mistakenness=0.0,
     )
-    for arm in predictions.arms:
+    for arm in predictions.all_arms:
         example[arm.field] = fo.Classification(label="", confidence=0.0, logits=logits, **of_arm)
+    for arm in predictions.arms:
         for seed in arm.seeds:
             example[run_field(arm, seed)] = fo.Classification(
                 label="", confidence=0.0, logits=logits, logit=0.0

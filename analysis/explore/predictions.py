@@ -8,17 +8,19 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from analysis import build
 from analysis.cells import Cell, Grid
+from analysis.contrastive import ARMS, FINE_TUNED
 from analysis.explore.errors import ExploreError
 from analysis.explore.pairs import DataSet
 from analysis.snapshot import Examples, Run, Snapshot
+from analysis.snapshot import Predictions as Made
 
 # A field of a sample must not hide what FiftyOne itself calls so.
 RESERVED = {
@@ -37,21 +39,28 @@ RESERVED = {
     *("copy", "save", "merge", "filename", "dataset", "frames", "fields", "rgb_id", "lidar_id"),
 }
 
+# Column of the logits of another classifier than the run's own -> its name in reports
+CLASSIFIERS = {column: name for name, (_, column) in ARMS.items() if column}
+
 
 @dataclass(frozen=True)
 class Arm:
-    """A cell with the predictions of its runs; seeds name the rows of logits_RN."""
+    """A cell with the predictions of its runs; seeds name the rows of logits_RN.
+
+    classifier: which, where runs evaluated others beside their own; else "".
+    """
 
     cell: Cell
     field: str
     seeds: tuple[str, ...]
     logits_RN: np.ndarray
     labels_N: np.ndarray
+    classifier: str = ""
 
     @property
     def label(self) -> str:
-        """The cell's name, as reports print it."""
-        return self.cell.label
+        """The cell's name, as reports print it, after that of the classifier."""
+        return " · ".join(filter(None, [self.classifier, self.cell.label]))
 
     @cached_property
     def right_RN(self) -> np.ndarray:
@@ -76,23 +85,33 @@ class Arm:
 
 @dataclass(frozen=True)
 class Predictions:
-    """All arms of a snapshot on one set of examples. left_out: why runs are not shown."""
+    """All arms of a snapshot on one set of examples.
+
+    others: arms of the other classifiers that runs evaluated beside their own; they are no part of
+    the scores. left_out: why runs are not shown.
+    """
 
     snapshot: Snapshot
     grid: Grid
     examples: Examples
     part: str  # "test" or "val"
     arms: tuple[Arm, ...]
+    others: tuple[Arm, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
         """Equal for equal predictions of equal runs."""
         digest = hashlib.sha256(self.examples.digest.encode())
-        for arm in self.arms:
+        for arm in self.all_arms:
             runs = [(seed, arm.cell.runs[seed].id) for seed in arm.seeds]
             digest.update(repr((arm.field, self.part, runs)).encode() + arm.logits_RN.tobytes())
         return digest.hexdigest()
+
+    @property
+    def all_arms(self) -> tuple[Arm, ...]:
+        """The runs' own, then the others."""
+        return (*self.arms, *self.others)
 
     @property
     def logits_RN(self) -> np.ndarray:
@@ -157,20 +176,33 @@ def collect(snapshot: Snapshot, data: DataSet) -> Predictions:
         )
     arms: list[Arm] = []
     for cell in grid.cells:
-        runs = {
-            seed: run.predictions.logits
+        made = {
+            seed: run.predictions
             for seed, run in cell.runs.items()
             if run.predictions is not None
             and run.predictions.examples.digest == chosen.digest
             and not _unusable(run, data)
         }
-        if runs:
-            field_name = field_of(cell.label, {arm.field for arm in arms})
-            logits = np.stack(list(runs.values()))
-            arms.append(Arm(cell, field_name, tuple(runs), logits, chosen.labels))
-    parts = (run.predictions for run in arms[0].cell.runs.values())
-    part = next(p.part for p in parts if p is not None and p.examples.digest == chosen.digest)
-    return Predictions(snapshot, grid, chosen, part, tuple(arms), left_out)
+        if made:
+            arms += _arms(cell, made, {arm.field for arm in arms})
+    runs = [run for cell in grid.cells for run in cell.runs.values()]
+    made_on = (run.predictions for run in runs if run.predictions is not None)
+    part = next(p.part for p in made_on if p.examples.digest == chosen.digest)
+    own = tuple(arm for arm in arms if arm.classifier in ("", FINE_TUNED))
+    others = tuple(arm for arm in arms if arm.classifier not in ("", FINE_TUNED))
+    return Predictions(snapshot, grid, chosen, part, own, others, left_out)
+
+
+def _arms(cell: Cell, made: dict[str, Made], taken: set[str]) -> Iterator[Arm]:
+    """The cell's own arm, then one for each other classifier that all its runs evaluated."""
+    first = next(iter(made.values()))
+    columns = [c for c in CLASSIFIERS if all(c in p.others for p in made.values())]
+    for column in ["", *columns]:
+        logits_RN = np.stack([p.others[column] if column else p.logits for p in made.values()])
+        if np.isfinite(logits_RN).all():
+            name = CLASSIFIERS[column] if column else FINE_TUNED if columns else ""
+            arm = Arm(cell, "", tuple(made), logits_RN, first.examples.labels, name)
+            yield replace(arm, field=field_of(arm.label, taken))
 
 
 def _chosen_examples(grid: Grid, data: DataSet) -> tuple[Examples | None, dict[str, int]]:
@@ -232,31 +264,34 @@ def match(name: str, predictions: Predictions) -> dict[str, Arm]:
     """The arms that a name on the command line means, by what else defines them.
 
     Either one arm by its whole name (key ""), with its values in any order where only one fits, or
-    all arms that have that value on one axis, keyed by their values on the other axes. Raises
-    ExploreError where it means none.
+    all arms that have that value on one axis, or that classifier, keyed by the rest of their name.
+    Raises ExploreError where it means none.
     """
     wanted = slug(name)
-    whole = [arm for arm in predictions.arms if wanted in (arm.field, slug(arm.label))]
-    whole = whole or [arm for arm in predictions.arms if _words(arm.label) == _words(name)]
+    arms = predictions.all_arms
+    whole = [arm for arm in arms if wanted in (arm.field, slug(arm.label))]
+    whole = whole or [arm for arm in arms if _words(arm.label) == _words(name)]
     if len(whole) == 1:
         return {"": whole[0]}
     for axis, values in predictions.grid.axes.items():
         for value in values:
             if wanted in (slug(str(value)), slug(f"{axis}={value}")):
-                return {
-                    _rest(arm.cell.config, axis): arm
-                    for arm in predictions.arms
-                    if arm.cell.config.get(axis) == value
-                }
-    known = ", ".join(arm.label for arm in predictions.arms)
-    levels = "".join(
-        f"; or all cells of one {axis}: {', '.join(map(str, values))}"
-        for axis, values in predictions.grid.axes.items()
-        if len(predictions.grid.axes) > 1
-    )
+                return {_rest(arm, axis): arm for arm in arms if arm.cell.config.get(axis) == value}
+    if found := {arm.cell.label: arm for arm in arms if wanted == slug(arm.classifier)}:
+        return found
     raise ExploreError(
-        f"--contrast: no cell {name!r}; the cells with predictions are: {known}{levels}"
+        f"--contrast: no cell {name!r}; the cells with predictions are: "
+        f"{', '.join(arm.label for arm in arms)}{_groups(predictions)}"
     )
+
+
+def _groups(predictions: Predictions) -> str:
+    """What else than a cell a name may mean."""
+    axes = predictions.grid.axes
+    groups = {name: [*map(str, values)] for name, values in axes.items() if len(axes) > 1}
+    if predictions.others:
+        groups["classifier"] = list({arm.classifier: None for arm in predictions.all_arms})
+    return "".join(f"; or all cells of one {k}: {', '.join(v)}" for k, v in groups.items())
 
 
 def _words(name: str) -> list[str]:
@@ -264,5 +299,6 @@ def _words(name: str) -> list[str]:
     return sorted(filter(None, map(slug, re.split(r"[\s·/]+", name))))
 
 
-def _rest(config: dict[str, Any], axis: str) -> str:
-    return ", ".join(f"{k}={v}" for k, v in config.items() if k != axis)
+def _rest(arm: Arm, axis: str) -> str:
+    rest = [f"{k}={v}" for k, v in arm.cell.config.items() if k != axis]
+    return ", ".join([arm.classifier, *rest])

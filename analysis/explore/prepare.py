@@ -77,7 +77,7 @@ def prepare(
 
 def _arms_of(contrast: Contrast, predictions: Predictions) -> list[str]:
     """Fields of the contrasted arms, or of the first arms where groups of arms are contrasted."""
-    two = [arm.field for arm in predictions.arms if arm.label in (contrast.a, contrast.b)]
+    two = [arm.field for arm in predictions.all_arms if arm.label in (contrast.a, contrast.b)]
     return two if len(two) == 2 else app.default_labels(predictions)
 
 

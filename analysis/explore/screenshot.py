@@ -6,7 +6,7 @@ import io
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ def take(session: Any, ready: Prepared, folder: Path) -> list[Path]:
                 page.goto(session.url)
                 picture = shoot(page, ready.brain_key)
             except Exception as error:
-                raise ExploreError(f"--screenshot: {name} was not drawn: {error}") from error
+                why = str(error).splitlines()[0]
+                raise ExploreError(f"--screenshot: {name} was not drawn: {why}") from error
             finally:
                 page.close()
             written.append(folder / f"{name}.png")
@@ -114,10 +115,20 @@ def _sample(page: Any, _: str) -> bytes:
 def _embeddings(page: Any, brain_key: str) -> bytes:
     _settle(page, GRID)
     page.get_by_text(brain_key, exact=True).first.click()
-    page.locator(COLOUR_BY).click()
+    _click_until(page, COLOUR_BY, f"{COLOUR_BY} input")
     page.locator(f"{COLOUR_BY} input").fill("ground_truth.label")
     page.keyboard.press("Enter")
     return _settle(page, MAP, share=0.0005)
+
+
+def _click_until(page: Any, button: str, opened: str) -> None:
+    """Click until `opened` is there: a click is lost where the panel is drawn anew meanwhile."""
+    patience = 2000  # milliseconds
+    while page.locator(opened).count() == 0 and patience < 1000 * PATIENCE:
+        page.locator(button).click()
+        with suppress(Exception):
+            page.wait_for_selector(opened, timeout=patience)
+        patience *= 2
 
 
 def _settle(page: Any, selector: str, share: float = 0.002) -> bytes:

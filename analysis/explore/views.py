@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import reduce
 from operator import and_, or_
 from typing import Any
@@ -23,13 +24,12 @@ def save_all(dataset: Dataset, predictions: Predictions) -> None:
     for name, view, text in _views(dataset, predictions):
         _save(dataset, name, view, text)
     pairs = plan.cell_pairs(plan.plan(predictions.snapshot, predictions.grid), predictions.grid)
-    fields_of = {id(arm.cell): arm.field for arm in predictions.arms}
-    for a, b in pairs:
-        if id(a) in fields_of and id(b) in fields_of:
-            try:
-                save_contrast(dataset, predictions, contrast(predictions, a.label, b.label))
-            except ExploreError:  # no seed in common: the report has no difference either
-                continue
+    arms = {id(arm.cell): arm.label for arm in predictions.arms}
+    wanted = [(arms[id(a)], arms[id(b)]) for a, b in pairs if id(a) in arms and id(b) in arms]
+    wanted += [(arms[id(arm.cell)], arm.label) for arm in predictions.others]
+    for a, b in wanted:
+        with suppress(ExploreError):  # no seed in common: the report has no difference either
+            save_contrast(dataset, predictions, contrast(predictions, a, b))
 
 
 def predicted(dataset: Dataset) -> View:
@@ -57,7 +57,7 @@ def _save(dataset: Dataset, name: str, view: View, text: str) -> None:
 def _views(dataset: Dataset, predictions: Predictions) -> Iterator[tuple[str, View, str]]:
     F = load("fiftyone").ViewField
 
-    for arm in predictions.arms:
+    for arm in predictions.all_arms:
         wrong = F(f"{arm.field}.seeds_right") < F(f"{arm.field}.seeds")
         view = dataset.match(_shown(arm) & wrong).sort_by(f"{arm.field}.seeds_right")
         yield f"errors: {arm.label}", view, "At least one seed is wrong; fewest right first."

@@ -140,6 +140,30 @@ def test_seeds_are_matched_by_value(data: DataSet, sweep: Sweep):
     np.testing.assert_allclose(made.delta_N, expected)
 
 
+def test_other_classifiers_of_a_run_are_arms_beside_its_own(data: DataSet, sweep: Sweep):
+    snapshot = sweep(TWO_AXES, seeds=2)
+    for run in snapshot.runs:
+        made = run.predictions
+        assert made is not None
+        others = {"zero_shot": -made.logits, "scratch": np.full_like(made.logits, np.nan)}
+        run.predictions = replace(made, others=others)
+    found = collect(snapshot, data)
+    assert found.arms[0].label == "fine-tuned · maxpool · concat"
+    assert found.others[0].label == "zero-shot · maxpool · concat"
+    assert len({arm.field for arm in found.all_arms}) == 8
+    np.testing.assert_array_equal(found.others[0].logits_RN, -found.arms[0].logits_RN)
+
+    row = "fine-tuned accuracy of maxpool · concat − zero-shot accuracy of maxpool · concat"
+    made = contrast(found, *parse(row))
+    assert made.label == row
+    np.testing.assert_array_equal(made.delta_N, 2 * found.arms[0].right_RN.mean(0) - 1)
+    assert contrast(found, "fine-tuned", "zero-shot").runs == 8
+    # An axis contrasts each classifier with itself.
+    assert contrast(found, "maxpool", "strided_append").runs == 8
+    with pytest.raises(ExploreError, match="of one classifier: fine-tuned, zero-shot"):
+        contrast(found, "fine", "zero-shot")
+
+
 def test_every_contrast_of_a_report_is_found_by_its_row(data: DataSet, sweep: Sweep):
     snapshot = sweep(TWO_AXES, seeds=3)
     for run in snapshot.runs:
