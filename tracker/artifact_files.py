@@ -15,7 +15,10 @@ from tracker.store_runs import Row
 
 
 def file_node(context: Context, row: Row) -> Row:
-    url = files.get_url(context, row["hash"], row["name"])
+    """Also of a reference: the client takes what it downloads from this list, and finds a reference
+    by its manifest. To an address given here it would send its key.
+    """
+    url = files.get_url(context, row["hash"], row["name"]) if row["hash"] else ""
     return {
         "id": ids.encode("ArtifactFile", row["id"]),
         "name": row["name"],

@@ -331,7 +331,9 @@ def whole_manifest(
 def write_files(db: sqlite3.Connection, artifact_id: int, contents: manifests.Contents) -> int:
     """Makes the version's files those of its manifest; returns their size together."""
     held = {
-        row["digest"]: row["hash"] for row in store_artifacts.list_artifact_files(db, artifact_id)
+        row["digest"]: row["hash"]
+        for row in store_artifacts.list_artifact_files(db, artifact_id)
+        if row["hash"]
     }
     rows, total = [], 0
     for name, entry in contents.items():

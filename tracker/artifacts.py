@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -205,6 +206,13 @@ def owner(source: Row, info: Info) -> Row | None:
         return store_collections.get_collection(db, source["collection_id"])
 
 
+def commit_hash(source: Row, _: Info) -> str | None:
+    """A name of the commit: clients want one of every committed version."""
+    if source["state"] != "COMMITTED":
+        return None
+    return hashlib.sha256(f"{source['id']} {source['digest']}".encode()).hexdigest()[:20]
+
+
 def artifact_by_id(_: Any, info: Info, id: str) -> Row | None:
     with info.context.store.read() as db:
         return store_artifacts.get_artifact(db, ids.decode("Artifact", id))
@@ -351,6 +359,7 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
         "artifactType": artifact_type,
         "ttlDurationSeconds": lambda row, info: row["ttl_seconds"],
         "ttlIsInherited": lambda row, info: False,
+        "commitHash": commit_hash,
         "tags": tags("artifact"),
         "digestAlgorithm": lambda row, info: "MANIFEST_MD5",
         "aliases": artifact_aliases,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import posixpath
 from collections.abc import Callable
 from typing import Any
 
@@ -103,16 +104,26 @@ def run_files(
 ) -> Row:
     context, limit = info.context, paging.bound(first)
     place = paging.read_cursor(after) or [0]
-    wanted = [name for name in names or () if name]
+    # `./x` is what some clients ask for where they have saved `x`
+    wanted = {name: posixpath.normpath(name) for name in names or () if name}
     with context.store.read() as db:
         rows = store_files.list_files(
-            db, source["id"], names=wanted, pattern=pattern, after=int(place[0]), limit=limit + 1
+            db,
+            source["id"],
+            names=[*wanted.keys(), *wanted.values()],
+            pattern=pattern,
+            after=int(place[0]),
+            limit=limit + 1,
         )
         total = store_files.count_files(db, source["id"])
     found = [run_file(context, row) for row in rows]
     if wanted and not after:
         there = {row["name"] for row in rows}
-        found += [missing_file(context, source["id"], n) for n in wanted if n not in there]
+        found += [
+            missing_file(context, source["id"], name)
+            for name, plain in wanted.items()
+            if name not in there and plain not in there
+        ]
     return paging.connection(found, limit, lambda file: [file["place"]]) | {
         "total_count": total,
         "upload_headers": [],

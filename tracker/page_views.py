@@ -162,7 +162,10 @@ def artifact(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
         place.get("version") or "latest",
     )
     context = request.app.state.server.context(request)
-    files = [{**row, "url": get_url(context, row["hash"], row["name"])} for row in values["files"]]
+    files = [
+        {**row, "url": row["hash"] and get_url(context, row["hash"], row["name"])}
+        for row in values["files"]
+    ]
     return {**values, "files": files}
 
 

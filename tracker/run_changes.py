@@ -109,9 +109,10 @@ def fork(db: Any, project_id: int, run_id: int, config: str | None) -> None:
     if not isinstance(point, dict) or not isinstance(point.get("step"), (int, float)):
         return
     parent = store_runs.find_run(db, project_id, str(point.get("run_id")))
-    if parent:
-        store_lines.copy_history(db, parent["id"], run_id, int(point["step"]))
-        stream.refresh_history(db, run_id)
+    if parent is None:
+        raise RequestError(f"run {point.get('run_id')}, to fork from, is not in this project")
+    store_lines.copy_history(db, parent["id"], run_id, int(point["step"]))
+    stream.refresh_history(db, run_id)
 
 
 def rewind_run(_: Any, info: Info, input: Row) -> Row:
@@ -163,7 +164,9 @@ def update_run_state(_: Any, info: Info, input: Row) -> Row:
         if run["sweep"]:
             raise RequestError("the state of a sweep's run cannot be set")
         if run["state"] not in TRANSITIONS.get(target, ()):
-            raise RequestError(f"a {run['state']} run cannot become {target}")
+            raise RequestError(
+                f"invalid state transition: a {run['state']} run cannot become {target}"
+            )
         ended = context.now if target == "failed" else None
         store_runs.update_run(db, run["id"], state=target, ended_at=ended, updated_at=context.now)
     return {"success": True}

@@ -169,11 +169,11 @@ def list_artifact_files(
     after: int = 0,
     limit: int = -1,
 ) -> list[Row]:
-    """Stored files (not references) in the order of the manifest."""
+    """Stored files and references (`hash` is None) in the order of the manifest."""
     rows = db.execute(
         "SELECT artifact_files.*, artifacts.updated_at FROM artifact_files"
         " JOIN artifacts ON artifacts.id = artifact_id"
-        " WHERE artifact_id = ?1 AND hash IS NOT NULL AND artifact_files.id > ?2"
+        " WHERE artifact_id = ?1 AND artifact_files.id > ?2"
         " AND (?3 IS NULL OR artifact_files.name IN (SELECT value FROM json_each(?3)))"
         " ORDER BY artifact_files.id LIMIT ?4",
         (artifact_id, after, json.dumps(names) if names else None, limit),
@@ -183,8 +183,7 @@ def list_artifact_files(
 
 def count_artifact_files(db: sqlite3.Connection, artifact_id: int) -> int:
     return db.execute(
-        "SELECT count(*) FROM artifact_files WHERE artifact_id = ? AND hash IS NOT NULL",
-        (artifact_id,),
+        "SELECT count(*) FROM artifact_files WHERE artifact_id = ?", (artifact_id,)
     ).fetchone()[0]
 
 

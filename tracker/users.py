@@ -24,6 +24,8 @@ FEATURES = (
     "MARK_RUN_FILES_UPLOADED",
     "SWEEPS_QUERY_FILTERING",
     "FILESTREAM_GZIP",
+    "RUN_SCAN_HISTORY_LIVE_DATA",
+    "UPDATE_RUN_STATE",
 )
 
 
@@ -34,7 +36,7 @@ def viewer(_: Any, info: Info) -> Row:
         "name": name,
         "username": name,
         "email": f"{name}@localhost",
-        "admin": True,
+        "admin": False,  # there is nothing here to administer
         "flags": "{}",
         "entity": name,
         "api_keys": {"edges": []},

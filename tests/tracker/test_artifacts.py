@@ -161,6 +161,27 @@ def test_what_was_promised_to_be_there_stays_until_the_commit(writer: Writer):
     assert writer.commit(made["id"])["state"] == "COMMITTED"
 
 
+def test_references_are_listed_with_the_files(writer: Writer):
+    """The client downloads what is listed, references too, each from where it leads."""
+    made = writer.create("ds", "0")
+    writer.upload(made["id"], {"a": b"0"})
+    entries = {"a": {"digest": md5(b"0"), "size": 1}, "r": {"digest": "e", "ref": "s3://b/k"}}
+    writer.manifest(made["id"], entries)
+    writer.commit(made["id"])
+    data = writer.site.gql(
+        "query($id: ID!) { artifact(id: $id) { commitHash fileCount files(first: 10) {"
+        " totalCount edges { node { name directUrl } } } } }",
+        id=made["id"],
+    )["artifact"]
+    assert (data["fileCount"], data["files"]["totalCount"]) == (2, 2)
+    nodes = [edge["node"] for edge in data["files"]["edges"]]
+    assert [(node["name"], bool(node["directUrl"])) for node in nodes] == [
+        ("a", True),
+        ("r", False),
+    ]
+    assert len(data["commitHash"]) == 20  # wandb's artifact.commit_hash fails without
+
+
 def test_a_commit_without_all_contents_is_refused(writer: Writer):
     made = writer.create("ds", "d1")
     commit = "mutation($id: ID!) { commitArtifact(input: {artifactID: $id}) { artifact { id } } }"

@@ -65,6 +65,14 @@ def test_a_pending_run_has_not_begun(site: Site):
     assert "t" in json.loads(site.gql(ASK)["model"]["bucket"]["wandbConfig"])
 
 
+def test_a_fork_of_no_run_is_refused(site: Site):
+    point = {"_wandb": {"value": {"branch_point": {"run_id": "nobody", "step": 3}}}}
+    query = "mutation($i: UpsertBucketInput!) { upsertBucket(input: $i) { inserted } }"
+    fields = {"name": "fork", "modelName": "p", "config": json.dumps(point)}
+    assert "run nobody, to fork from" in site.refused(query, i=fields)
+    assert site.gql('{ project(name: "p", entityName: "local") { id } }')["project"] is None
+
+
 def test_a_fork_begins_with_its_parents_history(site: Site):
     site.start_run()
     log(site, "r1", 0, 9)
@@ -141,6 +149,7 @@ def test_transitions_by_update_run_state(site: Site, start: str, target: str, al
     query = "mutation($i: UpdateRunStateInput!) { updateRunState(input: $i) { success } }"
     answer = site.post(query, {"i": {"id": made["id"], "state": target}})
     assert (answer.status_code == 200) is allowed
+    assert ("invalid state transition" in answer.text) is not allowed
     run = site.run("state")
     assert run
     assert run["state"] == (target if allowed else start)

@@ -303,6 +303,15 @@ def test_files_by_name_and_pattern(site: Site):
     assert run["page"]["pageInfo"]["hasNextPage"] is True
 
 
+def test_a_file_is_found_by_a_roundabout_name(site: Site):
+    site.start_run()
+    (made,) = site.gql(CREATE, f=["x.txt"])["createRunFiles"]["files"]
+    site.http.put(made["uploadUrl"], content=b"x")
+    found = site.run('files(names: ["./x.txt"]) { edges { node { name sizeBytes } } }')
+    assert found
+    assert found["files"]["edges"] == [{"node": {"name": "x.txt", "sizeBytes": 1}}]
+
+
 def test_the_key_is_in_no_address(site: Site):
     site.start_run()
     put(site, "a", b"x")

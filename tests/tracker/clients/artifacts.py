@@ -26,18 +26,19 @@ def names_in(folder) -> list[str]:
 def data_set(folder: Path):
     artifact = wandb.Artifact("ds", type="dataset", metadata={"n": 1}, description="first")
     artifact.add_dir(str(folder))
-    artifact.add_reference("http://example.com/x", name="ref", checksum=False)
+    artifact.add_reference((folder.parent / "referred.txt").as_uri(), name="ref.txt")
     return artifact
 
 
 def versions() -> None:
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp()) / "ds"
+    (folder / "sub").mkdir(parents=True)
     (folder / "a.txt").write_text("one")
-    (folder / "sub").mkdir()
+    (folder.parent / "referred.txt").write_text("far")
     (folder / "sub" / "b.bin").write_bytes(os.urandom(100_000))
     with wandb.init(project=PROJECT, id="maker") as run:
         logged = run.log_artifact(data_set(folder), aliases=["best", "latest"], tags=["big"]).wait()
-        assert (logged.version, logged.file_count, logged.size) == ("v0", 3, 100_003)
+        assert (logged.version, logged.file_count, logged.size) == ("v0", 3, 100_006)
         assert sorted(logged.aliases) == ["best", "latest"]
         again = run.log_artifact(data_set(folder), aliases=["again"]).wait()
         assert again.version == "v0"
@@ -46,14 +47,14 @@ def versions() -> None:
     with wandb.init(project=PROJECT, id="user") as run:
         used = run.use_artifact("ds:v0")
         place = used.download(root=tempfile.mkdtemp())
-        assert names_in(place) == ["a.txt", "sub/b.bin"]
+        assert names_in(place) == ["a.txt", "ref.txt", "sub/b.bin"]
         assert (Path(place) / "a.txt").read_text() == "one"
         used.verify(root=place)
     found = get("ds:best")
     assert (found.version, found.metadata, found.description) == ("v0", {"n": 1}, "first")
     assert found.tags == ["big"]
     assert found.digest == found.manifest.digest()
-    assert sorted(file.name for file in found.files()) == ["a.txt", "sub/b.bin"]
+    assert sorted(file.name for file in found.files()) == ["a.txt", "ref.txt", "sub/b.bin"]
     assert found.logged_by().id == "maker"
     assert [run.id for run in found.used_by()] == ["user"]
     assert get("ds:latest").version == "v1"
