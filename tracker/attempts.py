@@ -10,8 +10,8 @@
 | was offered to an agent that vanished                | waits, is offered again                  |
 
 A cell fails with its third fault (RETRIES + 1), or when it was interrupted too often. An agent on
-which three cells in a row have their first fault is dismissed. A cell that failed before is itself
-the suspect: its further faults do not count against an agent.
+which three runs in a row fail is dismissed. Where it has shown that it can finish runs, a cell that
+failed before is the suspect, and its further faults do not count against the agent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tracker.sweep_states import config_of, note
 
 RETRIES = 2
 INTERRUPTIONS = 10  # more than anyone needs, so that a cell that always interrupts itself ends
-DISMISSAL = 3  # first faults in a row
+DISMISSAL = 3  # faults in a row
 INTERRUPTED_CODES = (128 + 1, 128 + 2, 128 + 15)  # SIGHUP, SIGINT, SIGTERM
 SAME_RUN = ("interrupted", "crashed", "lost")  # outcomes after which the run itself goes on
 
@@ -143,18 +143,18 @@ def close(db: sqlite3.Connection, attempt: Row, run: Row, outcome: str, now: flo
 
 
 def _rate(db: sqlite3.Connection, agent_id: int, outcome: str, first: bool, now: float) -> None:
-    """Dismiss an agent on which cell after cell fails at its first attempt."""
+    """Dismiss an agent on which run after run fails; `first`: at the cell's first fault."""
     agent = store_sweeps.get_agent(db, agent_id)
     if agent is None:
         return
     if outcome == "done":
         store_sweeps.update(db, "agents", agent_id, failures=0)
-    if outcome in FAULTS and first:
+    if outcome in FAULTS and (first or not store_sweeps.has_finished_any(db, agent_id)):
         failures = agent["failures"] + 1
         store_sweeps.update(db, "agents", agent_id, failures=failures)
         if failures >= DISMISSAL and agent["state"] == "running":
             store_sweeps.update(db, "agents", agent_id, state="dismissed")
-            text = f"agent {agent['name']} on {agent['host']} is dismissed: {failures} cells"
+            text = f"agent {agent['name']} on {agent['host']} is dismissed: {failures} runs"
             note(db, agent["sweep_id"], now, "agent", f"{text} in a row failed on it")
 
 

@@ -85,6 +85,11 @@ def live_agents(db: sqlite3.Connection, sweep_id: int, since: float) -> list[int
     return [row[0] for row in rows]
 
 
+def has_finished_any(db: sqlite3.Connection, agent_id: int) -> bool:
+    sql = "SELECT 1 FROM attempts WHERE agent_id = ? AND outcome = 'done' LIMIT 1"
+    return db.execute(sql, (agent_id,)).fetchone() is not None
+
+
 def any_dismissed(db: sqlite3.Connection, sweep_id: int) -> bool:
     sql = "SELECT 1 FROM agents WHERE sweep_id = ? AND state = 'dismissed' LIMIT 1"
     return db.execute(sql, (sweep_id,)).fetchone() is not None

@@ -304,7 +304,17 @@ def test_an_agent_on_which_three_runs_fail_in_a_row_gets_no_more(world: World) -
     world.work([healthy])
     assert [state for state, _ in world.cells()] == ["done"] * 12
     assert world.state == "FINISHED"
-    assert any("is dismissed: 3 cells in a row failed on it" in line for line in world.explain())
+    assert any("is dismissed: 3 runs in a row failed on it" in line for line in world.explain())
+
+
+def test_retries_count_against_an_agent_that_has_finished_nothing(world: World) -> None:
+    world.sweep({"a": {"values": [1, 2]}})
+    agent = world.agent()
+    for _ in range(rules.DISMISSAL):
+        world.end(agent, world.take(agent), code=1)
+    assert world.beat(agent) == [{"type": "exit"}]
+    world.work([world.agent()])
+    assert [state for state, _ in world.cells()] == ["done", "done"]
 
 
 def test_a_success_in_between_keeps_the_agent(world: World) -> None:

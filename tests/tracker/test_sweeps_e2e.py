@@ -339,7 +339,7 @@ def test_a_sick_agent_is_sent_away_and_a_healthy_one_does_the_work(site: Site) -
     assert healthy.wait(20) == 0
     states = Counter(run["state"] for run in site.runs(sweep))
     assert states == {"finished": 3, "crashed": 3}
-    assert "is dismissed: 3 cells in a row failed on it" in site.explain(sweep)
+    assert "is dismissed: 3 runs in a row failed on it" in site.explain(sweep)
 
 
 def test_pause_resume_cancel_update_and_stop_from_the_command_line(site: Site) -> None:

@@ -19,7 +19,7 @@ CREATE TABLE sweeps (
 );
 CREATE INDEX sweeps_by_state ON sweeps (state);
 
--- state: running, dismissed (three first failures in a row), finished (told to exit).
+-- state: running, dismissed (three failures in a row), finished (told to exit).
 CREATE TABLE agents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     sweep_id INTEGER NOT NULL REFERENCES sweeps (id) ON DELETE CASCADE,
