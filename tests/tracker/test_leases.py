@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,17 @@ from tracker import scores, store_sweeps
 from tracker.sweep_states import config_of
 
 FOUR = {"a": {"values": [1, 2, 3, 4]}}
+
+
+def use_up(world: World, agent: Agent, code_of: Callable[[Process], int]) -> None:
+    """Let an agent run whatever it is given, with these exit codes, until it is sent away."""
+    for _ in range(50):
+        for process in list(agent.processes.values()):
+            world.end(agent, process, code_of(process))
+        world.beat(agent)
+        if not agent.alive:
+            return
+    raise AssertionError("the agent is never sent away")
 
 
 @pytest.fixture
@@ -296,10 +308,7 @@ def test_a_metric_that_was_never_logged_is_told(world: World) -> None:
 def test_an_agent_on_which_three_runs_fail_in_a_row_gets_no_more(world: World) -> None:
     world.sweep({"a": {"min": 1, "max": 12}})
     sick, healthy = world.agent(), world.agent()
-    while sick.alive:
-        for process in list(sick.processes.values()):
-            world.end(sick, process, code=1)
-        world.beat(sick)
+    use_up(world, sick, lambda process: 1)
     assert sum(kind == "run" for kind, _ in sick.log) == rules.DISMISSAL
     world.work([healthy])
     assert [state for state, _ in world.cells()] == ["done"] * 12
@@ -346,10 +355,7 @@ def test_two_agents_on_which_a_cell_failed_both_retry_it(world: World) -> None:
 def test_bad_cells_do_not_cost_a_single_agent_its_place(world: World) -> None:
     world.sweep(FOUR)
     agent = world.agent()
-    while agent.alive:
-        for process in list(agent.processes.values()):
-            world.end(agent, process, code=0 if process.args["a"] % 2 else 1)
-        world.beat(agent)
+    use_up(world, agent, lambda process: 1 - process.args["a"] % 2)
     assert sorted(state for state, _ in world.cells()) == ["done", "done", "failed", "failed"]
     assert world.state == "FINISHED"
 
@@ -357,10 +363,7 @@ def test_bad_cells_do_not_cost_a_single_agent_its_place(world: World) -> None:
 def test_a_sweep_without_any_agent_left_fails_until_one_comes(world: World) -> None:
     world.sweep({"a": {"min": 1, "max": 5}})
     agent = world.agent()
-    while agent.alive:
-        for process in list(agent.processes.values()):
-            world.end(agent, process, code=1)
-        world.beat(agent)
+    use_up(world, agent, lambda process: 1)
     world.wait(300)
     assert world.state == "FAILED"
     fixed = world.agent()
@@ -564,10 +567,7 @@ def test_more_seeds_are_added_and_done_cells_are_kept(world: World) -> None:
 def test_the_same_config_again_changes_nothing_but_failed_cells(world: World) -> None:
     world.sweep(FOUR)
     agent = world.agent()
-    while agent.alive:
-        for process in list(agent.processes.values()):
-            world.end(agent, process, code=process.args["a"] == 3)
-        world.beat(agent)
+    use_up(world, agent, lambda process: int(process.args["a"] == 3))
     world.change(FOUR)
     world.work([world.agent()])
     assert [p.args["a"] for p in world.processes_started[-1:]] == [3]
