@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.tracker.worlds import ROOT
+from tests.tracker.old_folder import FOLDERS, restore
+from tests.tracker.worlds import ROOT, Tracker
 from tracker import store as store_module
 from tracker import store_runs
 from tracker.errors import DamagedError, TrackerError
@@ -119,6 +120,21 @@ def test_every_older_version_opens(tmp_path: Path):
         with store.read() as read:
             assert read.execute("PRAGMA user_version").fetchone()[0] == max(scripts)
         store.close()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("kept", sorted(FOLDERS.iterdir()), ids=lambda kept: kept.name)
+def test_a_folder_of_an_earlier_version_goes_on(kept: Path, tmp_path: Path):
+    """What the real client left there is read by it, and what was unfinished is finished."""
+    (tmp_path / "data").mkdir()
+    restore(kept, tmp_path / "data")
+    tracker = Tracker(tmp_path / "data")
+    tracker.client("go_on")
+    assert tracker.stop() == 0
+
+
+def test_the_newest_version_is_kept_for_later_ones():
+    assert (FOLDERS / f"schema-{max(versions())}").is_dir(), "run `-m tests.tracker.old_folder`"
 
 
 def test_versions_are_numbered_without_gaps():
