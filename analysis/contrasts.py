@@ -235,6 +235,8 @@ def needs(item: Draft, alone: int | None, corrected: int | None) -> str:
     paired = item.paired
     if paired.n < verdict.MIN_SEEDS:
         return f"at least {verdict.MIN_SEEDS} seeds of both cells"
+    if not paired.sd > 0:
+        return "nothing that more seeds could show: Δ is the same in every one"
     if alone is None:
         here = stats.seeds_needed(paired.delta, paired.sd) if item.crossed is not None else None
         if here is None:

@@ -5,21 +5,18 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.axes import Window, set_scale, stats_of, whisker
 from analysis.metrics import describe
 from analysis.plots import (
     MAX_LABELS,
-    Window,
     colour_legend,
     colours,
     figure,
     real,
     row_label,
-    set_scale,
     shapes,
     shorten,
-    stats_of,
     styled,
-    whisker,
 )
 from analysis.schema import CellReport, MetricStats, Report
 
@@ -31,24 +28,26 @@ def cost(report: Report) -> Figure | None:
     quality = report.primary
     cells = [c for c in report.cells if stats_of(c, quality)]
     names = [n for n in names if any(stats_of(c, n) for c in cells)]
+    varied = [n for n in names if len({s.mean for c in cells if (s := stats_of(c, n))}) > 1]
+    names = varied or names  # a cost that is the same for all cells shows nothing
     if not names or not cells:
         return None
-    made = figure(5.2 * len(names), 4.6)
+    made = figure(max(7.0, 5.2 * len(names)), 4.6)
     panels = made.subplots(1, len(names), sharey=True, squeeze=False)[0]
     tint, marks = colours(report), shapes(report)
-    up = Window.around(quality, [s for c in cells if (s := stats_of(c, quality))])
+    up = _window(quality, cells)
     set_scale(panels[0], [c.metrics[quality].mean or 0 for c in cells], "y")
-    cut = False
+    cut, faint = False, 0.3 if len(cells) > MAX_LABELS else 0.7
     for panel, name in zip(panels, names, strict=True):
         points = [c for c in cells if stats_of(c, name)]
-        across = Window.around(name, [s for c in points if (s := stats_of(c, name))])
+        across = _window(name, points)
         set_scale(panel, [c.metrics[name].mean or 0 for c in points], "x", 8)
         across.apply(panel, "x")
         up.apply(panel, "y")
         for cell in points:
             mark = marks.get(row_label(report, cell), "o")
             pair = (cell.metrics[name], cell.metrics[quality])
-            cut |= _cross(panel, *pair, tint[cell.label], mark, across, up)
+            cut |= _cross(panel, *pair, tint[cell.label], mark, across, up, faint)
         panel.set_xlabel(describe(name).axis_title)
     panels[0].set_ylabel(describe(quality).axis_title)
     about = "lines: 95 % intervals over seeds" + ("; arrows: beyond the axis" if cut else "")
@@ -61,6 +60,12 @@ def cost(report: Report) -> Figure | None:
     return made
 
 
+def _window(name: str, cells: list[CellReport]) -> Window:
+    found = [s for c in cells if (s := stats_of(c, name))]
+    ends = [end for s in found for end in (s.low, s.high) if end is not None]
+    return Window.of(name, [s.mean for s in found if s.mean is not None], ends)
+
+
 def _cross(
     panel: Axes,
     x: MetricStats,
@@ -69,12 +74,13 @@ def _cross(
     marker: str,
     across: Window,
     up: Window,
+    faint: float,
 ) -> bool:
     cut = False
     if x.sd:
-        cut |= whisker(panel, "x", real(y.mean), x.low, x.high, across, colour, 1.2, alpha=0.7)
+        cut |= whisker(panel, "x", real(y.mean), x.low, x.high, across, colour, 1.2, alpha=faint)
     if y.sd:
-        cut |= whisker(panel, "y", real(x.mean), y.low, y.high, up, colour, 1.2, alpha=0.7)
+        cut |= whisker(panel, "y", real(x.mean), y.low, y.high, up, colour, 1.2, alpha=faint)
     panel.plot(
         [real(x.mean)], [real(y.mean)], marker, ms=7, color=colour, mec="white", mew=0.8, zorder=5
     )

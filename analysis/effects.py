@@ -56,7 +56,12 @@ def _effect(
     data: Data, axis: str, a: Any, b: Any, metric: Metric, found: list[Stratum]
 ) -> schema.Effect | None:
     """Mean over strata within each seed, then over seeds; strata count alike and are fixed."""
-    usable = [s for s in found if not compare.differing(data, s[1], s[2], metric)]
+    usable = [
+        s
+        for s in found
+        if not compare.differing(data, s[1], s[2], metric)
+        and not (compare.saturated(s[1], metric) and compare.saturated(s[2], metric))
+    ]
     matched = [_deltas(first, second, metric) for _, first, second in usable]
     kept = [(s, m) for s, m in zip(usable, matched, strict=True) if m]
     if len(kept) < 2:
@@ -77,6 +82,11 @@ def _effect(
         smallest=per_row[low], largest=per_row[high],
         smallest_in=kept[low][0][0], largest_in=kept[high][0][0],
     )  # fmt: skip
+
+
+def effect_label(effect: schema.Effect) -> str:
+    """The two levels: text values as they are, others as `axis=value`."""
+    return " − ".join(cell_label({effect.axis: end}, {}) for end in (effect.a, effect.b))
 
 
 def _deltas(a: Cell, b: Cell, metric: Metric) -> dict[str, float]:

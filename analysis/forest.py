@@ -7,21 +7,21 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.cells import display, pair_label
+from analysis.axes import STEPS, Window, whisker
+from analysis.cells import pair_label
+from analysis.effects import effect_label
 from analysis.metrics import describe
 from analysis.plots import (
     COLOURS,
     GREY,
     MAX_ROWS,
-    STEPS,
-    Window,
     caption,
     figure,
     legend,
     real,
+    room_for,
     shorten,
     styled,
-    whisker,
 )
 from analysis.schema import Contrast, Effect, Report
 from analysis.verdict import DIFFERENT
@@ -39,7 +39,8 @@ def forest(report: Report) -> Figure | None:
     labels = [pair_label(c.a, c.b, report.axes) for c in rows[names[0]][:MAX_ROWS]]
     overall = list(dict.fromkeys(_effect_label(e) for e in report.effects))[: MAX_ROWS // 4]
     labels += overall
-    made = figure(3.0 + 3.2 * len(names), 1.3 + 0.3 * len(labels))
+    labels_shown = [shorten(label, 64) for label in labels]
+    made = figure(room_for(labels_shown) + 3.2 * len(names), 1.3 + 0.3 * len(labels))
     panels = made.subplots(1, len(names), sharey=True, squeeze=False)[0]
     place = {label: row for row, label in enumerate(labels)}
     drawn: list[Contrast] = []
@@ -58,7 +59,7 @@ def forest(report: Report) -> Figure | None:
         drawn += here
         panel.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
         panel.set_xlabel(f"Δ {describe(name).axis_title}")
-    panels[0].set_yticks(range(len(labels)), [shorten(label, 52) for label in labels])
+    panels[0].set_yticks(range(len(labels)), labels_shown)
     panels[0].set_ylim(len(labels) - 0.5, -0.5)
     note = "arrows: the interval goes on beyond the axis" if cut else ""
     note += caption(min(total, MAX_ROWS), total, "contrasts")
@@ -67,7 +68,7 @@ def forest(report: Report) -> Figure | None:
 
 
 def _effect_label(effect: Effect) -> str:
-    return f"all levels: {display(effect.a)} − {display(effect.b)}"
+    return f"all levels: {effect_label(effect)}"
 
 
 def _window(name: str, items: list[Contrast | Effect]) -> Window:

@@ -22,6 +22,7 @@ def warnings(report: schema.Report, data: Data, judged: list[Metric]) -> list[st
         *diverged(report),
         *incomparable(report),
         *leaks(report),
+        *lacking(data, judged),
         *definitions(data, judged),
         *without_predictions(data, judged),
         *environment(report),
@@ -56,8 +57,8 @@ def diverged(report: schema.Report) -> list[str]:
     if not cells:
         return []
     return [
-        f"Diverged runs are not in the means: {listing(cells)}. The contrasts table of the CSV "
-        "gives Δ with them put at chance."
+        f"Diverged runs are not in the means: {listing(cells)}. Under Sensitivity stands Δ "
+        "with them put at chance."
     ]
 
 
@@ -79,6 +80,23 @@ def leaks(report: schema.Report) -> list[str]:
     if not leaked:
         return []
     return [f"Not varied by the sweep, but different between runs: {listing(list(leaked))}."]
+
+
+def lacking(data: Data, judged: list[Metric]) -> list[str]:
+    """Finished runs without a number for a metric that is compared."""
+    lines = []
+    for metric in judged:
+        runs = [
+            run.id
+            for cell in data.grid.cells
+            for seed, run in cell.runs.items()
+            if seed not in cell.values(metric.name)
+        ]
+        if runs:
+            lines.append(
+                f"{len(runs)} finished runs have no number for {metric.name} ({listing(runs, 3)})."
+            )
+    return lines
 
 
 def definitions(data: Data, judged: list[Metric]) -> list[str]:

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis import stats
+from analysis.axes import set_scale, wide_range
 from analysis.cells import Cell, Grid
 from analysis.metrics import describe
 from analysis.plan import last_word
@@ -23,10 +24,9 @@ from analysis.plots import (
     caption,
     figure,
     legend,
-    set_scale,
+    room_for,
     shorten,
     styled,
-    wide_range,
 )
 from analysis.schema import Report
 from analysis.snapshot import Run
@@ -153,7 +153,8 @@ def grid_map(report: Report) -> Figure | None:
         for column, seed in enumerate(columns):
             item = found.get(seed)
             values[row, column] = math.nan if item is None else item
-    made = figure(3.2 + 0.55 * len(columns), 1.2 + 0.3 * len(cells))
+    labels = [shorten(cell.label) for cell in cells]
+    made = figure(1.2 + room_for(labels) + 0.55 * len(columns), 1.2 + 0.3 * len(cells))
     panel: Any = made.subplots()
     panel.grid(False)
     numbers = len(columns) <= 12 and len(cells) <= 32
@@ -162,7 +163,7 @@ def grid_map(report: Report) -> Figure | None:
         for column, seed in enumerate(columns):
             _mark(panel, row, column, _state(cell, seed))
     panel.set_xticks(range(len(columns)), columns)
-    panel.set_yticks(range(len(cells)), [shorten(cell.label) for cell in cells])
+    panel.set_yticks(range(len(cells)), labels)
     panel.set_xlabel("seed")
     if image is not None:
         bar = made.colorbar(image, ax=panel, fraction=0.05, pad=0.02, aspect=30)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -20,22 +19,15 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import (
-    EngFormatter,
-    FuncFormatter,
-    LogLocator,
-    MaxNLocator,
-    NullFormatter,
-)
 
-from analysis.cells import cell_label, display
+from analysis.axes import Window, set_scale, stats_of, whisker
+from analysis.cells import cell_label
 from analysis.metrics import describe
 from analysis.schema import CellReport, MetricStats, Report
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"]
 GREY, LINE, DPI = "#666666", "#cccccc", 110
 MAX_ROWS, MAX_LABELS = 48, 30
-STEPS = [1, 2, 2.5, 5, 10]
 MARKERS = "os^DvPX*"
 STYLE = {
     "font.family": "DejaVu Sans", "font.size": 10, "axes.spines.top": False,
@@ -71,10 +63,17 @@ def styled(draw: Callable[..., Figure | None]) -> Callable[..., Figure | None]:
     return wrapped
 
 
-def shorten(label: str, most: int = 34) -> str:
-    """A label that fits beside an axis; dollar signs would start mathematics."""
-    text = label if len(label) <= most else label[: most - 1] + "…"
+def shorten(label: str, most: int = 50) -> str:
+    """A label that fits beside an axis, cut in the middle, where levels differ least; dollar signs
+    would start mathematics."""
+    tail = most // 2
+    text = label if len(label) <= most else f"{label[: most - tail - 1]}…{label[-tail:]}"
     return text.replace("$", r"\$")
+
+
+def room_for(labels: list[str]) -> float:
+    """Inches that the longest label takes beside an axis."""
+    return 0.5 + 0.078 * max(map(len, labels), default=0)
 
 
 def caption(shown: int, total: int, what: str) -> str:
@@ -90,14 +89,14 @@ def colours(report: Report) -> dict[str, str]:
     if not palette:
         return {cell.label: COLOURS[0] for cell in report.cells}
     axis = next(iter(report.baseline))
-    return {cell.label: palette[display(cell.config[axis])] for cell in report.cells}
+    return {cell.label: palette[cell_label({axis: cell.config[axis]}, {})] for cell in report.cells}
 
 
 def _palette(report: Report) -> dict[str, str]:
     if report.kind != "ablation" or not report.baseline:
         return {}
     axis = next(iter(report.baseline))
-    values = list(dict.fromkeys(display(cell.config[axis]) for cell in report.cells))
+    values = list(dict.fromkeys(cell_label({axis: c.config[axis]}, {}) for c in report.cells))
     return {value: COLOURS[i % len(COLOURS)] for i, value in enumerate(values)}
 
 
@@ -145,101 +144,9 @@ def legend(made: Figure, handles: list[Line2D], note: str, columns: int = 5) -> 
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Window:
-    """What an axis shows. Intervals of few seeds can be wider than all values together, and reach
-    beyond what is possible; they are cut off where they would press the values together."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def around(
-        cls, metric: str, stats: list[MetricStats], difference: bool = False, room: float = 1.2
-    ) -> Window:
-        """Room for all values, and for intervals up to `room` times the range of the values."""
-        values = [v for s in stats for v in (*s.values.values(), s.mean) if v is not None]
-        ends = [v for s in stats for v in (s.low, s.high) if v is not None]
-        return cls.of(metric, values, ends, difference, room)
-
-    @classmethod
-    def of(
-        cls,
-        metric: str,
-        values: list[float],
-        ends: list[float],
-        difference: bool = False,
-        room: float = 1.2,
-    ) -> Window:
-        """As around(), of plain numbers: `values` are always inside, `ends` where there is room."""
-        low, high = min(values, default=0.0), max(values, default=1.0)
-        spread = (high - low) or 0.05 * abs(high) or 0.05
-        low_end = max(min([low, *ends]), low - room * spread)
-        high_end = min(max([high, *ends]), high + room * spread)
-        margin = 0.05 * (high_end - low_end or spread)
-        low_end, high_end = low_end - margin, high_end + margin
-        found = describe(metric)
-        if not difference and min(values, default=-1.0) >= 0 and found.role in ("quality", "cost"):
-            floor = 0.0 if found.bound is None else -0.02
-            low_end = max(low_end, floor)
-        if found.bound is not None:
-            high_end = min(high_end, found.bound + 0.02)
-            low_end = max(low_end, -found.bound - 0.02)
-        return cls(low_end, high_end)
-
-    def apply(self, panel: Axes, axis: str) -> None:
-        """Set the limits; on a logarithmic axis the lower one is positive."""
-        limits = panel.set_xlim if axis == "x" else panel.set_ylim
-        scale = panel.get_xscale() if axis == "x" else panel.get_yscale()
-        if scale == "linear":
-            limits(self.low, self.high)
-
-
-def whisker(
-    panel: Axes,
-    axis: str,
-    at: float,
-    low: float | None,
-    high: float | None,
-    window: Window,
-    colour: str,
-    width: float,
-    **options: Any,
-) -> bool:
-    """An interval along `axis`; an arrow where it goes on beyond the window. True where it does."""
-    if low is None or high is None:
-        return False
-    scale = panel.get_xscale() if axis == "x" else panel.get_yscale()
-    if scale != "linear":
-        window = Window(1e-300, math.inf)
-        low = max(low, 1e-300)
-    inside = [max(low, window.low), min(high, window.high)]
-    options = {"color": colour, "zorder": 3, **options}
-    line = (inside, [at] * 2) if axis == "x" else ([at] * 2, inside)
-    panel.plot(*line, "-", lw=width, **options)
-    marks = "<>" if axis == "x" else "v^"
-    for end, shown, mark in zip((low, high), inside, marks, strict=True):
-        if end != shown:
-            place = ([shown], [at]) if axis == "x" else ([at], [shown])
-            panel.plot(*place, mark, ms=5, mew=0, clip_on=False, **options)
-    return [low, high] != inside
-
-
-def stats_of(cell: CellReport, name: str) -> MetricStats | None:
-    """Statistics of that metric where the cell has a value."""
-    found = cell.metrics.get(name)
-    return found if found is not None and found.n else None
-
-
 def real(value: float | None) -> float:
     """The number to draw; NaN, which draws nothing, where it is undefined."""
     return math.nan if value is None else value
-
-
-def wide_range(values: list[float], factor: float = 30) -> bool:
-    """Whether positive values span so much that a logarithmic axis is needed."""
-    positive = [v for v in values if v > 0 and math.isfinite(v)]
-    return len(positive) == len(values) > 0 and max(positive) > factor * min(positive)
 
 
 @styled
@@ -251,7 +158,8 @@ def results(report: Report) -> Figure | None:
     if not names or not cells:
         return None
     shown = cells[:MAX_ROWS]
-    made = figure(1.8 + 3.1 * len(names), 1.1 + 0.3 * len(shown))
+    labels = [shorten(cell.label) for cell in shown]
+    made = figure(room_for(labels) + 3.1 * len(names), 1.1 + 0.3 * len(shown))
     panels = made.subplots(1, len(names), sharey=True, squeeze=False)[0]
     tint = colours(report)
     cut = False
@@ -264,7 +172,7 @@ def results(report: Report) -> Figure | None:
             if name in cell.metrics:
                 cut |= _dots(panel, row, cell.metrics[name], tint[cell.label], window)
         panel.set_xlabel(metric.axis_title)
-    panels[0].set_yticks(range(len(shown)), [shorten(c.label) for c in shown])
+    panels[0].set_yticks(range(len(shown)), labels)
     panels[0].set_ylim(len(shown) - 0.5, -0.5)
     note = caption(len(shown), len(cells), "cells")
     about = "small: seeds; large: mean and 95 % interval"
@@ -289,23 +197,3 @@ def _dots(panel: Axes, row: int, stats: MetricStats, colour: str, window: Window
     cut = whisker(panel, "x", row, stats.low, stats.high, window, colour, 2)
     panel.plot([stats.mean], [row], "o", ms=6, color=colour, mec="white", mew=0.8, zorder=4)
     return cut
-
-
-def set_scale(panel: Axes, values: list[float], axis: str, factor: float = 30) -> None:
-    """A logarithmic axis for a wide range, else few round ticks; numbers never as powers of ten."""
-    chosen = panel.xaxis if axis == "x" else panel.yaxis
-    if not wide_range(values, factor):
-        chosen.set_major_locator(MaxNLocator(5, steps=STEPS))
-        if max(map(abs, values), default=0) >= 1e4:
-            chosen.set_major_formatter(EngFormatter(sep=""))
-        return
-    (panel.set_xscale if axis == "x" else panel.set_yscale)("log")
-    decades = math.log10(max(values) / min(values))
-    chosen.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,), numticks=8))
-    chosen.set_minor_formatter(NullFormatter())
-    large = max(values) >= 1e4
-    chosen.set_major_formatter(EngFormatter(sep="") if large else FuncFormatter(_plain))
-
-
-def _plain(value: float, _: int) -> str:
-    return f"{value:g}"

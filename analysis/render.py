@@ -18,14 +18,16 @@ import jinja2
 
 from analysis import text
 from analysis.cells import cell_label, display, pair_label
+from analysis.effects import effect_label
 from analysis.grid import key
 from analysis.metrics import describe
 from analysis.schema import CellReport, ClaimAnswer, Contrast, CostRatio, Dominance, Effect, Report
 from analysis.verdict import INCONCLUSIVE, MIN_SEEDS, UNDECIDED
 
 TEMPLATES = Path(__file__).with_name("templates")
-ROWS = 60  # rows of a table in the Markdown; the CSV twin has them all
+ROWS = 36  # rows of a table in the Markdown; the CSV twin has them all
 ANSWERS = 12
+NAMED = 8  # contrasts named in a line of the answer
 
 
 def markdown(report: Report, pictures: list[str]) -> str:
@@ -127,6 +129,10 @@ class View:
         words += ["--contrast", self.pair(first)]
         return f"python runner.py explore {shlex.join(words)}"
 
+    def effect(self, item: Effect) -> str:
+        """The two levels of an effect."""
+        return effect_label(item)
+
     def contrasts(self, metric: str) -> list[Contrast]:
         """Contrasts of one metric."""
         return [c for c in self.report.contrasts if c.metric == metric]
@@ -151,10 +157,10 @@ class View:
         return found[:ANSWERS]
 
     def unresolved(self) -> list[tuple[str, list[str]]]:
-        """(verdict, at most 12 contrasts of the primary metric) where nothing was resolved."""
+        """(verdict, at most 8 contrasts of the primary metric) where nothing was resolved."""
         found = [(v, [c for c in self.contrasts(self.report.primary) if c.verdict == v])
                  for v in UNDECIDED]  # fmt: skip
-        return [(name, [self.pair(c) for c in rows[:ANSWERS]]) for name, rows in found if rows]
+        return [(name, [self.pair(c) for c in rows[:NAMED]]) for name, rows in found if rows]
 
     def undecided(self) -> list[Contrast]:
         """Contrasts that more seeds or examples could decide."""

@@ -109,6 +109,7 @@ def write(taken: Snapshot, folder: Path) -> Report:
     """Write every file of the report; each appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     sha256 = snapshot.save(taken, folder / SNAPSHOT)
+    taken = snapshot.load(folder / SNAPSHOT)  # what is rendered is what the file says, always
     grid, design = build.arrange(taken)
     made = build.build(taken, grid, design, file=SNAPSHOT, sha256=sha256)
     figures = {
