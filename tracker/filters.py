@@ -74,6 +74,7 @@ class Operand:
     values: list[Any] = field(default_factory=list)
     read: Callable[[Any], Any] = lambda value: value
     is_list: bool = False  # a JSON array, of which any member may match
+    present: bool = False  # a column that is never NULL
 
 
 Resolve = Callable[[str], Operand]
@@ -270,9 +271,10 @@ def run_operand(key: str) -> Operand:
     if rest and lower in DOCUMENTS:
         return document_operand(DOCUMENTS[lower], rest)
     if key.lower() in COLUMNS:
-        return Operand(COLUMNS[key.lower()])
+        column = COLUMNS[key.lower()]
+        return Operand(column, present=column in ("name", "state", "history_lines"))
     if key.lower() in TIMES:
-        return Operand(TIMES[key.lower()], read=read_time)
+        return Operand(TIMES[key.lower()], read=read_time, present=True)
     if key.lower() in ("tags", "tag"):
         return Operand("tags", is_list=True)
     if key.lower() in ("user", "username", "user.username", "entity"):
@@ -327,19 +329,26 @@ class Order:
     value: str = "created_at"
     values: list[Any] = field(default_factory=list)
     descending: bool = False
+    present: bool = True  # `value` is never NULL: an index can be walked
 
     @property
     def sql(self) -> str:
         """ORDER BY over a query that selects `value` as order_value."""
         direction = "DESC" if self.descending else "ASC"
-        value = self.value
-        return f"({value}) IS NULL, ({value}) {direction}, id {direction}"
+        missing = "" if self.present else f"({self.value}) IS NULL, "
+        return f"{missing}({self.value}) {direction}, id {direction}"
+
+    @property
+    def sql_values(self) -> list[Any]:
+        return self.values if self.present else [*self.values, *self.values]
 
     def behind(self, place: list[Any]) -> Where:
         """What comes after the run whose cursor is `place` = [value, id]."""
         value, run_id = place
         sign = "<" if self.descending else ">"
         this = f"({self.value})"
+        if self.present:
+            return Where(f"({this}, id) {sign} (?, ?)", [*self.values, value, run_id])
         if value is None:
             return Where(f"{this} IS NULL AND id {sign} ?", [*self.values, run_id])
         return Where(
@@ -355,4 +364,4 @@ def parse_order(
     text = (text or default).strip()
     key = text.lstrip("+-")
     target = (operand or run_operand)(key)
-    return Order(target.sql, target.values, descending=text.startswith("-"))
+    return Order(target.sql, target.values, text.startswith("-"), target.present)

@@ -100,7 +100,7 @@ def select(
     rows = db.execute(
         f"SELECT *, {order.value} AS order_value FROM {source} WHERE {conditions}"
         f" ORDER BY {order.sql} LIMIT ?",
-        [*order.values, *values, *order.values, *order.values, limit],
+        [*order.values, *values, *order.sql_values, limit],
     )
     return [{**dict(row), "cursor": [row["order_value"], row["id"]]} for row in rows]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tracker import ids
@@ -156,10 +156,31 @@ class RunQuery:
 
     def page(self, db: sqlite3.Connection, limit: int, after: list[Any] | None = None) -> list[Row]:
         """At most `limit` runs behind the place `after`; each has its place in `cursor`."""
-        sql, values = self._conditions([self.order.behind(after)] if after else [])
-        rows = db.execute(
-            f"SELECT *, {self.order.value} AS order_value FROM runs WHERE {sql}"
-            f" ORDER BY {self.order.sql} LIMIT ?",
-            [*self.order.values, *values, *self.order.values, *self.order.values, limit],
-        )
+        read = self._walk if self.order.present else self._sort
+        rows = db.execute(*read(limit, after))
         return [{**dict(row), "cursor": [row["order_value"], row["id"]]} for row in rows]
+
+    def _walk(self, limit: int, after: list[Any] | None) -> tuple[str, list[Any]]:
+        """Along an index, as far as the page goes."""
+        order = self.order
+        sql, values = self._conditions([order.behind(after)] if after else [])
+        return (
+            f"SELECT *, {order.value} AS order_value FROM runs WHERE {sql}"
+            f" ORDER BY {order.sql} LIMIT ?",
+            [*order.values, *values, *order.sql_values, limit],
+        )
+
+    def _sort(self, limit: int, after: list[Any] | None) -> tuple[str, list[Any]]:
+        """By a value inside a document: it is looked up once for every run, and only that value is
+        sorted, not the run.
+        """
+        order = replace(self.order, value="order_value", values=[])
+        sql, values = self._conditions([])
+        behind = order.behind(after) if after else Where("1")
+        return (
+            f"WITH valued AS MATERIALIZED (SELECT id, {self.order.value} AS order_value"
+            f" FROM runs WHERE {sql}), page AS (SELECT * FROM valued WHERE {behind.sql}"
+            f" ORDER BY {order.sql} LIMIT ?)"
+            f" SELECT runs.*, order_value FROM page JOIN runs USING (id) ORDER BY {order.sql}",
+            [*self.order.values, *values, *behind.values, limit],
+        )

@@ -12,6 +12,8 @@ import pytest
 
 from tests.tracker.worlds import START, Site
 from tracker import store_runs
+from tracker.filters import parse_order
+from tracker.store_runs import RunQuery
 
 RUNS = 10_000
 LIST = """query($f: JSONString, $o: String, $n: Int, $after: String) {
@@ -90,6 +92,28 @@ def test_all_runs_page_by_page(world: Site):
             if not runs["pageInfo"]["hasNextPage"]:
                 break
     assert len(names) == RUNS
+
+
+@pytest.mark.parametrize("order", ["+created_at", "-created_at", "+name"])
+def test_the_last_page_costs_no_more_than_the_first(world: Site, order: str):
+    """In SQLite's own steps. A page that sorts the whole project takes a thousand times as many."""
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    query = RunQuery(1, order=parse_order(order))
+    with world.store.read() as db:
+        first = query.page(db, 50)
+        place = query.page(db, RUNS)[-51]["cursor"]
+        db.set_progress_handler(count, 1)
+        assert query.page(db, 50) == first
+        cost, steps = steps, 0
+        last = query.page(db, 50, place)
+        db.set_progress_handler(None, 1)
+    assert len(last) == 50
+    assert steps < 1.1 * cost
 
 
 def test_pages_and_heartbeats(world: Site):
