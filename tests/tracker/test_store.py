@@ -129,8 +129,10 @@ def test_a_folder_of_an_earlier_version_goes_on(kept: Path, tmp_path: Path):
     (tmp_path / "data").mkdir()
     restore(kept, tmp_path / "data")
     tracker = Tracker(tmp_path / "data")
-    tracker.client("go_on")
-    assert tracker.stop() == 0
+    try:
+        tracker.client("go_on")
+    finally:
+        assert tracker.stop() == 0
 
 
 def test_the_newest_version_is_kept_for_later_ones():
