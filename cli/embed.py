@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RUNS = ROOT / "runs"
 WEIGHTS = "weights.safetensors"
+SHOWN = 3  # arms without an embedding that are named with the reason
 # Between a logit logged on one machine and the same network's on another
 TOLERANCE = 1e-2
 
@@ -30,6 +31,7 @@ def embedder(data: DataSet, folder: Path, *, server: bool) -> Embed:
 
     def embed(predictions: Predictions, arms: Sequence[Arm]) -> dict[str, Embedding]:
         found: dict[str, Embedding] = {}
+        refused: list[str] = []
         for arm in arms:
             try:
                 weights = find(predictions, arm, folder, server)
@@ -37,7 +39,11 @@ def embedder(data: DataSet, folder: Path, *, server: bool) -> Embed:
             except Exception as error:
                 if not hasattr(error, "exit_code"):
                     raise
-                click.echo(f"no embedding of {arm.label}: {error}", err=True)
+                refused.append(f"no embedding of {arm.label}: {error}")
+        for line in refused[:SHOWN]:
+            click.echo(line, err=True)
+        if len(refused) > SHOWN:
+            click.echo(f"no embedding of {len(refused) - SHOWN} more arms either", err=True)
         return found
 
     return embed

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -134,16 +134,26 @@ class Data:
         return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32, device=self.device)
 
 
-def load(data: str, *, split: str, train_pairs: int, align: bool, device: torch.device) -> Data:
+def load(
+    data: str,
+    *,
+    split: str,
+    train_pairs: int,
+    align: bool,
+    device: torch.device,
+    curated: bool = True,
+) -> Data:
     """Find or make the data, check it against its manifest, pack it once, split it.
 
     data: a folder, or PROFILE:PAIRS[:SEED]. split: "default" (train, val, test 70/10/20) or "study"
     (train, val 80/20). train_pairs: 0 = all, else that many of the training part, stratified; a
     larger number holds a smaller one. align: bring the depth map into the image's orientation.
-    Raises DataError.
+    curated: with the changes that a person made to the parts. Raises DataError.
     """
     root = resolve(data)
     found = manifest.current(root)
+    if not curated:
+        found = replace(found, curation=None)
     rows = _rows(found, split, train_pairs)
     packed = pack(root, found)
     parts = {name: _part(found, packed, positions) for name, positions in rows.items()}

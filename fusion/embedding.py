@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from fusion.config import ConfigError, check
+from fusion.config import ConfigError, RunConfig, check
 from fusion.dataset import Data, DataError, load
 from fusion.models import build
 from fusion.training import EVALUATION_BATCH
@@ -37,18 +37,28 @@ def embed(run: Path, root: Path, part: str, device: torch.device) -> Embedded:
         model.load_state_dict(load_file(run / "weights.safetensors"))
     except (OSError, ValueError, KeyError, RuntimeError, ConfigError) as error:
         raise DataError(f"{run}: no weights of a run that can be loaded ({error})") from None
-    data = load(
-        str(root),
-        split=config.split,
-        train_pairs=config.train_pairs,
-        align=config.align,
-        device=device,
-    )
-    # The split too: inputs are standardised with statistics of the training part.
-    for name in ("data", "split"):
-        if sidecar["hashes"][name] != data.hashes[name]:
-            raise DataError(f"{run}: trained on another {name} than {root} has now")
+    data = _data_of(run, root, config, sidecar["hashes"], device)
     return forward(model.to(device, memory_format=torch.channels_last), data, part)  # type: ignore[call-overload]
+
+
+def _data_of(
+    run: Path, root: Path, config: RunConfig, hashes: dict[str, str], device: torch.device
+) -> Data:
+    """The data as the run saw it: curated as now, or not curated yet."""
+    for curated in (True, False):
+        data = load(
+            str(root),
+            split=config.split,
+            train_pairs=config.train_pairs,
+            align=config.align,
+            device=device,
+            curated=curated,
+        )
+        # The split too: inputs are standardised with statistics of the training part.
+        wrong = [name for name in ("data", "split") if hashes[name] != data.hashes[name]]
+        if not wrong:
+            return data
+    raise DataError(f"{run}: trained on another {wrong[0]} than {root} has now")
 
 
 @torch.inference_mode()

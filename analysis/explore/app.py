@@ -135,6 +135,7 @@ def arrange(dataset: Dataset, predictions: Predictions | None, shown: list[str])
     config.sidebar_groups = [
         fo.SidebarGroupDocument(name=name, paths=paths, expanded=expanded)
         for name, paths, expanded in _groups(dataset, predictions, shown)
+        if paths
     ]
     config.color_scheme = _colours(dataset)
     config.active_fields = fo.ActiveFields(paths=["ground_truth", *shown])

@@ -34,7 +34,9 @@ def load(module: str) -> Any:
 
 def require(package: str) -> None:
     """Raise ExploreError where an optional package is not installed."""
-    if importlib.util.find_spec(package) is None:
+    found = importlib.util.find_spec(package)
+    # Without an origin it is a folder without code: mongod's package alone, or what is left of one.
+    if found is None or found.origin is None:
         what = f"'.[{EXTRAS[package]}]'" if package in EXTRAS else package
         raise ExploreError(
             f"the package {package} is not installed; in the checkout, run "

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from cli.train import command
+from fusion import curation, manifest
 from fusion.embedding import embed
 from fusion.layout import DataError
 
@@ -44,6 +45,21 @@ def test_logits_are_those_of_the_run_and_a_linear_map_of_the_embedding(run: Path
     given = found.embedding_ND @ weights[last].numpy().T + bias
     np.testing.assert_allclose(given[:, 0], found.logits_N, rtol=1e-4, atol=1e-5)
     assert len(embed(run, data_root, "val", CPU).pairs) == 6
+
+
+def test_a_run_from_before_a_curation_is_embedded_as_it_was(
+    run: Path, data_root: Path, tmp_path: Path
+):
+    root = shutil.copytree(data_root, tmp_path / "curated")
+    before = embed(run, root, "test", CPU)
+    known = manifest.current(root)
+    content = {"data_hash": known.data_hash, "exclude": [before.pairs[0]], "move": {}}
+    file = tmp_path / "tags.json"
+    file.write_text(json.dumps({"schema": curation.SCHEMA, **content}))
+    manifest.curate(root, file)
+    after = embed(run, root, "test", CPU)
+    assert after.pairs == before.pairs
+    np.testing.assert_array_equal(after.embedding_ND, before.embedding_ND)
 
 
 def test_weights_of_other_data_are_refused(run: Path, data_root: Path, tmp_path: Path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -236,9 +238,16 @@ def test_runs_are_found_on_disk(tmp_path, sweep: Sweep, data: DataSet):
     assert runs.data_of(old) == str(data.root)
 
 
-def test_fiftyone_is_never_imported_before_its_database_is_chosen(monkeypatch: pytest.MonkeyPatch):
+def test_fiftyone_is_never_imported_before_its_database_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.delenv(lazy.URI, raising=False)
     with pytest.raises(RuntimeError, match="would start a database of its own"):
         lazy.load.__wrapped__("fiftyone")
     with pytest.raises(ExploreError, match="the package no_such_package is not installed"):
         lazy.require("no_such_package")
+    (tmp_path / "fiftyone" / "db" / "bin").mkdir(parents=True)  # what mongod's package brings
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "fiftyone", raising=False)
+    with pytest.raises(ExploreError, match=r"fiftyone is not installed; .* -e '\.\[explore\]'"):
+        lazy.require("fiftyone")
