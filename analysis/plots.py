@@ -7,10 +7,10 @@ and the caption says so.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -45,9 +45,11 @@ def figure(width: float, height: float) -> Figure:
     return made
 
 
-def save(made: Figure, path: Path) -> None:
-    """Write a PNG whose bytes depend on the picture alone."""
-    made.savefig(path, format="png", metadata={"Software": None})
+def png(made: Figure) -> bytes:
+    """A PNG whose bytes depend on the picture alone."""
+    buffer = io.BytesIO()
+    made.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def styled(draw: Callable[..., Figure | None]) -> Callable[..., Figure | None]:

@@ -106,10 +106,9 @@ def previous(folder: Path, sweep_id: str) -> Snapshot | None:
 
 
 def write(taken: Snapshot, folder: Path) -> Report:
-    """Write every file of the report; each appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    sha256 = snapshot.save(taken, folder / SNAPSHOT)
-    taken = snapshot.load(folder / SNAPSHOT)  # what is rendered is what the file says, always
+    """Write every file of the report. Nothing is written before everything is made."""
+    packed, sha256 = snapshot.pack(taken)
+    taken = snapshot.unpack(packed, SNAPSHOT)  # what is rendered is what the file says, always
     grid, design = build.arrange(taken)
     made = build.build(taken, grid, design, file=SNAPSHOT, sha256=sha256)
     figures = {
@@ -121,18 +120,24 @@ def write(taken: Snapshot, folder: Path) -> Report:
         "search.png": panels.search(made),
         "borrowed.png": contrastive_plot.borrowed(made),
     }
-    for name, picture in figures.items():
-        if picture is None:
-            (folder / name).unlink(missing_ok=True)
-        else:
-            with whole(folder / name) as path:
-                plots.save(picture, path)
+    drawn = [name for name, picture in figures.items() if picture is not None]
     texts = render.tables(made)
     texts["report.json"] = to_json(made)
-    texts["report.md"] = render.markdown(made, [n for n, p in figures.items() if p is not None])
-    for name, text in texts.items():
-        with whole(folder / name) as path:
-            path.write_text(text, encoding="utf-8", newline="\n")
+    texts["report.md"] = render.markdown(made, drawn)
+    files = {SNAPSHOT: packed}
+    files |= {name: plots.png(picture) for name, picture in figures.items() if picture is not None}
+    files |= {name: text.encode() for name, text in texts.items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            with whole(folder / name) as path:
+                path.write_bytes(content)
+        for name in figures.keys() - files.keys():
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise ReportError(
+            f"{folder} cannot be written to ({error.strerror}); --output FOLDER names another"
+        ) from error
     return made
 
 

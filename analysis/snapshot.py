@@ -1,9 +1,10 @@
 """The snapshot: everything a report reads, in one file, with a schema version and a hash.
 
 A report is a function of its snapshot alone. The file is gzipped JSON with sorted keys and no time
-stamps of its own, so equal contents are equal bytes; the hash is that of the JSON inside, because
-zlib versions compress differently. Predictions are packed: the example list is stored once per
-distinct test set, the logits as base64 of little-endian float32.
+stamps of its own, so equal contents are equal bytes. Its `sha256` is that of the canonical JSON of
+all other keys (sorted, no spaces, UTF-8): it survives other zlib versions, and a file that was
+changed by hand is refused. Predictions are packed: the example list is stored once per distinct
+test set, the logits as base64 of little-endian float32.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import math
 import os
 import tempfile
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +26,7 @@ import numpy as np
 
 SCHEMA = "fusion-runner/snapshot/1"
 FINISHED = "finished"
+HASH = "sha256"
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -105,36 +108,64 @@ def number(value: Any) -> float | None:
     return WORDS.get(value) if isinstance(value, str) else None
 
 
+def pack(snapshot: Snapshot) -> tuple[bytes, str]:
+    """The file's bytes and the sha256 of its content. Equal snapshots, equal bytes."""
+    content = _encode(snapshot)
+    sha256 = _hash(content)
+    body = _canonical({**content, HASH: sha256})
+    return gzip.compress(body, compresslevel=6, mtime=0), sha256
+
+
 def save(snapshot: Snapshot, path: Path) -> str:
-    """Write the snapshot atomically; return the sha256 of its content. Equal ones, equal bytes."""
-    body = snapshot.body
-    packed = gzip.compress(body, compresslevel=6, mtime=0)
+    """Write the snapshot atomically; return the sha256 of its content."""
+    packed, sha256 = pack(snapshot)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "wb") as file:
         file.write(packed)
     Path(temporary).chmod(0o644)
     Path(temporary).replace(path)
-    return hashlib.sha256(body).hexdigest()
+    return sha256
 
 
 def load(path: Path) -> Snapshot:
-    """Read a snapshot. Raises SnapshotError for a missing, damaged or unknown file."""
+    """Read a snapshot. Raises SnapshotError for a missing, damaged, changed or unknown file."""
     try:
-        content = json.loads(gzip.decompress(path.read_bytes()))
+        packed = path.read_bytes()
     except FileNotFoundError as error:
         raise SnapshotError(f"snapshot {path} does not exist") from error
-    except (OSError, EOFError, ValueError) as error:
-        raise SnapshotError(
-            f"snapshot {path} is damaged ({error}); fetch it again with `runner.py report SWEEP`"
-        ) from error
+    except OSError as error:
+        raise SnapshotError(f"snapshot {path} cannot be read: {error.strerror}") from error
+    return unpack(packed, str(path))
+
+
+def unpack(packed: bytes, name: str) -> Snapshot:
+    """The snapshot in a file's bytes; `name` is the file's, for errors. Raises SnapshotError.
+
+    A file without a hash is taken as it is.
+    """
+    again = "fetch it again with `runner.py report SWEEP`"
+    try:
+        content = json.loads(gzip.decompress(packed))
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise SnapshotError(f"snapshot {name} is damaged ({error}); {again}") from error
     found = content.get("schema") if isinstance(content, dict) else None
     if found != SCHEMA:
-        raise SnapshotError(f"snapshot {path} has schema {found!r}; this version reads {SCHEMA!r}")
+        raise SnapshotError(f"snapshot {name} has schema {found!r}; this version reads {SCHEMA!r}")
+    said = content.pop(HASH, None)
+    if said is not None and said != _hash(content):
+        raise SnapshotError(
+            f"snapshot {name} was changed after it was written: its content does not have its "
+            f"sha256 {str(said)[:16]}…; {again}, or take the key {HASH!r} out to render it as it is"
+        )
     try:
         return _decode(content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise SnapshotError(f"snapshot {path} is damaged: {error!r}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SnapshotError(f"snapshot {name} is damaged ({error!r}); {again}") from error
+
+
+def _hash(content: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(content)).hexdigest()
 
 
 def _canonical(content: Any) -> bytes:
@@ -200,6 +231,9 @@ def _decode(content: dict[str, Any]) -> Snapshot:
         for key, item in content["examples"].items()
     }
     looks = content.get("looks")
+    config = content["sweep"].get("config") or {}
+    if not isinstance(config.get("parameters") or {}, dict):
+        raise TypeError("the sweep's parameters are no mapping")
     return Snapshot(
         sweep=content["sweep"],
         runs=[_decode_run(item, sets) for item in content["runs"]],
@@ -216,9 +250,12 @@ def _decode_run(item: dict[str, Any], sets: dict[str, Examples]) -> Run:
     predictions = None
     if item["predictions"] is not None:
         packed = item["predictions"]
+        examples = sets[packed["examples"]]
         others = {name: _unpack(logits) for name, logits in packed.get("others", {}).items()}
         logits = _unpack(packed["logits"])
-        predictions = Predictions(sets[packed["examples"]], logits, packed["part"], others)
+        if {column.size for column in (logits, *others.values())} != {examples.labels.size}:
+            raise ValueError(f"run {item.get('id')} has not one logit for each example")
+        predictions = Predictions(examples, logits, packed["part"], others)
     return Run(**fields, history=history, predictions=predictions)
 
 
@@ -227,7 +264,7 @@ def _pack(logits: np.ndarray) -> str:
 
 
 def _unpack(packed: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(packed), dtype="<f4")
+    return np.frombuffer(base64.b64decode(packed, validate=True), dtype="<f4")
 
 
 def plain(value: Any) -> Any:

@@ -301,6 +301,19 @@ def test_exit_codes(sweep, tmp_path: Path) -> None:
         reports.report("other", tmp_path, offline=tmp_path / "partial.json.gz")
 
 
+def test_nothing_is_left_behind_where_the_report_cannot_be_made(
+    sweep, tmp_path, monkeypatch
+) -> None:
+    file = tmp_path / "a file"
+    file.write_text("x")
+    with pytest.raises(ReportError, match="cannot be written to"):
+        reports.write(sweep(seeds=1), file / "report")
+    monkeypatch.setattr(reports.render, "markdown", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        reports.write(sweep(seeds=1), tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_sweep_without_any_finished_run_still_gives_a_report(sweep, tmp_path: Path) -> None:
     made = sweep({"fusion": ["late", "add"]}, seeds=2)
     made.runs = []

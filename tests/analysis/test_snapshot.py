@@ -85,6 +85,44 @@ def test_a_missing_file_and_a_truncated_one(sweep, tmp_path: Path) -> None:
         snapshot.load(path)
 
 
+def mutate(path: Path, change) -> None:
+    content = json.loads(gzip.decompress(path.read_bytes()))
+    change(content)
+    path.write_bytes(gzip.compress(json.dumps(content).encode()))
+
+
+def test_a_file_that_was_changed_is_refused_unless_its_hash_is_taken_out(sweep, tmp_path) -> None:
+    path = tmp_path / "s.gz"
+    said = snapshot.save(sweep(seeds=2), path)
+    mutate(path, lambda content: None)  # other spaces, other compression: the same content
+    assert snapshot.save(snapshot.load(path), tmp_path / "again.gz") == said
+    mutate(path, lambda content: content["runs"][0]["summary"].update({"test/loss": 0.0}))
+    with pytest.raises(SnapshotError, match="was changed after it was written"):
+        snapshot.load(path)
+    mutate(path, lambda content: content.pop("sha256"))
+    assert {run.summary["test/loss"] for run in snapshot.load(path).runs} > {0}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c["runs"][0].pop("config"),
+        lambda c: c["runs"][0]["predictions"].update(logits="!!"),
+        lambda c: c["runs"][0]["predictions"].update(logits=""),
+        lambda c: c["runs"][0]["predictions"].update(examples="none"),
+        lambda c: c["sweep"]["config"].update(parameters="x"),
+        lambda c: c.update(sweep=None),
+        lambda c: c.update(runs={"a": 1}),
+    ],
+)
+def test_content_of_the_wrong_shape_is_named(sweep, tmp_path: Path, change) -> None:
+    path = tmp_path / "s.gz"
+    snapshot.save(sweep(seeds=1), path)
+    mutate(path, lambda content: (content.pop("sha256"), change(content)))
+    with pytest.raises(SnapshotError, match="is damaged"):
+        snapshot.load(path)
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
