@@ -206,16 +206,30 @@ def test_the_key_is_in_no_log_and_no_command_line(own_tracker: Tracker):
 # ----------------------------------------------------------------------------------------- network
 
 
+def listening(pid: int) -> list[tuple[str, int]]:
+    found = psutil.Process(pid).net_connections()
+    return [(c.laddr.ip, c.laddr.port) for c in found if c.status == psutil.CONN_LISTEN]
+
+
 def test_it_listens_on_this_machine_alone(own_tracker: Tracker):
-    own = [
-        c.laddr
-        for c in psutil.Process(own_tracker.server.pid).net_connections()
-        if c.status == psutil.CONN_LISTEN
-    ]
-    assert [(address.ip, address.port) for address in own] == [
-        ("127.0.0.1", port_of(own_tracker.server.url))
-    ]
+    port = port_of(own_tracker.server.url)
+    assert listening(own_tracker.server.pid) == [("127.0.0.1", port)]
     assert "warning" not in (own_tracker.folder / "server.log").read_text()
+
+
+def test_so_does_the_command_of_a_person(folder: Path):
+    command = [sys.executable, "runner.py", "serve", "--data-dir", str(folder)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    told = [process.stdout.readline(), process.stdout.readline()]
+    server = find(folder)
+    assert server
+    assert listening(process.pid) == [("127.0.0.1", port_of(server.url))]
+    assert told[0].startswith(f"tracker: {server.url} ")
+    assert told[1].startswith(f"pages: {server.url}/login?key=")
+    process.terminate()
+    assert process.wait(20) == 0
+    assert process.stdout.read() == ""
 
 
 def test_it_says_what_it_means_to_listen_elsewhere(tmp_path: Path):
