@@ -145,6 +145,13 @@ def test_addresses_that_were_not_given_lead_nowhere(site: Site, path: str):
     assert "SQLite" not in answer.text
 
 
+@pytest.mark.parametrize("hash", ["", "../key", "a" * 63, "a" * 65, "A" * 64, "/" + "a" * 63])
+def test_what_is_no_hash_has_no_place(tmp_path: Path, hash: str):
+    assert blobs.path_of(tmp_path, "a" * 64).is_relative_to(tmp_path)
+    with pytest.raises(ValueError, match="not a hash"):
+        blobs.path_of(tmp_path, hash)
+
+
 def test_a_link_in_the_place_of_a_blob_is_not_made_by_an_upload(site: Site):
     """Neither the folder of what comes in nor a blob's place follows a link of ours."""
     site.start_run()
