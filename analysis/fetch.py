@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,6 +31,9 @@ from analysis.snapshot import Examples, Predictions, Run, Snapshot, number, plai
 ATTEMPTS = 4
 FIRST_WAIT = 0.5  # seconds; doubles with each further attempt
 THREADS = 8
+# The client's cache notes where a download goes in one place for all threads: two at once could
+# give a run the predictions of another.
+DOWNLOAD = Lock()
 PER_PAGE = 200
 SCAN_ROWS = 10_000  # rows of a page of the scan
 MAX_VALUES = 400_000  # rows × metrics kept of one run; longer histories are thinned evenly
@@ -216,7 +220,8 @@ def read_predictions(item: Any, folder: Path, shared: dict[str, Examples]) -> Pr
     newest = max(found, key=lambda artifact: int(str(artifact.version).lstrip("v") or 0))
     if CSV_NAME not in newest.manifest.entries:
         return None
-    path = Path(newest.get_entry(CSV_NAME).download(root=str(folder), skip_cache=True))
+    with DOWNLOAD:
+        path = Path(newest.get_entry(CSV_NAME).download(root=str(folder), skip_cache=True))
     return parse_predictions(path, str((newest.metadata or {}).get("part") or "test"), shared)
 
 

@@ -77,7 +77,12 @@ def _download(sweep: dict[str, Any], run_id: str, target: Path) -> Path:
     name = f"{sweep['entity']}/{sweep['project']}/model-{run_id}:latest"
     try:
         with quiet():
-            return Path(wandb.Api().artifact(name, type="model").download(root=str(target)))
+            artifact = wandb.Api().artifact(name, type="model")
+            # One by one, weights last: the client's cache notes where a download goes in one place
+            # for all threads, and downloading the whole artifact gave files each other's bytes.
+            for entry in sorted(artifact.manifest.entries):
+                artifact.get_entry(entry).download(root=str(target), skip_cache=True)
+        return target
     except (ValueError, CommError) as error:
         raise WeightsError(f"artifact {name}: {error}") from None
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -35,7 +36,7 @@ def embed(run: Path, root: Path, part: str, device: torch.device) -> Embedded:
         config = check(sidecar["config"])
         model = build(config)
         model.load_state_dict(load_file(run / "weights.safetensors"))
-    except (OSError, ValueError, KeyError, RuntimeError, ConfigError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ConfigError) as error:
         raise DataError(f"{run}: no weights of a run that can be loaded ({error})") from None
     data = _data_of(run, root, config, sidecar["hashes"], device)
     return forward(model.to(device, memory_format=torch.channels_last), data, part)  # type: ignore[call-overload]

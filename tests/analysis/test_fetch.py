@@ -7,11 +7,14 @@ import math
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from wandb.sdk.artifacts.artifact_manifest_entry import ArtifactManifestEntry
 
 from analysis import cells, fetch, snapshot
 from analysis import report as reports
@@ -75,6 +78,28 @@ def test_the_sweep_is_found_by_id_by_project_and_by_full_path(world: dict[str, s
 def test_a_sweep_that_is_not_there(world: dict[str, str], path: str) -> None:
     with pytest.raises(FetchError, match="SWEEP"):
         fetch.find(path.format(**world))
+
+
+def test_predictions_are_downloaded_one_after_the_other(
+    world: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's threads share the target of a download."""
+    real = ArtifactManifestEntry.download
+    at_once: list[int] = []
+    running = []
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        running.append(1)
+        at_once.append(len(running))
+        time.sleep(0.1)
+        try:
+            return real(*arguments, **options)
+        finally:
+            running.pop()
+
+    monkeypatch.setattr(ArtifactManifestEntry, "download", slow)
+    fetch.find(world["sweep"]).read()
+    assert len(at_once) > 1 and set(at_once) == {1}
 
 
 def test_deleted_runs_are_gone_and_all_others_there(world, taken) -> None:

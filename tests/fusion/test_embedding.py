@@ -74,3 +74,10 @@ def test_weights_of_other_data_are_refused(run: Path, data_root: Path, tmp_path:
 def test_a_folder_without_weights_is_named(data_root: Path, tmp_path: Path):
     with pytest.raises(DataError, match="no weights of a run that can be loaded"):
         embed(tmp_path, data_root, "test", CPU)
+
+
+def test_weights_that_are_damaged_are_named(run: Path, data_root: Path, tmp_path: Path):
+    damaged = shutil.copytree(run, tmp_path / "damaged")
+    shutil.copy(damaged / "weights.json", damaged / "weights.safetensors")
+    with pytest.raises(DataError, match="no weights of a run that can be loaded"):
+        embed(damaged, data_root, "test", CPU)
