@@ -59,6 +59,13 @@ class Commands(click.Group):
             return None
         return importlib.import_module(f"cli.{COMMANDS[cmd_name][0]}").command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from fusion.config import suggest
+
+            ctx.fail(f"no such command {args[0]!r}{suggest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -72,13 +79,23 @@ def main() -> None:
 def run() -> None:
     """Run the command line; errors that a person caused are one line, without a traceback."""
     try:
-        main(prog_name="runner.py")
+        code = main(prog_name="runner.py", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(130)
     except Exception as error:
         code = getattr(error, "exit_code", None)
         if code is None:
             raise
-        click.echo(f"error: {error}", err=True)
-        sys.exit(code)
+        text = str(error)
+        if isinstance(error, click.UsageError):
+            text = error.format_message().rstrip(".")
+            text += f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
+        click.echo(f"error: {text}", err=True)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":

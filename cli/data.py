@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from fusion.config import PROFILES
+
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -17,7 +19,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("root", type=FOLDER)
-@click.option("--profile", default="fusion", show_default=True, help="study, fusion or bind.")
+@click.option("--profile", type=click.Choice(PROFILES), default="fusion", show_default=True)
 @click.option("--pairs", default=4000, show_default=True, help="Of both classes together.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; no influence on the bytes.")

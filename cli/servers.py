@@ -91,14 +91,18 @@ def choose(tracker: str | None, data_dir: Path | None) -> Chosen:
 
     folder = (data_dir or DATA_DIR).resolve()
     url = user_base_url()
+    ours = url is not None and url.rstrip("/") == embedded.last_url(folder)
     if tracker == "wandb":
+        if ours:  # what `runner.py env` exported hides the person's own login
+            for name in ("WANDB_BASE_URL", "WANDB_API_KEY"):
+                os.environ.pop(name, None)
+            url = user_base_url()
         if url is None:
             raise ServerError(
                 "--tracker wandb: no W&B login found; run `wandb login`, or set WANDB_BASE_URL and "
                 "WANDB_API_KEY, or use --tracker embedded"
             )
         return Chosen(url, None)
-    ours = url is not None and url.rstrip("/") == embedded.last_url(folder)
     if tracker is None and data_dir is None and url is not None and not ours:
         return Chosen(url, None)
     server = embedded.ensure(folder)

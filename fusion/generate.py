@@ -59,11 +59,11 @@ def resolve(data: str, name: str = "--data") -> Path:
 
 def _check(profile: str, pairs: int, seed: int) -> None:
     if profile not in scenes.PROFILES:
-        raise DataError(f"profile {profile!r} is not one of {', '.join(scenes.PROFILES)}")
+        raise DataError(f"--profile {profile!r} is not one of {', '.join(scenes.PROFILES)}")
     if pairs < 2 or pairs % 2:
-        raise DataError(f"pairs {pairs}: an even number is needed, half of them of each class")
+        raise DataError(f"--pairs {pairs}: an even number is needed, half of them of each class")
     if seed < 0:
-        raise DataError(f"seed {seed}: 0 or more is needed")
+        raise DataError(f"--seed {seed}: 0 or more is needed")
 
 
 def make(root: Path, profile: str, pairs: int, seed: int, workers: int | None = None) -> Manifest:

@@ -73,3 +73,17 @@ def test_an_exported_address_of_a_stopped_tracker_starts_it_again(folder, monkey
     monkeypatch.setenv("WANDB_BASE_URL", chosen.url)  # as `eval "$(runner.py env)"` left it
     assert servers.choose(None, None) == chosen
     assert embedded.find(folder) is not None
+
+
+def test_wandb_asked_for_means_the_login_and_not_what_env_exported(folder, monkeypatch, tmp_path):
+    chosen = servers.choose(None, folder)
+    monkeypatch.setattr(servers, "DATA_DIR", folder)
+    monkeypatch.setenv("WANDB_BASE_URL", chosen.url)
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password k\n")
+    assert servers.choose("wandb", None) == servers.Chosen(servers.WANDB_CLOUD, None)
+    assert "WANDB_API_KEY" not in os.environ
+    (tmp_path / ".netrc").unlink()
+    monkeypatch.setenv("WANDB_BASE_URL", chosen.url)
+    with pytest.raises(servers.ServerError, match="no W&B login"):
+        servers.choose("wandb", None)
