@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from fusion.raycast import SIZE
 from fusion.scenes import CLASSES
@@ -66,6 +66,8 @@ def read_rgb(content: bytes) -> np.ndarray:
             if image.mode == "RGBA" and image.size == (SIZE, SIZE) and bits == 8:
                 return np.array(image)
             found = f"{image.mode} {image.size[0]}×{image.size[1]} with {bits} bits"
+    except UnidentifiedImageError:  # its text holds an address of memory
+        raise ValueError(f"not a PNG ({len(content)} bytes)") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"not a readable PNG ({error})") from None
     raise ValueError(f"{found}, expected RGBA {SIZE}×{SIZE} with 8 bits")

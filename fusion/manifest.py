@@ -85,7 +85,9 @@ def _examine(root: Path, pair: str) -> tuple[Pair, list[Problem]]:
             read(content)
         except FileNotFoundError:
             problems.append(Problem(file, "missing, its partner is there", pair))
-        except (ValueError, OSError) as error:
+        except OSError as error:
+            problems.append(Problem(file, f"cannot be read ({error.strerror})", pair))
+        except ValueError as error:
             problems.append(Problem(file, str(error), pair))
     if problems:
         return Pair(pair, 0, "", ""), problems
@@ -284,7 +286,10 @@ def _stats(root: Path) -> Iterator[str]:
         with os.scandir(root / folder) as entries:
             for e in entries:
                 if e.name.endswith((".png", ".npy")):
-                    s = e.stat()
+                    try:
+                        s = e.stat()
+                    except OSError:  # a link that leads nowhere: reading it will say so
+                        s = e.stat(follow_symlinks=False)
                     yield f"{folder}/{e.name} {s.st_size} {s.st_mtime_ns}\n"
 
 

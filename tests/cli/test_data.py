@@ -49,7 +49,7 @@ def test_check_lists_bad_files_and_leaves_pairs_out_on_request(root):
     check = runner("check", root)
     assert check.returncode == 2
     listed = check.stdout.splitlines()
-    assert listed[0].startswith("cubes/rgb/0002.png: not a readable PNG")
+    assert listed[0].startswith("cubes/rgb/0002.png: not a PNG (8 bytes)")
     assert listed[1].startswith("spheres/lidar/0003.npy: missing") and len(listed) == 2
     assert check.stderr.startswith(f"error: 2 bad files in {root}; mend them, or leave 2 pairs out")
     assert "--skip-bad" in check.stderr and "Traceback" not in check.stderr

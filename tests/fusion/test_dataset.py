@@ -413,6 +413,11 @@ def shorten(root: Path, file: str) -> None:
     (root / file).write_bytes(content[: len(content) // 2])
 
 
+def link(file: Path, target: str) -> None:
+    file.unlink()
+    file.symlink_to(target)
+
+
 def with_nan(root: Path, file: str) -> None:
     depth = np.load(root / file)
     depth[3, 4] = math.nan
@@ -424,8 +429,11 @@ FAULTS = {
     "png missing": (RGB, lambda r: (r / RGB).unlink(), "missing"),
     "npy missing": (LIDAR, lambda r: (r / LIDAR).unlink(), "missing"),
     "png truncated": (RGB, lambda r: shorten(r, RGB), "not a readable PNG"),
-    "png empty": (RGB, lambda r: (r / RGB).write_bytes(b""), "not a readable PNG"),
-    "jpeg": (RGB, lambda r: Image.new("RGB", (64, 64)).save(r / RGB, "JPEG"), "not a readable"),
+    "png empty": (RGB, lambda r: (r / RGB).write_bytes(b""), r"not a PNG \(0 bytes\)"),
+    "jpeg": (RGB, lambda r: Image.new("RGB", (64, 64)).save(r / RGB, "JPEG"), "not a PNG"),
+    "link to nowhere": (RGB, lambda r: link(r / RGB, "gone"), "missing"),
+    "link to itself": (RGB, lambda r: link(r / RGB, "0004.png"), "symbolic links"),
+    "folder": (LIDAR, lambda r: ((r / LIDAR).unlink(), (r / LIDAR).mkdir()), "Is a directory"),
     "png without alpha": (RGB, lambda r: Image.new("RGB", (64, 64)).save(r / RGB), "RGB 64×64"),
     "png size": (RGB, lambda r: Image.new("RGBA", (32, 64)).save(r / RGB), "RGBA 32×64"),
     "png 16 bits": (RGB, lambda r: Image.new("I;16", (64, 64)).save(r / RGB), "16 bits"),
