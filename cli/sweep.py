@@ -171,7 +171,7 @@ def _ends(parameters: dict[str, Any]) -> dict[str, Any]:
 def program_check(config: dict[str, Any]) -> Callable[[dict[str, Any]], Any] | None:
     """Return what checks one cell: the config of the command called; None for a foreign program."""
     command = config.get("command", [])
-    if config.get("program") != "runner.py":
+    if config.get("program") != sweepfile.PROGRAM:
         return None
     if "train" in command:
         from fusion.config import check

@@ -31,6 +31,14 @@ KEYS = {
     "run_cap",
     "settings",
 }
+PROGRAM = "runner.py"
+TRAINING = ("train", "pretrain")  # its commands that agents may call
+METHODS = ("grid", "random", "bayes")
+# What W&B knows of one parameter
+SPEC_KEYS = (
+    *("value", "values", "min", "max", "q", "mu", "sigma", "probabilities", "distribution"),
+    "parameters",  # nested ones, of programs other than ours
+)
 
 
 class SweepFileError(Exception):
@@ -60,18 +68,57 @@ class SweepFile:
             raise SweepFileError(f"{path}: a sweep file is a mapping with the key `parameters`")
         self.lines = dict(_lines(node))
         self.origins: dict[str, str] = {}  # dotted key -> the flag that replaced the file's value
+        if twice := _repeated(node):
+            raise SweepFileError(f"{path}:{twice[1]}: key {twice[0]!r} stands here a second time")
+        self._check_keys()
+
+    def _check_keys(self) -> None:
         for key in self.config:
             if key not in KEYS:
                 raise self.error(f"unknown key {key!r}{suggest(str(key), KEYS)}", str(key))
+        method = self.config.get("method")
+        if method not in METHODS:
+            allowed = f"allowed: {', '.join(METHODS)}"
+            raise self.error(f"method: {method!r} is not allowed; {allowed}", "method")
         if not isinstance(self.config.get("parameters"), dict) or not self.config["parameters"]:
             raise self.error("`parameters` must map at least one name to its values", "parameters")
         for name, spec in self.config["parameters"].items():
+            key = f"parameters.{name}"
             if not isinstance(spec, dict):
                 raise self.error(
                     f"parameter {name!r}: {spec!r} is no mapping; write "
                     f"`{name}: {{value: {spec}}}` or `{name}: {{values: [{spec}]}}`",
-                    f"parameters.{name}",
+                    key,
                 )
+            for word in spec:
+                if word not in SPEC_KEYS:
+                    unknown = f"unknown key {word!r}{suggest(str(word), SPEC_KEYS)}"
+                    raise self.error(f"parameter {name!r}: {unknown}", f"{key}.{word}")
+            if "values" in spec and not (isinstance(spec["values"], list) and spec["values"]):
+                raise self.error(
+                    f"parameter {name!r}: {spec['values']!r} is no list of values; write "
+                    f"`{name}: {{values: [A, B]}}` or `{name}: {{value: A}}`",
+                    f"{key}.values",
+                )
+        self._check_program()
+
+    def _check_program(self) -> None:
+        """Raise SweepFileError where agents would find nothing to run."""
+        program = self.config.get("program")
+        command = self.config.get("command") or []
+        if program is None and command and "${program}" not in command:
+            return  # the command says all
+        if not isinstance(program, str) or not (ROOT / program).is_file():
+            known = sorted(p.name for p in ROOT.glob("*.py"))
+            text = "missing" if program is None else f"{program!r} is no file in {ROOT}"
+            raise self.error(f"program: {text}{suggest(str(program), known)}", "program")
+        if program == PROGRAM and not any(word in command for word in TRAINING):
+            example = '["${env}", python3, "${program}", train, "${args}"]'
+            raise self.error(
+                f"command: {command!r} calls neither {' nor '.join(TRAINING)} of {PROGRAM}; "
+                f"write `command: {example}`",
+                "command",
+            )
 
     def error(self, message: str, key: str) -> SweepFileError:
         """Return an error that names this file and the line of `key` (dotted)."""
@@ -107,6 +154,8 @@ class SweepFile:
                 value = yaml.safe_load(text)
             except yaml.YAMLError:
                 raise SweepFileError(f"--set {assignment}: {text!r} is no YAML value") from None
+            if value == []:
+                raise SweepFileError(f"--set {assignment}: an empty list; write key=[a, b]")
             spec = {"values": value} if isinstance(value, list) else {"value": value}
             name = name.strip().replace("-", "_")
             self.config["parameters"][name] = spec
@@ -181,3 +230,17 @@ def _lines(node: yaml.MappingNode, prefix: str = "") -> itertools.chain[tuple[st
         if isinstance(value, yaml.MappingNode):
             pairs.extend(_lines(value, f"{name}."))
     return itertools.chain(pairs)
+
+
+def _repeated(node: yaml.Node) -> tuple[str, int] | None:
+    """Return a key that a mapping holds twice (YAML would keep the last in silence), its line."""
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    seen = set()
+    for key, value in node.value:
+        if key.value in seen:
+            return key.value, key.start_mark.line + 1
+        seen.add(key.value)
+        if found := _repeated(value):
+            return found
+    return None

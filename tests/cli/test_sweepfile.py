@@ -70,6 +70,14 @@ def test_seeds_come_from_the_flag_before_the_budget(file):
         ("{value: 3}", "3", [":8: ", "{value: 3}"]),
         ("method:", "methd:", [":2: ", "did you mean 'method'"]),
         ("parameters:", "parameter:", [":5: ", "did you mean 'parameters'"]),
+        ("method: grid", "method: gird", [":2: method: 'gird'", "allowed: grid, random, bayes"]),
+        ("values: [0", "valus: [0", [":6: parameter 'seed'", "did you mean 'values'"]),
+        ("[0, 1]", "2", [":6: parameter 'seed': 2 is no list of values"]),
+        ("[0, 1]", "[]", [":6: parameter 'seed': [] is no list of values"]),
+        ("program: runner.py", "program: runer.py", [":3: program", "did you mean 'runner.py'"]),
+        ("program: runner.py\n", "", ["program: missing"]),
+        (", train,", ", trian,", [":4: command", "train nor pretrain"]),
+        ("epochs:", "seed:", [":8: key 'seed' stands here a second time"]),
     ],
 )
 def test_a_typo_names_file_line_key_and_a_suggestion(file, old, new, words):
