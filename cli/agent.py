@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cli.servers import ROOT, choose, server_options
+from cli.servers import ROOT, choose, require_online, server_options
 
 # Seconds. The client's own 5 s before every poll would cost more than a short run takes.
 POLL_INTERVAL = 0.5
@@ -24,6 +24,7 @@ def command(sweep: str, count: int | None, tracker: str | None, data_dir: Path |
 
     if sweep.count("/") > 2:
         raise LaunchError(f"SWEEP {sweep!r}: write entity/project/id, as `wandb sweep` prints it")
+    require_online()
     server = choose(tracker, data_dir)
     click.echo(server.line)
     prepare_environment()

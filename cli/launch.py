@@ -48,9 +48,21 @@ def register(file: Path, update: str | None = None) -> str:
     path = found[1]
     if path.count("/") == 2:
         return path
+    return "/".join([str(connect().default_entity), *path.split("/")])
+
+
+def connect() -> Any:
+    """Return a wandb.Api; LaunchError where its server cannot be reached or refuses the login."""
     import wandb
 
-    return "/".join([str(wandb.Api().default_entity), *path.split("/")])
+    try:
+        return wandb.Api()
+    except wandb.Error as error:
+        server = os.environ.get("WANDB_BASE_URL", "the W&B server of your login")
+        raise LaunchError(
+            f"{server} cannot be used: {error}\nLog in with `wandb login`, mend WANDB_BASE_URL and "
+            "WANDB_API_KEY, or use --tracker embedded"
+        ) from None
 
 
 def find_existing(config: dict[str, Any], extend: bool) -> tuple[str, dict[str, Any]] | None:
@@ -60,10 +72,9 @@ def find_existing(config: dict[str, Any], extend: bool) -> tuple[str, dict[str, 
     its axes holds no value that `config` lacks. Seeds may differ: they are replicates. Without
     `extend` (a server that does not take new cells into a sweep that has run) nothing may differ.
     """
-    import wandb
     from wandb.errors import CommError
 
-    api = wandb.Api()
+    api = connect()
     try:
         sweeps = list(api.project(config["project"]).sweeps())
     except (ValueError, CommError):  # no such project yet

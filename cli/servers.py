@@ -113,6 +113,16 @@ def choose(tracker: str | None, data_dir: Path | None) -> Chosen:
     return Chosen(server.url, folder)
 
 
+def require_online() -> None:
+    """Raise ServerError where WANDB_MODE would keep the runs of a sweep from its server."""
+    mode = os.environ.get("WANDB_MODE", "online")
+    if mode not in ("online", "run"):
+        raise ServerError(
+            f"WANDB_MODE={mode}: the runs of a sweep report to its server; unset it "
+            "(`runner.py train` alone can be offline or disabled)"
+        )
+
+
 def server_options(command):
     """Add `--tracker` and `--data-dir`, shared by all commands that talk to a server."""
     command = click.option(

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from cli import sweepfile
-from cli.servers import LATEST, ROOT, Chosen, choose, server_options
+from cli.servers import LATEST, ROOT, Chosen, choose, require_online, server_options
 from cli.sweepfile import SweepFile, SweepFileError
 
 # Exit code where the agents are through and some cells are not done, as `report --strict`.
@@ -74,6 +74,7 @@ def run(
         click.echo("W&B server: none is asked or started by --dry-run")
         describe_cells(sweep, points, notes)
         return
+    require_online()
     server = choose(tracker, data_dir)
     click.echo(server.line)
     describe_cells(sweep, points, notes, most=0)

@@ -87,3 +87,19 @@ def test_wandb_asked_for_means_the_login_and_not_what_env_exported(folder, monke
     monkeypatch.setenv("WANDB_BASE_URL", chosen.url)
     with pytest.raises(servers.ServerError, match="no W&B login"):
         servers.choose("wandb", None)
+
+
+@pytest.mark.parametrize("mode", ["offline", "disabled", "dryrun"])
+def test_a_sweep_cannot_be_offline(mode, monkeypatch):
+    servers.require_online()
+    monkeypatch.setenv("WANDB_MODE", mode)
+    with pytest.raises(servers.ServerError, match=f"WANDB_MODE={mode}: .* unset it"):
+        servers.require_online()
+
+
+def test_a_server_that_cannot_be_reached_is_named(monkeypatch):
+    from cli import launch
+
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    with pytest.raises(launch.LaunchError, match=r"127\.0\.0\.1:9 cannot be used: .*API key"):
+        launch.connect()
