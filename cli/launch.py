@@ -234,8 +234,12 @@ def describe(counts: dict[str, int], seconds: float, done_here: int) -> str:
     left = counts["running"] + counts["missing"]
     line = ", ".join(f"{counts[state]} {state}" for state in ("done", "running", "failed"))
     if left and done_here:
-        minutes, rest = divmod(int(left * seconds / done_here), 60)
-        line += f", {left} to go, about {minutes}:{rest:02d} left"
+        # of what is running, half is done on average
+        seconds_left = (left - counts["running"] / 2) * seconds / done_here
+        minutes, rest = divmod(round(seconds_left), 60)
+        hours, minutes = divmod(minutes, 60)
+        span = f"{hours}:{minutes:02d} h" if hours else f"{minutes}:{rest:02d} min"
+        line += f", {left} to go, about {span} left"
     return line
 
 

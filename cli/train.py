@@ -218,7 +218,7 @@ def _pretrained(
     config: RunConfig, folder: Path, tracking: Tracking
 ) -> dict[str, torch.Tensor] | None:
     """Return the encoders that --init names, from a folder or from an artifact."""
-    if config.init == "random":
+    if not config.init.startswith(CONTRASTIVE):
         return None
     from fusion import transfer
 

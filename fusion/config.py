@@ -26,7 +26,7 @@ PROFILES = ("study", "fusion", "bind")
 TWO_ENCODERS = ("late", "concat", "add", "mul", "matmul")
 CONTRASTIVE = "contrastive:"
 INIT_ALLOWED = (
-    f"random, or {CONTRASTIVE}ARTIFACT (an artifact of `runner.py pretrain --inputs fusion`, "
+    f"lecun, random, or {CONTRASTIVE}ARTIFACT (an artifact of `runner.py pretrain --inputs fusion`, "
     f"project/name:alias, or a folder) with --fusion {', '.join(TWO_ENCODERS)}"
 )
 
@@ -127,13 +127,14 @@ class RunConfig(Config):
     schedule: Schedule = "cosine"
     """Learning rate over the steps: cosine warms up, then decays to zero; constant stays."""
 
-    init: str = "random"
-    """Initial weights: random, or contrastive:ARTIFACT, encoders from `runner.py pretrain`."""
+    init: str = "lecun"
+    """Initial weights: lecun (signals keep their size through the layers), random (torch's, as the
+    study's), or contrastive:ARTIFACT (random, and the encoders from `runner.py pretrain`)."""
 
     @field_validator("init")
     @classmethod
     def _init(cls, value: str, info: Any) -> str:
-        if value == "random":
+        if value in ("lecun", "random"):
             return value
         if not value.removeprefix(CONTRASTIVE) or not value.startswith(CONTRASTIVE):
             raise ValueError("no such initialisation")

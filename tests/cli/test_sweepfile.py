@@ -118,3 +118,21 @@ def test_a_sweep_is_extended_by_seeds_and_values_but_not_by_other_fixed_values()
     assert not extends(config(**{**more["parameters"], "epochs": {"value": 4}}), old)
     fewer = config(**{**more["parameters"], "seed": {"values": [5]}})
     assert with_seeds_of(fewer, old)["parameters"]["seed"] == {"values": [0, 1, 5]}
+
+
+@pytest.mark.parametrize(
+    ("counts", "seconds", "done_here", "end"),
+    [
+        ((0, 2, 0, 58), 5, 0, "0 done, 2 running, 0 failed"),
+        ((2, 2, 0, 56), 30, 2, "58 to go, about 14:15 min left"),
+        ((59, 1, 0, 0), 590, 59, "1 to go, about 0:05 min left"),
+        ((11, 0, 0, 50), 60, 1, "50 to go, about 50:00 min left"),  # ten were done before
+        ((1, 1, 0, 9), 3600, 1, "10 to go, about 9:30 h left"),
+        ((9, 0, 1, 0), 60, 9, "9 done, 0 running, 1 failed"),
+    ],
+)
+def test_progress_says_how_long_it_will_take(counts, seconds, done_here, end):
+    from cli.launch import describe
+
+    states = dict(zip(("done", "running", "failed", "missing"), counts, strict=True))
+    assert describe(states, seconds, done_here).endswith(end)

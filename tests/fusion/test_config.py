@@ -41,7 +41,7 @@ def test_fields_and_defaults_are_frozen():
         "batch_size": 32,
         "learning_rate": 1e-3,
         "schedule": "cosine",
-        "init": "random",
+        "init": "lecun",
     }
 
 

@@ -191,3 +191,25 @@ def test_width_scales_channels_and_hidden_units_and_never_to_nothing():
     shapes = [tuple(p.shape) for n, p in model_of("late", width=0.5).named_parameters()]
     assert shapes[0] == (25, 3, 3, 3)
     assert shapes[-2:] == [(1, 64), (1,)]
+
+
+def test_random_is_what_torch_draws_by_itself():
+    config = RunConfig(fusion="late", width=0.1, init="random")
+    torch.manual_seed(3)
+    model = build(config)
+    torch.manual_seed(3)
+    own = MODELS["late"](0.1, "maxpool")
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), own.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("fusion", ["late", "concat", "add", "matmul"])
+def test_signals_reach_the_logit_of_deep_networks(fusion):
+    """With torch's own initialisation these did not leave chance within the default budget."""
+    spread = {}
+    for init in ("lecun", "random"):
+        config = RunConfig(fusion=fusion, downsample="strided_append", init=init)
+        torch.manual_seed(0)
+        model = build(config)
+        with torch.no_grad():
+            spread[init] = model(*inputs(16)).std().item()
+    assert spread["lecun"] > 5 * spread["random"]

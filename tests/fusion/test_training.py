@@ -137,11 +137,11 @@ def test_test_metrics_come_from_the_weights_of_the_best_epoch(config, data, fini
 
 def test_a_worse_epoch_after_the_best_one_changes_nothing(config, data):
     class Worsening(Changed):
-        """From the second validation on, inputs are a hundred times too large."""
+        """From the second validation on, inputs are a million times too large."""
 
         def batches(self, part, batch_size, generator=None):
             validations.append(part == "val")
-            factor = 100.0 if part == "val" and sum(validations) > 1 else 1.0
+            factor = 1e6 if part == "val" and sum(validations) > 1 else 1.0
             for batch in self.inner.batches(part, batch_size, generator):
                 yield batch._replace(rgb_B3HW=batch.rgb_B3HW * factor)
 
