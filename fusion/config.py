@@ -26,8 +26,8 @@ PROFILES = ("study", "fusion", "bind")
 TWO_ENCODERS = ("late", "concat", "add", "mul", "matmul")
 CONTRASTIVE = "contrastive:"
 INIT_ALLOWED = (
-    f"lecun, random, or {CONTRASTIVE}ARTIFACT (an artifact of `runner.py pretrain --inputs fusion`, "
-    f"project/name:alias, or a folder) with --fusion {', '.join(TWO_ENCODERS)}"
+    f"lecun, random, or {CONTRASTIVE}ARTIFACT (an artifact of `runner.py pretrain --inputs "
+    f"fusion`, project/name:alias, or a folder) with --fusion {', '.join(TWO_ENCODERS)}"
 )
 
 # A split of 70/10/20 needs ten pairs of each class for one of them to be in val.

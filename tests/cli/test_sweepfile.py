@@ -134,5 +134,6 @@ def test_a_sweep_is_extended_by_seeds_and_values_but_not_by_other_fixed_values()
 def test_progress_says_how_long_it_will_take(counts, seconds, done_here, end):
     from cli.launch import describe
 
-    states = dict(zip(("done", "running", "failed", "missing"), counts, strict=True))
+    names = ["done", "running", "failed", "missing"]
+    states = dict(zip(names, counts, strict=True))
     assert describe(states, seconds, done_here).endswith(end)
