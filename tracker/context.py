@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tracker.filters import USER
 from tracker.signing import Signer
 from tracker.store import Store
 
@@ -27,7 +28,7 @@ class Hooks:
 class Settings:
     """Limits and times; every one bounds what a faulty or hostile client can cost."""
 
-    entity: str = "local"  # the one user, who is the one entity unless a client names another
+    entity: str = USER  # the one user, who is the one entity unless a client names another
     heartbeat_timeout: float = 180.0  # seconds without a word: crashed (clients beat every 30 s)
     agent_timeout: float = 60.0  # the same for a sweep's agent (stock ones beat every 5 s)
     start_grace: float = 120.0  # seconds after a start before any run is called crashed

@@ -14,6 +14,7 @@ from typing import Any
 
 from tracker.errors import RequestError
 
+USER = "local"  # who has made every run, whatever entity its project is in
 MAX_CONDITIONS = 500
 MAX_LEVELS = 20
 MAX_REGEX_CHARS = 500
@@ -277,7 +278,9 @@ def run_operand(key: str) -> Operand:
         return Operand(TIMES[key.lower()], read=read_time, present=True)
     if key.lower() in ("tags", "tag"):
         return Operand("tags", is_list=True)
-    if key.lower() in ("user", "username", "user.username", "entity"):
+    if key.lower() in ("user", "username", "user.username"):
+        return Operand("?", [USER])
+    if key.lower() == "entity":
         return Operand("(SELECT entity FROM projects WHERE projects.id = project_id)")
     if key.lower() in ("duration", "runtime", "compute_seconds", "computeseconds"):
         return Operand("coalesce(ended_at, heartbeat_at) - created_at")

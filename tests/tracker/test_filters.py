@@ -325,3 +325,24 @@ def test_times_are_read_in_every_form():
     assert filters.read_time("1970-01-02") == 86400
     with pytest.raises(RequestError):
         filters.read_time(True)
+
+
+@pytest.mark.parametrize(
+    ("filter", "count"),
+    [
+        ({"username": "local"}, 1),
+        ({"user": {"$in": ["local", "x"]}}, 1),
+        ({"username": "openrl"}, 0),
+        ({"entity": "openrl"}, 1),
+    ],
+    ids=str,
+)
+def test_the_user_is_the_same_in_every_entity(site: Site, filter: dict[str, Any], count: int):
+    """As `run.user.username` says: openrlbenchmark asks with it."""
+    site.start_run("r1", entityName="openrl")
+    data = site.gql(
+        'query($f: JSONString) { project(name: "p", entityName: "openrl") { runCount(filters: $f)'
+        ' run(name: "r1") { user { username } } } }',
+        f=json.dumps(filter),
+    )["project"]
+    assert data == {"runCount": count, "run": {"user": {"username": "local"}}}
