@@ -118,6 +118,12 @@ def page(template: str) -> Callable[..., Callable[[Request], Any]]:
     return decorate
 
 
+@page("authorize.html")
+def authorize(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
+    """Where `wandb login` sends people who look for their key."""
+    return {}
+
+
 @page("home.html")
 def home(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     entity = request.path_params.get("entity")
@@ -172,6 +178,7 @@ def artifact(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
 HERE = "/{entity}/{project}"
 ROUTES = [
     Route("/", home, methods=["GET"]),
+    Route("/authorize", authorize, methods=["GET"]),
     Route(f"{HERE}/runs/{{run}}", run, methods=["GET"]),
     Route(f"{HERE}/runs/{{run}}/{{tab:path}}", run, methods=["GET"]),
     Route(f"{HERE}/sweeps/{{sweep}}", sweep, methods=["GET"]),

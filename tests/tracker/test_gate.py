@@ -35,6 +35,7 @@ EXAMPLES = {
     ("GET", "/storage/{token}"): "/storage/W3t9LDFd.AAAA",
     ("PUT", "/storage/{token}"): "/storage/W3t9LDFd.AAAA",
     ("GET", "/"): "/",
+    ("GET", "/authorize"): "/authorize",
     ("GET", "/{entity}"): "/local",
     ("GET", "/{entity}/{project}"): "/local/p",
     ("GET", "/{entity}/{project}/{tab}"): "/local/p/workspace",

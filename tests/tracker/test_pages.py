@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.tracker.test_artifacts import Writer
-from tests.tracker.worlds import Site
+from tests.tracker.worlds import KEY, Site
 from tracker.curves import chart
 
 EVIL = "<script>alert('x')</script>\"'&"
@@ -105,6 +105,14 @@ def test_what_is_not_there_is_said_to_be_missing(world: Site, path: str):
     answer = world.http.get(path)
     assert answer.status_code == 404
     assert "There is no" in answer.text
+
+
+@pytest.mark.parametrize("credentials", [f"Bearer {KEY}", ""], ids=["logged in", "not yet"])
+def test_where_the_client_sends_people_for_their_key(site: Site, credentials: str):
+    answer = site.http.get("/authorize", headers={"Authorization": credentials})
+    assert answer.status_code == (200 if credentials else 401)
+    assert "runner.py env" in answer.text
+    assert KEY not in answer.text
 
 
 def test_pages_hold_nothing_from_outside_and_no_script(world: Site):
