@@ -128,8 +128,7 @@ class RunConfig(Config):
     """Learning rate over the steps: cosine warms up, then decays to zero; constant stays."""
 
     init: str = "lecun"
-    """Initial weights: lecun (signals keep their size through the layers), random (torch's, as the
-    study's), or contrastive:ARTIFACT (random, and the encoders from `runner.py pretrain`)."""
+    """Initial weights: lecun, random (torch's own, as the study), or contrastive:ARTIFACT."""
 
     @field_validator("init")
     @classmethod
