@@ -22,14 +22,17 @@ KEY_LENGTH = 40  # what the wandb client asks of a key, at least
 
 
 def load_key(path: Path) -> str:
-    """The key in `path`; made where there is none (0600, random, 48 characters)."""
+    """The key in `path`; made where there is none (0600, random).
+
+    Of 40 characters, 160 bits: `wandb login` of older clients takes no other length.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         pass
     else:
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(24))
+            file.write(secrets.token_hex(KEY_LENGTH // 2))
     if path.stat().st_mode & 0o077:
         raise TrackerError(f"{path} can be read by others: chmod 600 {path}")
     key = path.read_text().strip()
