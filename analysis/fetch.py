@@ -93,7 +93,7 @@ def find(sweep: str) -> Source:
     if not 1 <= len(parts) <= 3:
         raise FetchError(f"SWEEP {sweep!r}: allowed are entity/project/id, project/id and id")
     with quiet():
-        api = attempt(lambda: wandb.Api(timeout=60), "connecting to the W&B server")
+        api = attempt(lambda: wandb.Api(timeout=60), "connecting to the W&B server", 1)
         entity = parts[0] if len(parts) == 3 else api.default_entity
         if len(parts) > 1:
             projects = [parts[-2]]
@@ -126,20 +126,21 @@ def describe(sweep: Any, entity: str, project: str) -> dict[str, Any]:
     }
 
 
-def attempt(call: Callable[[], T], doing: str) -> T:
+def attempt(call: Callable[[], T], doing: str, attempts: int = ATTEMPTS) -> T:
     """call(), again after 0.5, 1 and 2 s where it fails; FetchError after the fourth failure.
 
     LookupError at once where the server says that there is no such thing.
     """
-    for number_of_try in range(ATTEMPTS):
+    for number_of_try in range(attempts):
         try:
             return call()
         except Exception as error:
             if ABSENT.search(str(error)):
                 raise LookupError(str(error)) from error
             log.debug("%s failed: %s", doing, error)
-            if number_of_try == ATTEMPTS - 1:
-                raise FetchError(f"{doing} failed {ATTEMPTS} times: {error}") from error
+            if number_of_try == attempts - 1:
+                times = f" {attempts} times" if attempts > 1 else ""  # the client itself retried
+                raise FetchError(f"{doing} failed{times}: {error}") from error
             time.sleep(FIRST_WAIT * 2**number_of_try)
     raise AssertionError("unreachable")
 

@@ -31,6 +31,13 @@ class Pair(Model):
     b: Any
 
 
+class CellPair(Model):
+    """Two cells to contrast across the levels of the other axes."""
+
+    a: dict[str, Any]
+    b: dict[str, Any]
+
+
 class SweepPlan(Model):
     """One entry of `sweeps:`. noise_floor names two cells that are the same model (A/A)."""
 
@@ -39,6 +46,7 @@ class SweepPlan(Model):
     axis: str = ""
     baseline: Any = None
     contrasts: list[Pair] = []
+    across: list[CellPair] = []
     metrics: list[str] = QUALITY
     margins: dict[str, float] = {}
     noise_floor: tuple[dict[str, Any], dict[str, Any]] | None = None
@@ -135,7 +143,7 @@ def plan(snapshot: Snapshot, grid: Grid) -> SweepPlan:
 
 
 def cell_pairs(plan: SweepPlan, grid: Grid) -> list[tuple[Cell, Cell]]:
-    """The (A, B) cells that the plan contrasts, within every level of the other axes."""
+    """The (A, B) cells to contrast: within every level of the other axes, and named pairs."""
     if plan.kind == "search" or not plan.axis:
         return []
     strata: dict[str, dict[str, Cell]] = {}
@@ -148,12 +156,15 @@ def cell_pairs(plan: SweepPlan, grid: Grid) -> list[tuple[Cell, Cell]]:
     for a, b in wanted:
         if (key(b), key(a)) not in seen:
             seen.setdefault((key(a), key(b)))
-    return [
+    within = [
         (stratum[a], stratum[b])
         for stratum in strata.values()
         for a, b in seen
         if a in stratum and b in stratum
     ]
+    cells = {key(cell.config): cell for cell in grid.cells}
+    across = [(cells.get(key(pair.a)), cells.get(key(pair.b))) for pair in plan.across]
+    return within + [(a, b) for a, b in across if a is not None and b is not None]
 
 
 def metric_names(plan: SweepPlan, snapshot: Snapshot, grid: Grid) -> list[str]:

@@ -90,3 +90,22 @@ def test_every_plan_names_metrics_that_exist() -> None:
     for claim in declared.claims:
         assert claim.needs or claim.sweep in declared.sweeps
         assert not claim.metric or claim.metric in ("loss", "f1", "accuracy")
+
+
+def test_cells_of_equal_parameters_are_contrasted_across_widths(sweep) -> None:
+    made = sweep(
+        {"fusion": ["concat", "add"], "width": [0.114, 0.16, 0.226]},
+        name="concat_at_equal_parameters",
+        quality=lambda c: 2.4 if c["fusion"] == "concat" else 1.2,
+        seeds=8,
+    )
+    report = build(made)
+    pairs = [(c.a["width"], c.b["width"]) for c in report.contrasts if c.metric == "test/loss"]
+    assert pairs == [(0.114, 0.114), (0.16, 0.16), (0.226, 0.226), (0.114, 0.16), (0.16, 0.226)]
+    assert found(report)[4] == "supported"
+
+
+def test_every_claim_names_a_sweep_file_that_is_shipped() -> None:
+    sweeps = plan.CLAIMS.parents[1] / "sweeps"
+    for claim in plan.claims().claims:
+        assert (sweeps / f"{claim.sweep}.yaml").is_file()
