@@ -5,9 +5,10 @@ Legend: N pairs, D embedding. Embeddings are L2-normalised.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
-from scipy.stats import hypergeom
 from torch import Tensor
 
 # Sizes of candidate sets that stay comparable between test sets; the whole set comes on top.
@@ -53,8 +54,23 @@ def recall(above_N: np.ndarray, depth: int, candidates: int) -> float:
     candidates - 1 are drawn, and the number of stronger ones among them is hypergeometric. By
     chance it is depth / candidates.
     """
-    wrong = len(above_N) - 1
-    return float(hypergeom.cdf(depth - 1, wrong, above_N, candidates - 1).mean())
+    wrong, drawn = len(above_N) - 1, candidates - 1
+    above = torch.as_tensor(above_N, dtype=torch.float64)
+    all_ways = log_choose(torch.full_like(above, wrong), drawn)
+    ways = [log_choose(above, k) + log_choose(wrong - above, drawn - k) for k in range(depth)]
+    return (torch.stack(ways) - all_ways).exp().sum(0).mean().item()
+
+
+def log_choose(n: Tensor, k: int) -> Tensor:
+    """Return the logarithm of how often k can be chosen of n; -inf where it cannot.
+
+    (scipy.stats has the distribution, and takes a second to import in every run of a sweep.)
+    """
+    if k < 0:
+        return torch.full_like(n, -math.inf)
+    left = n - k
+    value = torch.lgamma(n + 1) - math.lgamma(k + 1) - torch.lgamma(left.clamp_min(0) + 1)
+    return value.masked_fill(left < 0, -math.inf)
 
 
 def chance_mrr(count: int) -> float:
