@@ -14,6 +14,7 @@ import numpy as np
 
 from analysis import stats, verdict
 from analysis.cells import Cell, Grid, cell_label
+from analysis.contrastive_setups import setups
 from analysis.schema_contrastive import ArmAccuracy, Contrastive, ContrastiveTest, StageValue
 from analysis.snapshot import Run, number
 
@@ -54,24 +55,27 @@ def section(grid: Grid) -> Contrastive | None:
         return None
     part = "test" if any("test/accuracy" in run.summary for run in runs) else "val"
     arms: list[ArmAccuracy] = []
-    drafts: list[Draft] = []
+    held: list[Draft] = []
+    compared: list[Draft] = []
     stages: list[StageValue] = []
     for label, cells in groups(grid).items():
         first = cells[0]
         arms += [accuracy(first, label, arm, part) for arm in (ZERO_SHOT, SCRATCH, LIDAR)]
         arms += [accuracy(cell, cell.label, FINE_TUNED, part) for cell in cells]
-        drafts += gates(first, label, part)
-        drafts += [against(first, label, ZERO_SHOT, SCRATCH, part)]
+        held += gates(first, label, part)
+        compared += [against(first, label, ZERO_SHOT, SCRATCH, part)]
         for cell in cells:
-            drafts.append(gate(cell, cell.label, FINE_TUNED, part))
-            drafts.append(against(cell, cell.label, FINE_TUNED, ZERO_SHOT, part))
-            drafts.append(against(cell, cell.label, FINE_TUNED, SCRATCH, part))
+            held.append(gate(cell, cell.label, FINE_TUNED, part))
+            compared.append(against(cell, cell.label, FINE_TUNED, ZERO_SHOT, part))
+            compared.append(against(cell, cell.label, FINE_TUNED, SCRATCH, part))
         stages += stage_values(first, label)
     kept = [run for run in runs if any(name.startswith("frozen/") for name in run.summary)]
     return Contrastive(
         part=part,
         arms=merged([arm for arm in arms if arm.n]),
-        tests=judge([draft for draft in drafts if draft.deltas]),
+        # Two questions, two declared families: are the gates passed, and is it better than without
+        tests=[*judge(held), *judge(compared)],
+        setups=setups(grid, groups(grid)),
         stages=stages,
         frozen_runs=len(kept),
         frozen_identical=sum(map(identical, kept)),
@@ -223,9 +227,9 @@ def against(cell: Cell, label: str, a: str, b: str, part: str) -> Draft:
 
 
 def judge(drafts: list[Draft]) -> list[ContrastiveTest]:
-    """All tests of the section, corrected as one family."""
+    """Tests that are corrected as one family."""
     made = []
-    for draft in drafts:
+    for draft in (draft for draft in drafts if draft.deltas):
         paired = stats.paired(list(draft.deltas.values()))
         crossed = stats.crossed(draft.terms_SN) if draft.terms_SN is not None else None
         p = paired.p if paired.n >= verdict.MIN_SEEDS else math.nan

@@ -58,7 +58,7 @@ class ContrastiveTest(Model):
     p: Number
     """Larger of the p over seeds and the crossed p."""
     p_holm: Number
-    """Holm-adjusted over all tests of this section."""
+    """Holm-adjusted: over all gates, or over all comparisons of classifiers."""
     verdict: str
     """As of contrasts."""
     sentence: str
@@ -90,6 +90,17 @@ class StageValue(Model):
     """Seed -> value."""
 
 
+class Setup(Model):
+    """A point of the axes besides `finetune`, by what it changes in the study's set-up."""
+
+    label: str
+    """Label of the cells that share it, as of their zero-shot classifier."""
+    frozen_label: str
+    """Label of its cell in which the projector alone is fine-tuned; empty where there is none."""
+    changes: Config
+    """Axis -> value where it is not the study's; empty for the study's own."""
+
+
 class Contrastive(Model):
     """Borrowing a classifier: gates, accuracies, retrieval, and the evidence of freezing."""
 
@@ -98,7 +109,9 @@ class Contrastive(Model):
     arms: list[ArmAccuracy]
     """Accuracies of all classifiers."""
     tests: list[ContrastiveTest]
-    """Gates and comparisons, one family."""
+    """Gates, one family, then comparisons, another."""
+    setups: list[Setup]
+    """The study's own first, then one change, then more; empty where it is not in the sweep."""
     stages: list[StageValue]
     """Losses with their lines, retrieval, projector."""
     frozen_runs: int

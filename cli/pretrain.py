@@ -62,8 +62,23 @@ def command(**values: Any) -> None:
         else:
             summary = _run(config, folder, values, mode, device, stop)
             click.echo(f"wrote {folder}")
+        if not summary["diverged"]:
+            click.echo(_accuracies(summary))
     if summary["diverged"] and "WANDB_SWEEP_ID" not in os.environ:
         raise SystemExit(1)
+
+
+def _accuracies(summary: dict[str, Any]) -> str:
+    """What the run found, in one line."""
+    part = summary["part"]
+    arms = {
+        "zero-shot": "zero_shot/",
+        "fine-tuned": "",
+        "RGB from scratch": "scratch/",
+        "LiDAR classifier": "lidar/",
+    }
+    found = [f"{name} {summary[f'{prefix}{part}/accuracy']:.4f}" for name, prefix in arms.items()]
+    return f"{part} accuracy: {', '.join(found)}"
 
 
 def _tracking(mode: str, config: PretrainConfig, folder: Path, values: dict[str, Any]) -> Tracking:
@@ -153,7 +168,10 @@ def _finetune(
         history.append(row)
         output.write_history(folder, history)
         run.log(row)
-        click.echo(f"epoch {row['epoch']}/{config.finetune_epochs}  val/loss {row['val/loss']:.4f}")
+        click.echo(
+            f"finetune, epoch {row['epoch']}/{config.finetune_epochs}: "
+            f"val/loss {row['val/loss']:.4f}"
+        )
 
     identity = {"config": config.model_dump(), "hashes": views.data.hashes}
     job = Job(folder / output.CHECKPOINT, identity, log, stop)

@@ -116,13 +116,56 @@ def test_gates_are_judged_by_the_ladder(taken: Snapshot) -> None:
     assert loss.verdict == "DIFFERENT_HERE"
 
 
-def test_all_tests_of_the_section_are_one_family(taken: Snapshot) -> None:
+def test_gates_are_one_family_and_comparisons_another(taken: Snapshot) -> None:
     tests = section(taken).tests
     gates, comparisons = [t for t in tests if t.gate], [t for t in tests if not t.gate]
     # Two groups: loss, MSE and zero-shot each; four cells: fine-tuned
     assert len(gates) == 2 * 3 + 4 and len(comparisons) == 2 + 4 * 2
-    ordered = sorted((t for t in tests if t.p is not None), key=lambda t: t.p or 0)
-    assert ordered[0].p_holm == pytest.approx((ordered[0].p or 0) * len(ordered), rel=1e-6)
+    for family in (gates, comparisons):
+        ordered = sorted((t for t in family if t.p is not None), key=lambda t: t.p or 0)
+        assert ordered[0].p_holm == pytest.approx((ordered[0].p or 0) * len(ordered), rel=1e-6)
+
+
+def test_set_ups_are_named_by_what_they_change_in_the_studys(
+    sweep: Callable[..., Snapshot],
+) -> None:
+    axes = {"embedding": ["normalised", "raw"], "logits": ["learned", "study"]}
+    made = sweep(axes, name="contrastive_gate", quality=lambda config: 1.0,
+                 common={"finetune": "projector"})  # fmt: skip
+    for run in made.runs:
+        decorate(run, np.random.default_rng(0))
+    setups = section(made).setups
+    assert [setup.changes for setup in setups] == [
+        {},
+        {"logits": "learned"},
+        {"embedding": "raw"},
+        {"embedding": "raw", "logits": "learned"},
+    ]
+    assert all(setup.frozen_label == setup.label for setup in setups), "no axis finetune"
+    text = render.markdown(build.build(made), [])
+    answer = text.split("## Answer")[1].split("## ")[0]
+    passed = "logits = learned; embedding = raw, logits = learned."
+    assert f"- Zero-shot, it is passed with: {passed}" in answer
+    row = next(line for line in answer.splitlines() if line.startswith("| the study's set-up |"))
+    assert "below: DIFFERENT" in row and "above" not in row.split("|")[3]
+
+
+def test_where_the_studys_form_is_not_swept_nothing_is_called_a_change_of_it(
+    sweep: Callable[..., Snapshot],
+) -> None:
+    made = sweep({"labels": [0.1, 1.0], "finetune": ["all", "projector"]},
+                 name="label_efficiency", common={"logits": "learned"})  # fmt: skip
+    for run in made.runs:
+        decorate(run, np.random.default_rng(0))
+    assert section(made).setups == []
+    assert "changed from the study's set-up" not in render.markdown(build.build(made), [])
+
+
+def test_of_cells_that_share_stages_the_answer_takes_the_one_with_a_frozen_embedder(
+    taken: Snapshot,
+) -> None:
+    shown = {setup.label: setup.frozen_label for setup in section(taken).setups}
+    assert shown == {"study": "projector · study", "learned": "projector · learned"}
 
 
 @pytest.mark.parametrize(
@@ -195,7 +238,13 @@ def test_shares_of_labels_are_drawn_as_lines(sweep: Callable[..., Snapshot]) -> 
                  common={"logits": "learned"})  # fmt: skip
     for run in made.runs:
         decorate(run, np.random.default_rng(0))
-    picture = contrastive_plot.borrowed(build.build(made))
+    report = build.build(made)
+    answer = render.markdown(report, []).split("## Answer")[1].split("\n## ")[0]
+    assert "| labels | zero-shot | fine-tuned: projector | fine-tuned: all |" in answer
+    rows = [line for line in answer.splitlines() if line.startswith(("| 0.01 |", "| 1 |"))]
+    assert len(rows) == 4 and not any("–" in row for row in rows)
+    assert "DIFFERENT" in rows[-1], "what pre-training adds has its verdict"
+    picture = contrastive_plot.borrowed(report)
     assert picture is not None
     legend = picture.axes[0].get_legend()
     assert legend is not None

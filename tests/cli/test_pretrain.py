@@ -87,6 +87,7 @@ def test_a_run_leaves_results_and_is_not_trained_again(tmp_path: Path) -> None:
     args += [f"--stages={tmp_path / 'stages'}"]
     first = CliRunner().invoke(pretrain.command, args, catch_exceptions=False)
     assert first.exit_code == 0
+    assert "test accuracy: zero-shot 0." in first.output.splitlines()[-1]
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["diverged"] is False and summary["frozen_identical"] is True
     assert summary["parameters"] == summary["trainable_parameters"] + summary["frozen_parameters"]

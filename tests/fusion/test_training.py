@@ -17,6 +17,7 @@ from fusion.config import RunConfig
 from fusion.dataset import Data
 from fusion.tracking import EPOCH_METRICS
 from fusion.training import (
+    DeviceError,
     StoppedError,
     evaluate,
     fit,
@@ -292,6 +293,12 @@ def test_speed_leaves_out_the_first_epoch():
 def test_device_auto_is_cuda_where_there_is_one():
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert pick_device("cpu") == CPU
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(DeviceError, match=r"--device cuda: .*--device cpu or auto"):
+        pick_device("cuda")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
