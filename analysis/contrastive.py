@@ -1,24 +1,22 @@
-"""The section of contrastive pre-training: gates, accuracies, retrieval, evidence of freezing.
+"""The section of contrastive pre-training: gates, accuracies, evidence of freezing.
 
-Legend: S seeds, N examples. A *group* is the cells that share all stages before fine-tuning: they
-differ in `finetune` alone.
+Legend: S seeds, N examples.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis import stats, verdict
-from analysis.cells import Cell, Grid, cell_label
-from analysis.contrastive_setups import setups
+from analysis.cells import Cell, Grid
+from analysis.contrastive_setups import FINETUNE, groups, setups, shared_label, values
+from analysis.contrastive_stages import stage_values
 from analysis.schema_contrastive import ArmAccuracy, Contrastive, ContrastiveTest, StageValue
-from analysis.snapshot import Run, number
+from analysis.snapshot import Run
 
-FINETUNE = "finetune"
 # arm -> (prefix of its metrics in a summary, column of its logits in the predictions)
 ZERO_SHOT, FINE_TUNED, SCRATCH, LIDAR = (
     "zero-shot", "fine-tuned", "RGB from scratch", "LiDAR classifier",
@@ -43,8 +41,6 @@ PUBLISHED = {
 }
 MARGIN = 0.01  # smaller differences of accuracy are of no interest, declared before looking
 STUDY_LOSS, MSE = "contrastive/study_loss", "projector/mse"
-STAGES = ("contrastive/", "projector/")
-RECALL = re.compile(r".*/recall@(\d+)_of_(\d+|all)$")
 
 
 def section(grid: Grid) -> Contrastive | None:
@@ -57,25 +53,25 @@ def section(grid: Grid) -> Contrastive | None:
     arms: list[ArmAccuracy] = []
     held: list[Draft] = []
     compared: list[Draft] = []
-    stages: list[StageValue] = []
-    for label, cells in groups(grid).items():
+    found = groups(grid)
+    for label, cells in found.items():
         first = cells[0]
         arms += [accuracy(first, label, arm, part) for arm in (ZERO_SHOT, SCRATCH, LIDAR)]
         arms += [accuracy(cell, cell.label, FINE_TUNED, part) for cell in cells]
-        held += gates(first, label, part)
-        compared += [against(first, label, ZERO_SHOT, SCRATCH, part)]
+        held.append(gate(first, label, ZERO_SHOT, part))
+        compared.append(against(first, label, ZERO_SHOT, SCRATCH, part))
         for cell in cells:
             held.append(gate(cell, cell.label, FINE_TUNED, part))
             compared.append(against(cell, cell.label, FINE_TUNED, ZERO_SHOT, part))
             compared.append(against(cell, cell.label, FINE_TUNED, SCRATCH, part))
-        stages += stage_values(first, label)
+    stages = stage_values(grid)
     kept = [run for run in runs if any(name.startswith("frozen/") for name in run.summary)]
     return Contrastive(
         part=part,
-        arms=merged([arm for arm in arms if arm.n]),
-        # Two questions, two declared families: are the gates passed, and is it better than without
-        tests=[*judge(held), *judge(compared)],
-        setups=setups(grid, groups(grid)),
+        arms=merged(grid, [arm for arm in arms if arm.n]),
+        # Three questions, each a family of its own, declared before looking
+        tests=[*judge(stage_gates(stages)), *judge(held), *judge(compared)],
+        setups=setups(grid, found),
         stages=stages,
         frozen_runs=len(kept),
         frozen_identical=sum(map(identical, kept)),
@@ -83,27 +79,21 @@ def section(grid: Grid) -> Contrastive | None:
     )
 
 
-def merged(arms: list[ArmAccuracy]) -> list[ArmAccuracy]:
-    """Arms of one kind together; baselines that cells share stand once, under all their labels."""
-    found: dict[tuple[str, str], ArmAccuracy] = {}
+def merged(grid: Grid, arms: list[ArmAccuracy]) -> list[ArmAccuracy]:
+    """Arms of one kind together; a baseline that cells share stands once, under what they share."""
+    found: dict[tuple[str, str], list[ArmAccuracy]] = {}
     for arm in arms:
         # Equal in every seed, on the same labels: it is one and the same trained baseline
         same = repr((arm.values, arm.config.get("labels")))
-        place = (arm.arm, same if arm.arm in (SCRATCH, LIDAR) else arm.label)
-        known = found.get(place)
-        label = f"{known.label}; {arm.label}" if known else arm.label
-        found[place] = arm.model_copy(update={"label": label})
-    return sorted(found.values(), key=lambda arm: list(ARMS).index(arm.arm))
-
-
-def groups(grid: Grid) -> dict[str, list[Cell]]:
-    """Label -> cells that differ in `finetune` alone."""
-    axes = {name: values for name, values in grid.axes.items() if name != FINETUNE}
-    found: dict[str, list[Cell]] = {}
-    for cell in grid.cells:
-        rest = {name: value for name, value in cell.config.items() if name != FINETUNE}
-        found.setdefault(cell_label(rest, axes), []).append(cell)
-    return found
+        shared = arm.arm in (SCRATCH, LIDAR)
+        found.setdefault((arm.arm, same if shared else arm.label), []).append(arm)
+    rows = [
+        same[0].model_copy(update=shared_label([arm.config for arm in same], grid.axes))
+        if len(same) > 1
+        else same[0]
+        for same in found.values()
+    ]
+    return sorted(rows, key=lambda arm: list(ARMS).index(arm.arm))
 
 
 def identical(run: Run) -> bool:
@@ -117,12 +107,6 @@ def identical(run: Run) -> bool:
     return s.get("frozen_identical") is True and all(
         s[ours] == s.get(theirs) for ours, theirs in pairs if ours in s
     )
-
-
-def values(cell: Cell, name: str) -> dict[str, float]:
-    """Seed -> finite value of a summary key."""
-    found = {seed: number(run.summary.get(name)) for seed, run in cell.runs.items()}
-    return {seed: v for seed, v in found.items() if v is not None and math.isfinite(v)}
 
 
 def correct(cell: Cell, arm: str, part: str, seeds: list[str]) -> np.ndarray | None:
@@ -193,17 +177,20 @@ def gate(cell: Cell, label: str, arm: str, part: str) -> Draft:
     )
 
 
-def gates(cell: Cell, label: str, part: str) -> list[Draft]:
-    """The gates that do not depend on fine-tuning: loss, projector, zero-shot."""
+def stage_gates(stages: list[StageValue]) -> list[Draft]:
+    """The gates of the stages before fine-tuning: the loss in the study's form, the projector."""
+    gates = {
+        STUDY_LOSS: ("loss in the study's form", "gate_loss"),
+        MSE: ("projector MSE", "gate_mse"),
+    }
     drafts = []
-    names = ((STUDY_LOSS, "loss in the study's form", "loss"), (MSE, "projector MSE", "mse"))
-    for name, text, key in names:
-        threshold = PUBLISHED[f"gate_{key}"]
-        deltas = {seed: value - threshold for seed, value in values(cell, name).items()}
-        drafts.append(
-            Draft(label, f"{text} of {label}", f"the gate {threshold:g}", name, threshold, deltas)
-        )
-    return [*drafts, gate(cell, label, ZERO_SHOT, part)]
+    for stage in (stage for stage in stages if stage.name in gates):
+        text, gate = gates[stage.name]
+        threshold = PUBLISHED[gate]
+        deltas = {seed: v - threshold for seed, v in stage.values.items() if v is not None}
+        names = f"{text} of {stage.label}", f"the gate {threshold:g}"
+        drafts.append(Draft(stage.label, *names, stage.name, threshold, deltas))
+    return drafts
 
 
 def against(cell: Cell, label: str, a: str, b: str, part: str) -> Draft:
@@ -287,60 +274,3 @@ def _test(
         sentence=ruling.sentence,
         deltas=dict(draft.deltas),
     )
-
-
-def stage_values(cell: Cell, label: str) -> list[StageValue]:
-    """Losses with their lines, retrieval and projector of the stages that the group shares."""
-    names = {name for run in cell.runs.values() for name in run.summary}
-    shown = [n for n in sorted(names) if n.startswith(STAGES) and _shown(n)]
-    result = []
-    for name in shown:
-        found = values(cell, name)
-        if not found:
-            continue
-        interval = stats.mean_interval(list(found.values()))
-        chance, bound = lines(cell, name)
-        result.append(
-            StageValue(
-                label=label,
-                name=name,
-                n=interval.n,
-                mean=interval.mean,
-                low=interval.low,
-                high=interval.high,
-                chance=chance,
-                bound=bound,
-                values=dict(found),
-            )
-        )
-    return result
-
-
-def _shown(name: str) -> bool:
-    last = name.split("/")[-1]
-    words = ("loss", "study_loss", "mrr", "alignment", "uniformity", "mse", "cosine", "scale")
-    return last in words or last == "explained_variance" or RECALL.match(name) is not None
-
-
-def lines(cell: Cell, name: str) -> tuple[float | None, float | None]:
-    """(chance, bound) of a stage's number, means over seeds; None where it has no such line."""
-
-    def mean(key: str) -> float | None:
-        found = values(cell, key)
-        return float(np.mean(list(found.values()))) if found else None
-
-    head, _, last = name.rpartition("/")
-    if last in ("loss", "study_loss"):
-        prefix = f"{head}/{last.removesuffix('loss')}"
-        return mean(f"{prefix}chance"), mean(f"{prefix}floor")
-    if last == "mse":
-        return mean(f"{head}/mse_of_mean"), 0.0
-    if last == "explained_variance":
-        return 0.0, 1.0
-    if last == "mrr":
-        return mean("contrastive/mrr_chance"), 1.0
-    recall = RECALL.match(name)
-    if recall is None:
-        return None, None
-    size = mean("contrastive/candidates") if recall[2] == "all" else float(recall[2])
-    return (float(recall[1]) / size if size else None), 1.0

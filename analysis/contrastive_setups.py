@@ -1,12 +1,18 @@
-"""What separates each set-up of a contrastive sweep from the study's: which change did it."""
+"""The set-ups of a contrastive sweep, and what separates each from the study's own.
+
+A *group* is the cells of one set-up, which share all stages before fine-tuning: they differ in
+`finetune` alone.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from analysis.cells import Cell, Grid
+from analysis.cells import Cell, Grid, cell_label
 from analysis.grid import key
 from analysis.schema_contrastive import Setup
+from analysis.snapshot import number
 
 FINETUNE, PROJECTOR = "finetune", "projector"
 # The form that the study trained; of every other axis its value is listed first
@@ -39,3 +45,30 @@ def frozen(cell: Cell) -> bool:
     """Whether its runs fine-tune the projector alone."""
     modes = [cell.config.get(FINETUNE), *(run.config.get(FINETUNE) for run in cell.runs.values())]
     return PROJECTOR in modes
+
+
+def groups(grid: Grid) -> dict[str, list[Cell]]:
+    """Label -> cells that differ in `finetune` alone."""
+    axes = {name: values for name, values in grid.axes.items() if name != FINETUNE}
+    found: dict[str, list[Cell]] = {}
+    for cell in grid.cells:
+        rest = {name: value for name, value in cell.config.items() if name != FINETUNE}
+        found.setdefault(cell_label(rest, axes), []).append(cell)
+    return found
+
+
+def shared_label(configs: list[dict[str, Any]], axes: dict[str, list[Any]]) -> dict[str, Any]:
+    """Label and config of what cells have in common that share one and the same stage."""
+    first = configs[0]
+    config = {
+        axis: value
+        for axis, value in first.items()
+        if axis != FINETUNE and all(key(other.get(axis)) == key(value) for other in configs)
+    }
+    return {"label": cell_label(config, axes), "config": config}
+
+
+def values(cell: Cell, name: str) -> dict[str, float]:
+    """Seed -> finite value of a summary key."""
+    found = {seed: number(run.summary.get(name)) for seed, run in cell.runs.items()}
+    return {seed: v for seed, v in found.items() if v is not None and math.isfinite(v)}

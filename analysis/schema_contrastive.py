@@ -58,7 +58,7 @@ class ContrastiveTest(Model):
     p: Number
     """Larger of the p over seeds and the crossed p."""
     p_holm: Number
-    """Holm-adjusted: over all gates, or over all comparisons of classifiers."""
+    """Holm-adjusted over the stages' gates, the accuracies' gates, or the comparisons."""
     verdict: str
     """As of contrasts."""
     sentence: str
@@ -109,7 +109,7 @@ class Contrastive(Model):
     arms: list[ArmAccuracy]
     """Accuracies of all classifiers."""
     tests: list[ContrastiveTest]
-    """Gates, one family, then comparisons, another."""
+    """Gates of the stages, gates of accuracy, comparisons: three families."""
     setups: list[Setup]
     """The study's own first, then one change, then more; empty where it is not in the sweep."""
     stages: list[StageValue]

@@ -57,11 +57,11 @@ class PretrainConfig(Config):
     shift: Annotated[int, Field(ge=0, le=16)] = 0
     """Most pixels that RGB and LiDAR are moved independently, against matching by position."""
 
-    embedding: Embedding = "normalised"
-    """What the projector is given: of unit length, that standardised, or before normalisation."""
+    embedding: Embedding = "raw"
+    """Projector input: of unit length (the study's), that standardised, or before normalisation."""
 
-    target: Target = "plain"
-    """What the projector has to hit: the convolutional embedding, plain or standardised."""
+    target: Target = "standardised"
+    """What the projector has to hit: the convolutional embedding, plain (the study's) or scaled."""
 
     finetune: Finetune = "projector"
     """What is trained with labels in the end; all else is frozen, bit by bit."""
