@@ -202,6 +202,7 @@ def test_the_size_of_a_body_is_that_after_decompression(small: Site):
 @pytest.mark.parametrize(
     ("encoding", "body", "status"),
     [("br", b"x", 415), ("gzip", b"no gzip", 400), ("gzip", gzip.compress(b"{}")[:-4], 400)],
+    ids=["unknown", "broken", "cut off"],  # gzip's bytes hold the time; workers must agree on names
 )
 def test_broken_or_unknown_compression(site: Site, encoding: str, body: bytes, status: int):
     headers = {**JSON, "Content-Encoding": encoding}
