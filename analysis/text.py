@@ -10,6 +10,7 @@ from analysis.metrics import FP32_RESOLUTION
 
 NONE = "–"
 TINY = 1e-3  # values below are written with an exponent
+MOST_DECIMALS = 6  # what float32 tells apart
 MARKUP = re.compile(r"([\\`*<>|~$]|(?<!\w)_|_(?!\w)|(?<=\])[(:\[])")
 
 
@@ -31,7 +32,7 @@ def aligned(values: list[float], width: float, digits: int) -> list[str]:
     """Values to the decimal place at which `width` has `digits` significant digits."""
     if not width > 0 or max(map(abs, values)) < TINY:
         return [fmt(value, 3) for value in values]
-    decimals = max(0, digits - 1 - math.floor(math.log10(width)))
+    decimals = min(max(0, digits - 1 - math.floor(math.log10(width))), MOST_DECIMALS)
     return [f"{value:.{decimals}f}".replace("-0." + "0" * decimals, "0." + "0" * decimals)
             if round(value, decimals) == 0 and decimals else f"{value:.{decimals}f}"
             for value in values]  # fmt: skip
