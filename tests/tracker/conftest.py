@@ -45,5 +45,5 @@ def wandb_python(request: pytest.FixtureRequest) -> str:
         return sys.executable
     old = os.environ.get("WANDB_OLD_PYTHON")
     if not old:
-        pytest.skip("WANDB_OLD_PYTHON names no interpreter with the oldest supported wandb")
+        pytest.skip("`make test` sets WANDB_OLD_PYTHON, a Python with the oldest wandb")
     return old
