@@ -15,30 +15,42 @@ from analysis.schema_contrastive import Setup
 from analysis.snapshot import number
 
 FINETUNE, PROJECTOR = "finetune", "projector"
-# The form that the study trained; of every other axis its value is listed first
-LOGITS, STUDY = "logits", "study"
+# What the study trained; of every other axis its value is listed first
+LOGITS = "logits"
+STUDY = {
+    LOGITS: "study",
+    "embedding": "normalised",
+    "target": "plain",
+    "batch_size": 32,
+    "shift": 0,
+}
 
 
 def setups(grid: Grid, groups: dict[str, list[Cell]]) -> list[Setup]:
     """Every group of cells, by the number of its changes; none where the study's form is absent."""
-    if STUDY not in grid.axes.get(LOGITS, ()):
+    if STUDY[LOGITS] not in grid.axes.get(LOGITS, ()):
         return []
-    usual = {axis: values[0] for axis, values in grid.axes.items() if axis != FINETUNE}
-    usual[LOGITS] = STUDY
+    usual = {axis: values[0] for axis, values in grid.axes.items() if axis != FINETUNE} | STUDY
     made = [
         Setup(
             label=label,
             frozen_label=next((cell.label for cell in cells if frozen(cell)), ""),
-            changes=changes(cells[0].config, usual),
+            changes=changes(cells, usual),
         )
         for label, cells in groups.items()
     ]
     return sorted(made, key=lambda setup: len(setup.changes))
 
 
-def changes(config: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
-    """Axis -> value where a cell differs from the usual one."""
-    return {axis: config[axis] for axis, value in usual.items() if key(config[axis]) != key(value)}
+def changes(cells: list[Cell], usual: dict[str, Any]) -> dict[str, Any]:
+    """Name -> value where a group differs from the usual, in what is held constant too."""
+    config = next((run.config for cell in cells for run in cell.runs.values()), {})
+    config = {**config, **cells[0].config}
+    return {
+        name: config[name]
+        for name, value in usual.items()
+        if name in config and key(config[name]) != key(value)
+    }
 
 
 def frozen(cell: Cell) -> bool:

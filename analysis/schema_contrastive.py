@@ -98,7 +98,7 @@ class Setup(Model):
     frozen_label: str
     """Label of its cell in which the projector alone is fine-tuned; empty where there is none."""
     changes: Config
-    """Axis -> value where it is not the study's; empty for the study's own."""
+    """Name -> value where it is not the study's, swept or held constant; empty for its own."""
 
 
 class Contrastive(Model):

@@ -159,6 +159,20 @@ def test_set_ups_are_named_by_what_they_change_in_the_studys(
     assert "below: DIFFERENT" in row and "above" not in row.split("|")[3]
 
 
+def test_what_is_held_constant_is_not_called_the_studys_where_it_is_not(
+    sweep: Callable[..., Snapshot],
+) -> None:
+    constants = {"embedding": "raw", "batch_size": 32, "finetune": "projector"}
+    made = sweep({"logits": ["study", "learned"]}, name="contrastive_gate", common=constants)
+    for run in made.runs:
+        decorate(run, np.random.default_rng(0))
+    assert [setup.changes for setup in section(made).setups] == [
+        {"embedding": "raw"},
+        {"embedding": "raw", "logits": "learned"},
+    ]
+    assert "| the study's set-up |" not in render.markdown(build.build(made), [])
+
+
 def test_where_the_studys_form_is_not_swept_nothing_is_called_a_change_of_it(
     sweep: Callable[..., Snapshot],
 ) -> None:
