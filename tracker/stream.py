@@ -92,19 +92,20 @@ def store_files(db: sqlite3.Connection, run: Row, files: dict[str, Any], writer:
             summary = shared.merged_summary(run, summary) if writer else summary
             store_runs.update_run(db, run["id"], summary=summary)
         elif name.endswith(".log"):
-            add_console(db, run, offset, lines, writer)
+            add_lines(db, run, "logs", offset, lines, writer)
     return logged
 
 
-def add_console(
-    db: sqlite3.Connection, run: Row, offset: int, lines: list[str], writer: str
+def add_lines(
+    db: sqlite3.Connection, run: Row, kind: str, offset: int, lines: list[str], writer: str
 ) -> None:
+    """Adds or rewrites `events` or `logs`."""
     if writer:
-        shared.add_lines(db, run, writer, "logs", offset, lines)
+        shared.add_lines(db, run, writer, kind, offset, lines)
         return
-    store_lines.write_lines(db, "logs", run["id"], enumerate(lines, offset))
-    n = max(run["log_lines"], offset + len(lines))
-    store_runs.update_run(db, run["id"], log_lines=n)
+    store_lines.write_lines(db, kind, run["id"], enumerate(lines, offset))
+    column = store_lines.TABLES[kind]
+    store_runs.update_run(db, run["id"], **{column: max(run[column], offset + len(lines))})
 
 
 def read_chunk(name: str, chunk: Any) -> tuple[int, list[str]]:
@@ -193,9 +194,4 @@ def add_events(
         row = json.loads(json_object(line, "events"))
         system_metrics |= {k: v for k, v in row.items() if k.startswith("system.")}
     store_runs.update_run(db, run["id"], system_metrics=json.dumps(system_metrics))
-    if writer:
-        shared.add_lines(db, run, writer, "events", offset, lines)
-        return
-    store_lines.write_lines(db, "events", run["id"], enumerate(lines, offset))
-    n = max(run["event_lines"], offset + len(lines))
-    store_runs.update_run(db, run["id"], event_lines=n)
+    add_lines(db, run, "events", offset, lines, writer)
