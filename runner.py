@@ -61,7 +61,7 @@ class Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            from fusion.config import suggest
+            from contract.words import suggest
 
             ctx.fail(f"no such command {args[0]!r}{suggest(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)

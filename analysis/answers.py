@@ -6,8 +6,8 @@ from typing import Any
 
 from analysis import plan, schema
 from analysis.cells import Grid
-from analysis.grid import key
 from analysis.verdict import DIFFERENT, EQUIVALENT
+from contract.values import key
 
 SUPPORTED = "supported"
 CONTRADICTED = "contradicted"

@@ -28,6 +28,7 @@ from analysis.metrics import Metric
 from analysis.notes import warnings
 from analysis.plan import SweepPlan
 from analysis.snapshot import Run, Snapshot
+from contract.values import number
 
 TABLE_METRICS = ["val/loss", "test/f1", "test/accuracy", "val/f1", "val/accuracy"]
 MAX_OTHER = 12
@@ -110,7 +111,7 @@ def report_metrics(
     goals = {str(goal.get("name")): str(goal.get("goal", "minimize"))} if goal else {}
     found: Counter[str] = Counter()
     for run in compare.counted(grid):
-        found.update(n for n, v in run.summary.items() if snapshots.number(v) is not None)
+        found.update(n for n, v in run.summary.items() if number(v) is not None)
     judged = [metrics.describe(n, goals) for n in plan.metric_names(design, snapshot, grid)]
     known = [metric for metric in metrics.COSTS if found[metric.name]]
     taken = {metric.name for metric in [*judged, *known]}

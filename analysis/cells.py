@@ -13,6 +13,7 @@ import numpy as np
 
 from analysis import grid, metrics
 from analysis.snapshot import Run, Snapshot, number
+from contract.values import canonical, key
 
 LIVE = ("running", "pending")
 INTERRUPTED = "interrupted"
@@ -138,25 +139,23 @@ def arrange(snapshot: Snapshot, last: str = "") -> Grid:
         axes = {name: values for name, values in axes.items() if name != last} | {last: axes[last]}
     cells: dict[str, Cell] = {}
     for point in points or []:
-        cell = _cell(cells, {axis: grid.canonical(point[axis]) for axis in axes}, axes)
+        cell = _cell(cells, {axis: canonical(point[axis]) for axis in axes}, axes)
         seed = seed_label(point.get(grid.SEED, NO_SEED))
         cell.slots[seed] = Slot(seed)
     unexpected = []
     for run in sorted(without_interrupted(snapshot.runs), key=lambda r: (r.created_at, r.id)):
         found = run_point(run, list(axes))
-        place = grid.key(found) if found is not None else ""
+        place = key(found) if found is not None else ""
         if found is None or (points is not None and place not in cells):
             unexpected.append(run)
             continue
         listed = points is not None and snapshot.looks is None  # looks add seeds beyond the grid
         _place(_cell(cells, found, axes), run, listed, unexpected)
     if points is not None:
-        rank = {axis: {grid.key(v): i for i, v in enumerate(axes[axis])} for axis in axes}
-        places = sorted(
-            cells.values(), key=lambda c: [rank[a][grid.key(c.config[a])] for a in axes]
-        )
-        cells = {grid.key(cell.config): cell for cell in places}
-    cap = grid.canonical(config.get("run_cap"))
+        rank = {axis: {key(v): i for i, v in enumerate(axes[axis])} for axis in axes}
+        places = sorted(cells.values(), key=lambda c: [rank[a][key(c.config[a])] for a in axes])
+        cells = {key(cell.config): cell for cell in places}
+    cap = canonical(config.get("run_cap"))
     return Grid(
         axes,
         list(cells.values()),
@@ -183,7 +182,7 @@ def without_interrupted(runs: list[Run]) -> list[Run]:
         if run.finished
         and run.summary.get("diverged") is not True
         and "best_epoch" not in run.summary
-        and isinstance(epochs := grid.canonical(run.config.get("epochs")), int)
+        and isinstance(epochs := canonical(run.config.get("epochs")), int)
         and (logged[run.id] or 0) < epochs - missing
         else run
         for run in runs
@@ -219,21 +218,21 @@ def _axes(config: Mapping[str, Any], points: list[dict[str, Any]] | None) -> dic
     swept = {name: values for name, values in listed.items() if len(values) > 1}
     if not swept:  # a sweep narrowed to one cell keeps the axes that it lists
         swept = {n: v for n, v in listed.items() if "values" in (parameters.get(n) or {})}
-    return {name: [grid.canonical(v) for v in values] for name, values in swept.items()}
+    return {name: [canonical(v) for v in values] for name, values in swept.items()}
 
 
 def _cell(cells: dict[str, Cell], config: dict[str, Any], axes: dict[str, list[Any]]) -> Cell:
-    place = grid.key(config)
+    place = key(config)
     if place not in cells:
         cells[place] = Cell(config, cell_label(config, axes))
     return cells[place]
 
 
 def _in_order(cells: dict[str, Cell], axes: dict[str, list[Any]]) -> dict[str, Cell]:
-    ranks = {axis: {grid.key(v): i for i, v in enumerate(values)} for axis, values in axes.items()}
+    ranks = {axis: {key(v): i for i, v in enumerate(values)} for axis, values in axes.items()}
 
     def place(item: tuple[str, Cell]) -> list[int]:
-        return [rank[grid.key(item[1].config[axis])] for axis, rank in ranks.items()]
+        return [rank[key(item[1].config[axis])] for axis, rank in ranks.items()]
 
     return dict(sorted(cells.items(), key=place))
 
@@ -251,7 +250,7 @@ def cell_label(config: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> str:
 
 def pair_label(a: Mapping[str, Any], b: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> str:
     """`level: A − B` for two cells: what they share once, then the values that differ."""
-    shared = {name: item for name, item in a.items() if grid.key(b.get(name)) == grid.key(item)}
+    shared = {name: item for name, item in a.items() if key(b.get(name)) == key(item)}
     ends = [
         cell_label({k: v for k, v in side.items() if k not in shared} or side, axes)
         for side in (a, b)
@@ -265,12 +264,12 @@ def display(item: Any) -> str:
     """A config value as text, numbers short, lists as JSON."""
     if isinstance(item, float):
         return f"{item:.6g}"
-    return item if isinstance(item, str) else grid.key(item)
+    return item if isinstance(item, str) else key(item)
 
 
 def seed_label(seed: Any) -> str:
     """A seed as the key of a JSON object: 0, 0.0 and "0" are one seed."""
-    return display(grid.canonical(seed))
+    return display(canonical(seed))
 
 
 def run_point(run: Run, axes: list[str]) -> dict[str, Any] | None:
@@ -278,7 +277,7 @@ def run_point(run: Run, axes: list[str]) -> dict[str, Any] | None:
     found = {axis: lookup(run.config, axis, NO_SEED) for axis in axes}
     if any(item is NO_SEED for item in found.values()):
         return None
-    return {axis: grid.canonical(item) for axis, item in found.items()}
+    return {axis: canonical(item) for axis, item in found.items()}
 
 
 def lookup(config: Mapping[str, Any], name: str, default: Any) -> Any:

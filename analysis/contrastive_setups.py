@@ -10,9 +10,9 @@ import math
 from typing import Any
 
 from analysis.cells import Cell, Grid, cell_label
-from analysis.grid import key
 from analysis.schema_contrastive import Setup
 from analysis.snapshot import number
+from contract.values import key
 
 FINETUNE, PROJECTOR = "finetune", "projector"
 # What the study trained; of every other axis its value is listed first

@@ -10,9 +10,9 @@ import numpy as np
 from analysis import compare, contrasts, schema, stats
 from analysis.cells import Cell, cell_label
 from analysis.compare import Data
-from analysis.grid import key
 from analysis.metrics import Metric
 from analysis.plan import SweepPlan
+from contract.values import key
 
 MAX_LEVELS = 12
 Stratum = tuple[str, Cell, Cell]

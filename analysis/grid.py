@@ -7,50 +7,19 @@ YAML reads as a string), `0.001` and `1.0e-3` are one value, and `true` is not `
 from __future__ import annotations
 
 import itertools
-import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from contract.values import canonical, key
+
 SEED = "seed"
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 class GridError(Exception):
     """A sweep config whose grid cannot be listed."""
 
     exit_code = 2
-
-
-def canonical(value: Any) -> Any:
-    """The value as it compares: numbers in strings become numbers, integral floats integers,
-    and floats keep 12 digits (1/6 written out differs from 1/6 computed in the last ones).
-
-    Lists and dicts are canonicalised inside; booleans, None and other strings stay, except that
-    the words `true` and `false`, which a command line carries as text, become booleans.
-    """
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, str):
-        text = value.strip()
-        if text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        return canonical(float(text)) if NUMBER.fullmatch(text) else value
-    if isinstance(value, int | float):
-        if math.isfinite(value) and value == int(value) and abs(value) < 2**53:
-            return int(value)
-        return float(f"{value:.12g}") if math.isfinite(value) else value
-    if isinstance(value, Mapping):
-        return {str(key): canonical(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [canonical(item) for item in value]
-    return str(value)
-
-
-def key(value: Any) -> str:
-    """A hashable text that is equal for equal values, whatever their type (lists included)."""
-    return json.dumps(canonical(value), sort_keys=True, ensure_ascii=False)
 
 
 def expand(sweep_config: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.cells import Cell, Grid
-from analysis.grid import key
 from analysis.snapshot import Snapshot
+from contract.values import key
 
 CLAIMS = Path(__file__).with_name("claims.yaml")
 QUALITY = ["loss", "f1", "accuracy"]

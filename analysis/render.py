@@ -19,10 +19,10 @@ import jinja2
 from analysis import text
 from analysis.cells import cell_label, display, pair_label
 from analysis.effects import effect_label
-from analysis.grid import key
 from analysis.metrics import describe
 from analysis.schema import CellReport, ClaimAnswer, Contrast, CostRatio, Dominance, Effect, Report
 from analysis.verdict import INCONCLUSIVE, MIN_SEEDS, UNDECIDED
+from contract.values import key
 
 TEMPLATES = Path(__file__).with_name("templates")
 ROWS = 36  # rows of a table in the Markdown; the CSV twin has them all

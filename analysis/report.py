@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +22,8 @@ from analysis import (
 from analysis.grid import SEED
 from analysis.schema import Report
 from analysis.snapshot import Snapshot
+from contract.files import whole
+from contract.words import slug
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAPSHOT = "snapshot.json.gz"
@@ -147,20 +145,6 @@ def to_json(made: Report) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-@contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A temporary file in the same folder that replaces `path` once it is written."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def folder_of(taken: Snapshot) -> Path:
     """reports/<name> of the checkout; an older report of another sweep of that name moves aside.
 
@@ -178,11 +162,6 @@ def folder_of(taken: Snapshot) -> Path:
             if not aside.exists():
                 base.rename(aside)
     return base
-
-
-def slug(name: str) -> str:
-    """A folder name: letters, digits, dot, hyphen and underscore, at most 80 characters."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80]
 
 
 def check(made: Report, folder: Path, strict: bool) -> None:

@@ -14,8 +14,6 @@ import gzip
 import hashlib
 import json
 import math
-import os
-import tempfile
 import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,10 +22,12 @@ from typing import Any
 
 import numpy as np
 
+from contract.files import write_atomic
+from contract.values import number, plain
+
 SCHEMA = "fusion-runner/snapshot/1"
 FINISHED = "finished"
 HASH = "sha256"
-WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class SnapshotError(Exception):
@@ -99,15 +99,6 @@ class Snapshot:
         return _canonical(_encode(self))
 
 
-def number(value: Any) -> float | None:
-    """The value as a float, W&B's "NaN" and "Infinity" included; None where it is no number."""
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int | float):
-        return float(value)
-    return WORDS.get(value) if isinstance(value, str) else None
-
-
 def pack(snapshot: Snapshot) -> tuple[bytes, str]:
     """The file's bytes and the sha256 of its content. Equal snapshots, equal bytes."""
     content = _encode(snapshot)
@@ -119,12 +110,7 @@ def pack(snapshot: Snapshot) -> tuple[bytes, str]:
 def save(snapshot: Snapshot, path: Path) -> str:
     """Write the snapshot atomically; return the sha256 of its content."""
     packed, sha256 = pack(snapshot)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(packed)
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)
+    write_atomic(path, packed)
     return sha256
 
 
@@ -265,18 +251,3 @@ def _pack(logits: np.ndarray) -> str:
 
 def _unpack(packed: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(packed, validate=True), dtype="<f4")
-
-
-def plain(value: Any) -> Any:
-    """The value as strict JSON: NaN and infinities as W&B's words, unknown objects as text."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, bool) or value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return value
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    return str(value)

@@ -33,14 +33,22 @@ CASES = {
     "lidar-constant": [*TRAIN, "--fusion", "lidar", "--schedule", "constant"],
     "mul-aligned": [*TRAIN, "--fusion", "mul", "--align", "--data", "bind:400:0"],
     "pretrain-learned": [*PRETRAIN],
-    "pretrain-study": [*PRETRAIN, "--logits", "study", "--embedding", "normalised", "--labels", "0.5"],
+    "pretrain-study": [
+        *PRETRAIN,
+        "--logits",
+        "study",
+        "--embedding",
+        "normalised",
+        "--labels",
+        "0.5",
+    ],
 }
 TIMES = ("epoch_seconds", "samples_per_second")
 
 
 def main() -> int:
     """Train everything at both commits; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Train at two commits; compare every bit.")
     parser.add_argument("base")
     parser.add_argument("head", nargs="?", default="HEAD")
     commits = list(vars(parser.parse_args()).values())

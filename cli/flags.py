@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
-from fusion.config import Config, ConfigError, allowed, check, choices_of, suggest
+from contract.words import suggest
+from fusion.config import Config, ConfigError, allowed, check, choices_of
 
 Kind = TypeVar("Kind", bound=Config)
 

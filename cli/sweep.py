@@ -13,6 +13,7 @@ import click
 from cli import sweepfile
 from cli.servers import LATEST, ROOT, Chosen, choose, require_online, server_options
 from cli.sweepfile import SweepFile, SweepFileError
+from contract.files import write_atomic
 
 # Exit code where the agents are through and some cells are not done, as `report --strict`.
 INCOMPLETE = 3
@@ -93,7 +94,7 @@ def run(
         except KeyboardInterrupt:
             click.echo("stopped; the same command goes on from here", err=True)
             raise SystemExit(130) from None
-    sweepfile.write_atomically(LATEST, path)
+    write_atomic(LATEST, path)
     click.echo(f"wrote {written}")
     if code:
         raise SystemExit(code)
@@ -190,7 +191,8 @@ def describe_cells(
     sweep: SweepFile, points: list[dict[str, Any]], notes: list[str], most: int = 1000
 ) -> None:
     """Print the size of the sweep, what the budget replaced, and up to `most` cells."""
-    from analysis.grid import SEED, key
+    from analysis.grid import SEED
+    from contract.values import key
 
     parameters = sweep.config["parameters"]
     axes = [n for n in parameters if n != SEED and len({key(p.get(n)) for p in points}) > 1]
@@ -264,7 +266,8 @@ def counter(path: str, config: dict[str, Any]) -> Callable[[], dict[str, int]]:
     """
     import wandb
 
-    from analysis.grid import expand, key
+    from analysis.grid import expand
+    from contract.values import key
 
     entity, project, sweep_id = path.split("/")
     points = expand(config) if config["method"] == "grid" else []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,8 @@ from typing import Any
 import yaml
 
 from cli.servers import ROOT
-from fusion.config import suggest
+from contract.files import write_atomic
+from contract.words import suggest
 
 BUDGETS = ROOT / "sweeps" / "budgets"
 # Keys of a W&B sweep file that this launcher understands (W&B's own schema).
@@ -192,7 +191,7 @@ class SweepFile:
 
 def write(config: dict[str, Any], path: Path) -> None:
     """Write the sweep as it will be registered, atomically."""
-    write_atomically(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    write_atomic(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
 def read_budget(name: str, program: list[str] | None = None) -> tuple[int, dict[str, Any]]:
@@ -208,18 +207,6 @@ def read_budget(name: str, program: list[str] | None = None) -> tuple[int, dict[
 def budget_names() -> list[str]:
     """Return the shipped budgets, cheapest first."""
     return [n for n in ("smoke", "default", "paper") if (BUDGETS / f"{n}.yaml").exists()]
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` with `text` in one step, so that no reader ever sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=path.name, delete=False
-    ) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)
 
 
 def _lines(node: yaml.MappingNode, prefix: str = "") -> itertools.chain[tuple[str, int]]:

@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from contract.files import write_atomic
 from fusion.adam import Adam
-from fusion.files import write_atomic
 
 VERSION = 2
 

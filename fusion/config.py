@@ -5,7 +5,6 @@ Nothing heavy is imported here: `runner.py train --help` and the check of a swee
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -13,6 +12,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from contract.words import nearest, suggest
 
 Fusion = Literal["early", "late", "concat", "add", "mul", "matmul", "rgb", "lidar"]
 Downsample = Literal["maxpool", "strided_append", "strided_replace", "avgpool", "blurpool"]
@@ -198,19 +199,13 @@ def choices_of(name: str, kind: type[Config] = RunConfig) -> tuple[str, ...]:
     return get_args(kind.model_fields[name].annotation)
 
 
-def suggest(word: str, known: Any) -> str:
-    """Return "; did you mean …?" for the nearest word of `known`, else the list of them."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
-
-
 def _suggest_value(name: str, value: Any, kind: type[Config]) -> str:
     choices = choices_of(name, kind)
     if name == "data":
         profile, colon, rest = str(value).partition(":")
         choices = [f"{known}{colon}{rest}" for known in PROFILES] if profile not in PROFILES else []
-    near = difflib.get_close_matches(str(value), choices, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(value, choices)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def _is_int(text: str) -> bool:

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from contract.files import write_atomic
 from fusion import curation as curations
 from fusion import layout, splits
 from fusion.curation import Curation
-from fusion.files import write_atomic
 from fusion.layout import ANGLES, BadDataError, DataError, Problem
 from fusion.progress import track
 from fusion.scenes import CLASSES

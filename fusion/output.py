@@ -21,9 +21,9 @@ from filelock import FileLock, Timeout
 from safetensors.torch import save
 from torch import nn
 
+from contract.files import write_atomic, write_json
 from fusion.config import Config, ConfigError, RunConfig, check
 from fusion.dataset import Part
-from fusion.files import write_atomic, write_json
 from fusion.tracking import BEST_EPOCH_METRICS
 from fusion.training import Result
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from contract.files import write_atomic
 from fusion import layout, manifest
-from fusion.files import write_atomic
 from fusion.layout import DataError
 from fusion.manifest import Manifest
 from fusion.progress import track

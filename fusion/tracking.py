@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from fusion.files import write_json
+from contract.files import write_json
 
 # Keys of one logged row, in its order; `epoch` counts from 1 and is the step of all others.
 EPOCH_METRICS = (

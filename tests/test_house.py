@@ -11,7 +11,15 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("fusion", "analysis", "tracker")
+# Imports go down this list; rooms of one floor do not know each other.
+FLOORS = (("contract",), ("analysis", "tracker", "fusion"), ("cli",), ("runner",))
+ROOMS = [room for floor in FLOORS for room in floor]
+FOREIGN = {"contract": {"torch", "wandb"}, "analysis": {"torch"}, "tracker": {"torch", "wandb"}}
+
+
+def sources(room: str) -> list[Path]:
+    """All files of a room; a room is a package or one module."""
+    return sorted((ROOT / room).rglob("*.py")) or [ROOT / f"{room}.py"]
 
 
 def imports(file: Path) -> set[str]:
@@ -25,13 +33,12 @@ def imports(file: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_packages_do_not_know_each_other(package):
-    files = sorted((ROOT / package).rglob("*.py"))
-    assert files
-    foreign = {*PACKAGES, "cli", "runner"} - {package}
-    foreign |= {"analysis": {"torch"}, "tracker": {"torch", "wandb"}, "fusion": set()}[package]
-    wrong = {str(f.relative_to(ROOT)): imports(f) & foreign for f in files}
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_go_down(room):
+    floor = next(i for i, rooms in enumerate(FLOORS) if room in rooms)
+    above = {other for rooms in FLOORS[floor:] for other in rooms} - {room}
+    foreign = above | FOREIGN.get(room, set())
+    wrong = {str(f.relative_to(ROOT)): imports(f) & foreign for f in sources(room)}
     assert not {name: names for name, names in wrong.items() if names}
 
 

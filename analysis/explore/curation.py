@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from analysis.explore.dataset import own_tags
 from analysis.explore.errors import ExploreError
 from analysis.explore.lazy import Dataset
 from analysis.explore.pairs import EXCLUDE_TAG, MOVE_TAGS, DataSet
+from contract.files import write_json
 
 SCHEMA = "fusion-runner/curation/1"
 
@@ -60,15 +57,10 @@ def collect(dataset: Dataset) -> Curation:
 
 def write(curation: Curation, data: DataSet, path: Path) -> None:
     """Write the file, whole or not at all; equal tags give equal bytes."""
-    content: dict[str, Any] = {
+    content = {
         "schema": SCHEMA,
         "data_hash": data.data_hash,
         "exclude": curation.exclude,
         "move": curation.move,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=1) + "\n")
-    Path(name).chmod(0o644)
-    Path(name).replace(path)
+    write_json(path, content)

@@ -17,7 +17,8 @@ from analysis.explore.contrast import Contrast
 from analysis.explore.dataset import Track, sample_ids
 from analysis.explore.lazy import Dataset, Sample, load
 from analysis.explore.pairs import LABELS
-from analysis.explore.predictions import Arm, Predictions, sigmoid, slug
+from analysis.explore.predictions import Arm, Predictions, sigmoid
+from contract.words import identifier
 
 VERSION = 3  # of what is written: raise it whenever a change here or in views changes it
 SCALARS = ("arms_right", "hardness", "mistakenness")
@@ -105,12 +106,12 @@ def write_contrast(dataset: Dataset, predictions: Predictions, contrast: Contras
 def contrast_field(contrast: Contrast) -> str:
     """The field of a contrast's shares."""
     what = contrast.metric.split("/")[-1]
-    return f"{slug(contrast.a)}_minus_{slug(contrast.b)}_{slug(what)}"
+    return f"{identifier(contrast.a)}_minus_{identifier(contrast.b)}_{identifier(what)}"
 
 
 def run_field(arm: Arm, seed: str) -> str:
     """The field of one run."""
-    return f"{arm.field}_seed{slug(seed)}"
+    return f"{arm.field}_seed{identifier(seed)}"
 
 
 def _columns(predictions: Predictions) -> dict[str, Column]:

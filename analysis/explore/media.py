@@ -21,6 +21,7 @@ from PIL import Image
 
 from analysis.explore.errors import ExploreError
 from analysis.explore.pairs import Pair
+from contract.files import whole
 
 VERSION = 2  # of the files written: raise it whenever a change here changes them
 MAX_RANGE = 50.0  # the depth that says that nothing returned
@@ -146,7 +147,8 @@ def write_all(writer: Writer, pairs: Sequence[Pair]) -> Iterator[Pair]:
     for chunk, rows in _written(writer, pairs):
         reduced.append(rows)
         yield from chunk
-    save_array(writer.folder / PICTURES, np.concatenate(reduced))
+    with whole(writer.folder / PICTURES) as path:
+        np.save(path, np.concatenate(reduced), allow_pickle=False)
 
 
 def _written(writer: Writer, pairs: Sequence[Pair]) -> Iterator[tuple[Sequence[Pair], np.ndarray]]:
@@ -162,11 +164,3 @@ def _written(writer: Writer, pairs: Sequence[Pair]) -> Iterator[tuple[Sequence[P
         raise ExploreError(
             f"{writer.root}: {error}; check the data with `runner.py data check {writer.root}`"
         ) from error
-
-
-def save_array(path: Path, array: np.ndarray) -> None:
-    """Write a .npy file as a whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
-    temporary.replace(path)

@@ -21,6 +21,7 @@ from analysis.explore.errors import ExploreError
 from analysis.explore.pairs import DataSet
 from analysis.snapshot import Examples, Run, Snapshot
 from analysis.snapshot import Predictions as Made
+from contract.words import identifier
 
 # A field of a sample must not hide what FiftyOne itself calls so.
 RESERVED = {
@@ -245,14 +246,9 @@ def _unusable(run: Run, data: DataSet) -> str:
     return ""
 
 
-def slug(text: str) -> str:
-    """Letters, digits and underscores: "concat · strided_append" becomes concat_strided_append."""
-    return re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").lower()
-
-
 def field_of(label: str, taken: set[str]) -> str:
     """A field name for a cell, different from those taken."""
-    name = slug(label)
+    name = identifier(label)
     if not name or name[0].isdigit() or name in RESERVED:
         name = f"cell_{name}".rstrip("_")
     if name not in taken:
@@ -267,17 +263,17 @@ def match(name: str, predictions: Predictions) -> dict[str, Arm]:
     all arms that have that value on one axis, or that classifier, keyed by the rest of their name.
     Raises ExploreError where it means none.
     """
-    wanted = slug(name)
+    wanted = identifier(name)
     arms = predictions.all_arms
-    whole = [arm for arm in arms if wanted in (arm.field, slug(arm.label))]
+    whole = [arm for arm in arms if wanted in (arm.field, identifier(arm.label))]
     whole = whole or [arm for arm in arms if _words(arm.label) == _words(name)]
     if len(whole) == 1:
         return {"": whole[0]}
     for axis, values in predictions.grid.axes.items():
         for value in values:
-            if wanted in (slug(str(value)), slug(f"{axis}={value}")):
+            if wanted in (identifier(str(value)), identifier(f"{axis}={value}")):
                 return {_rest(arm, axis): arm for arm in arms if arm.cell.config.get(axis) == value}
-    if found := {arm.cell.label: arm for arm in arms if wanted == slug(arm.classifier)}:
+    if found := {arm.cell.label: arm for arm in arms if wanted == identifier(arm.classifier)}:
         return found
     raise ExploreError(
         f"--contrast: no cell {name!r}; the cells with predictions are: "
@@ -296,7 +292,7 @@ def _groups(predictions: Predictions) -> str:
 
 def _words(name: str) -> list[str]:
     """The same for "late · maxpool", "maxpool late" and "maxpool/late"."""
-    return sorted(filter(None, map(slug, re.split(r"[\s·/]+", name))))
+    return sorted(filter(None, map(identifier, re.split(r"[\s·/]+", name))))
 
 
 def _rest(arm: Arm, axis: str) -> str:

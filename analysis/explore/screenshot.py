@@ -17,6 +17,7 @@ from analysis.explore import app
 from analysis.explore.errors import ExploreError
 from analysis.explore.lazy import require
 from analysis.explore.prepare import Prepared
+from contract.files import write_atomic
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SIZE = (1600, 900)  # pixels
@@ -75,7 +76,7 @@ def take(session: Any, ready: Prepared, folder: Path) -> list[Path]:
             finally:
                 page.close()
             written.append(folder / f"{name}.png")
-            _write(picture, written[-1])
+            write_atomic(written[-1], picture)
     return written
 
 
@@ -154,9 +155,3 @@ def _colourful(picture: bytes, box: dict[str, float], share: float) -> bool:
     with Image.open(io.BytesIO(picture)) as image:
         pixels = np.asarray(image.convert("RGB").crop((left, top, right, bottom)), dtype=int)
     return float((np.ptp(pixels, axis=-1) > 60).mean()) > share
-
-
-def _write(picture: bytes, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(picture)
-    temporary.replace(path)

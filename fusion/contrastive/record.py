@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract.files import write_json
+from contract.words import slug
 from fusion.contrastive.stages import Finished, Row, Stage
-from fusion.files import write_json
 from fusion.tracking import Tracking, start
 
 PUBLISHED = "published.json"
@@ -113,8 +114,3 @@ def read_published(folder: Path) -> dict[str, dict[str, str]]:
     """Return place -> run and artifact."""
     path = folder / PUBLISHED
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def slug(text: str) -> str:
-    """Return `text` with letters, digits, dots, hyphens and underscores only."""
-    return "".join(c if c.isalnum() or c in "._-" else "-" for c in text)

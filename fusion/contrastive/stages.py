@@ -26,9 +26,9 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 import fusion
+from contract.files import write_atomic, write_json
 from fusion.contrastive.loop import Job
 from fusion.contrastive.outcome import Outcome
-from fusion.files import write_atomic, write_json
 
 Row = dict[str, float]
 SUMMARY = "summary.json"  # written last: where it is, the stage is done

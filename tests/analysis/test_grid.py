@@ -34,25 +34,6 @@ def test_values_that_mean_the_same_are_one_value() -> None:
     assert [p["learning_rate"] for p in grid.expand(config)] == ["1e-3", 1e-2]
 
 
-@pytest.mark.parametrize(
-    ("left", "right", "same"),
-    [
-        ("1e-3", 0.001, True),
-        (1, 1.0, True),
-        ("true", True, True),
-        (True, 1, False),
-        (0, False, False),
-        (None, "None", False),
-        ([1, "2"], (1.0, 2), True),
-        ("late", "Late", False),
-        ({"a": "1e0"}, {"a": 1}, True),
-        ("nan", float("nan"), False),
-    ],
-)
-def test_equality_by_meaning(left: object, right: object, same: bool) -> None:
-    assert (grid.key(left) == grid.key(right)) is same
-
-
 def test_lists_ranges_and_nested_parameters() -> None:
     config = {
         "parameters": {

@@ -121,22 +121,3 @@ def test_content_of_the_wrong_shape_is_named(sweep, tmp_path: Path, change) -> N
     mutate(path, lambda content: (content.pop("sha256"), change(content)))
     with pytest.raises(SnapshotError, match="is damaged"):
         snapshot.load(path)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (1, 1.0),
-        ("NaN", math.nan),
-        ("-Infinity", -math.inf),
-        ("1.5", None),
-        (True, None),
-        (None, None),
-    ],
-)
-def test_numbers_as_wandb_writes_them(value: object, expected: float | None) -> None:
-    found = snapshot.number(value)
-    if expected is not None and math.isnan(expected):
-        assert found is not None and math.isnan(found)
-    else:
-        assert found == expected

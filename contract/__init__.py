@@ -1,0 +1,1 @@
+"""What the other packages agree on; imports none of them."""
