@@ -9,7 +9,7 @@ from typing import Any
 from graphql import GraphQLResolveInfo as Info
 
 from tracker import blobs, ids, store_artifacts, store_collections, store_runs
-from tracker.artifact_uploads import find_artifact, find_project, find_run, set_alias
+from tracker.artifact_uploads import find_artifact, find_run, set_alias
 from tracker.context import Context
 from tracker.errors import RequestError
 from tracker.store_collections import LATEST
@@ -47,30 +47,41 @@ def replace_aliases(db: sqlite3.Connection, artifact: Row, aliases: list[str]) -
         set_alias(db, sequence, alias, artifact["id"])
 
 
-def change_aliases(change: Callable[[sqlite3.Connection, int, str, int], None]) -> Any:
-    def resolve(_: Any, info: Info, input: Row) -> Row:
-        with info.context.store.write() as db:
-            artifact = find_artifact(db, input["artifactID"])
-            for alias in input["aliases"]:
-                project = find_project(db, info.context, alias)
-                collection = store_collections.find_collection(
-                    db, project["id"], alias["artifactCollectionName"]
-                )
-                if collection is None or not store_collections.find_membership(
-                    db, collection["id"], artifact["id"]
-                ):
-                    raise RequestError(f"this artifact is not in {alias['artifactCollectionName']}")
-                change(db, collection["id"], alias["alias"], artifact["id"])
-        return {"success": True}
+def add_aliases(_: Any, info: Info, input: Row) -> Row:
+    with info.context.store.write() as db:
+        artifact = find_artifact(db, input["artifactID"])
+        for alias in input["aliases"]:
+            collection = named_collection(db, info.context, alias)
+            if collection is None or not store_collections.find_membership(
+                db, collection["id"], artifact["id"]
+            ):
+                raise RequestError(f"this artifact is not in {alias['artifactCollectionName']}")
+            set_alias(db, collection["id"], alias["alias"], artifact["id"])
+    return {"success": True}
 
-    return resolve
+
+# Whatever is to be deleted may have been deleted before, by another client or by a request whose
+# answer was lost: then everything is as it was asked for.
+
+
+def delete_aliases(_: Any, info: Info, input: Row) -> Row:
+    number = ids.decode("Artifact", input["artifactID"])
+    with info.context.store.write() as db:
+        for alias in input["aliases"]:
+            collection = named_collection(db, info.context, alias)
+            if collection:
+                store_collections.drop_alias(db, collection["id"], alias["alias"], number)
+    return {"success": True}
 
 
 def delete_artifact(_: Any, info: Info, input: Row) -> Row:
     """Deletes a version; one with aliases only where `deleteAliases` says so."""
     context = info.context
+    number = ids.decode("Artifact", input["artifactID"])
     with context.store.write() as db:
-        artifact = find_artifact(db, input["artifactID"])
+        artifact = store_artifacts.get_artifact(db, number)
+        if artifact is None:
+            return {"artifact": {"id": number, "state": "DELETED"}}
         names = [row["alias"] for row in store_collections.aliases_of(db, artifact["id"])]
         if names and not input.get("deleteAliases"):
             raise RequestError(
@@ -151,7 +162,7 @@ def ensure_portfolio(db: sqlite3.Connection, context: Context, input: Row, artif
     else:
         entity = input.get("entityName") or context.settings.entity
         project, _new = store_runs.ensure_project(
-            db, entity, input.get("projectName") or "uncategorized", context.now
+            db, entity, input.get("projectName") or context.settings.project, context.now
         )
         name = input.get("artifactPortfolioName") or ""
         found = store_collections.find_collection(db, project["id"], name)
@@ -169,12 +180,15 @@ def ensure_portfolio(db: sqlite3.Connection, context: Context, input: Row, artif
 
 
 def unlink_artifact(_: Any, info: Info, input: Row) -> Row:
+    artifact = ids.decode("Artifact", input["artifactID"])
+    number = ids.decode("ArtifactCollection", input["artifactPortfolioID"])
     with info.context.store.write() as db:
-        artifact = find_artifact(db, input["artifactID"])
-        portfolio = find_collection(db, input["artifactPortfolioID"])
+        portfolio = store_collections.get_collection(db, number)
+        if portfolio is None:
+            return {"success": True}
         if portfolio["kind"] != "PORTFOLIO":
             raise RequestError("a version cannot be unlinked from the sequence it was logged to")
-        store_collections.drop_membership(db, portfolio["id"], artifact["id"])
+        store_collections.drop_membership(db, portfolio["id"], artifact)
         move_latest(db, portfolio["id"])
     return {"success": True}
 
@@ -219,34 +233,46 @@ def move_sequence(_: Any, info: Info, input: Row) -> Row:
         return {"artifact_collection": store_collections.get_collection(db, row["id"])}
 
 
-def delete_collection(key: str) -> Any:
+def delete_collection(key: str, kind: str) -> Any:
     def resolve(_: Any, info: Info, input: Row) -> Row:
-        context = info.context
+        context, number = info.context, ids.decode("ArtifactCollection", input[key])
         with context.store.write() as db:
-            row = find_collection(db, input[key])
-            store_collections.delete_collection(db, row["id"])
+            row = store_collections.get_collection(db, number) or {"id": number, "kind": kind}
+            store_collections.delete_collection(db, number)
         blobs.sweep_unused(context.store, context.blobs)
         return {"artifact_collection": {**row, "state": "DELETED"}}
 
     return resolve
 
 
-def tag_collection(add: bool) -> Any:
-    def resolve(_: Any, info: Info, input: Row) -> Row:
-        with info.context.store.write() as db:
-            project = find_project(db, info.context, input)
-            row = store_collections.find_collection(
-                db, project["id"], input["artifactCollectionName"]
-            )
-            if row is None:
-                raise RequestError("no such artifact collection", status=404)
-            names = [tag["tagName"] for tag in input["tags"]]
-            lists = (names, []) if add else ([], names)
-            store_collections.set_tags(db, "collection", row["id"], *lists)
-            found = store_collections.tags_of(db, "collection", row["id"])
-        return {"success": True, "tags": [tag for tag in found if tag["name"] in names]}
+def named_collection(db: sqlite3.Connection, context: Context, input: Row) -> Row | None:
+    project = store_runs.find_project(
+        db,
+        input.get("entityName") or context.settings.entity,
+        input.get("projectName") or context.settings.project,
+    )
+    name = input["artifactCollectionName"]
+    return project and store_collections.find_collection(db, project["id"], name)
 
-    return resolve
+
+def add_tags(_: Any, info: Info, input: Row) -> Row:
+    names = [tag["tagName"] for tag in input["tags"]]
+    with info.context.store.write() as db:
+        row = named_collection(db, info.context, input)
+        if row is None:
+            raise RequestError("no such artifact collection", status=404)
+        store_collections.set_tags(db, "collection", row["id"], names, [])
+        found = store_collections.tags_of(db, "collection", row["id"])
+    return {"tags": [tag for tag in found if tag["name"] in names]}
+
+
+def delete_tags(_: Any, info: Info, input: Row) -> Row:
+    names = [tag["tagName"] for tag in input["tags"]]
+    with info.context.store.write() as db:
+        row = named_collection(db, info.context, input)
+        if row:
+            store_collections.set_tags(db, "collection", row["id"], [], names)
+    return {"success": True}
 
 
 RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
@@ -254,16 +280,16 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
         "updateArtifact": update_artifact,
         "deleteArtifact": delete_artifact,
         "useArtifact": use_artifact,
-        "addAliases": change_aliases(set_alias),
-        "deleteAliases": change_aliases(store_collections.drop_alias),
+        "addAliases": add_aliases,
+        "deleteAliases": delete_aliases,
         "linkArtifact": link_artifact,
         "unlinkArtifact": unlink_artifact,
         "updateArtifactSequence": update_collection("artifactSequenceID"),
         "updateArtifactPortfolio": update_collection("artifactPortfolioID"),
         "moveArtifactSequence": move_sequence,
-        "deleteArtifactSequence": delete_collection("artifactSequenceID"),
-        "deleteArtifactPortfolio": delete_collection("artifactPortfolioID"),
-        "createArtifactCollectionTagAssignments": tag_collection(add=True),
-        "deleteArtifactCollectionTagAssignments": tag_collection(add=False),
+        "deleteArtifactSequence": delete_collection("artifactSequenceID", "SEQUENCE"),
+        "deleteArtifactPortfolio": delete_collection("artifactPortfolioID", "PORTFOLIO"),
+        "createArtifactCollectionTagAssignments": add_tags,
+        "deleteArtifactCollectionTagAssignments": delete_tags,
     },
 }

@@ -57,7 +57,7 @@ def artifact_files(
     place = paging.read_cursor(after) or [0]
     with info.context.store.read() as db:
         rows = store_artifacts.list_artifact_files(db, artifact_id, names, int(place[0]), limit + 1)
-        total = store_artifacts.count_artifact_files(db, artifact_id)
+        total = store_artifacts.count_artifact_files(db, artifact_id, names)
     nodes = [file_node(info.context, row) for row in rows]
     return paging.connection(nodes, limit, lambda node: [node["place"]]) | {"total_count": total}
 

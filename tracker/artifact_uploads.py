@@ -34,20 +34,12 @@ def find_artifact(db: sqlite3.Connection, storage_id: str) -> Row:
     return found
 
 
-def find_project(db: sqlite3.Connection, context: Context, input: Row) -> Row:
-    found = store_runs.find_project(
-        db, input.get("entityName") or context.settings.entity, input.get("projectName") or ""
-    )
-    if found is None:
-        raise RequestError(f"project {input.get('projectName')} does not exist", status=404)
-    return found
-
-
 def find_run(db: sqlite3.Connection, context: Context, input: Row) -> Row | None:
     if not input.get("runName"):
         return None
     entity = input.get("entityName") or context.settings.entity
-    return store_runs.locate_run(db, entity, input.get("projectName") or "", input["runName"])
+    project = input.get("projectName") or context.settings.project
+    return store_runs.locate_run(db, entity, project, input["runName"])
 
 
 def set_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_id: int) -> None:
@@ -68,7 +60,9 @@ def create_type(_: Any, info: Info, input: Row) -> Row:
     context = info.context
     with context.store.write() as db:
         entity = input.get("entityName") or context.settings.entity
-        project, _new = store_runs.ensure_project(db, entity, input["projectName"], context.now)
+        project, _new = store_runs.ensure_project(
+            db, entity, input["projectName"] or context.settings.project, context.now
+        )
         row = store_collections.ensure_type(db, project["id"], input["name"], context.now)
         if input.get("description"):
             store_collections.describe_type(db, row["id"], input["description"])
@@ -112,7 +106,9 @@ def create_artifact(_: Any, info: Info, input: Row) -> Row:
 
 def ensure_sequence(db: sqlite3.Connection, context: Context, input: Row) -> Row:
     entity = input.get("entityName") or context.settings.entity
-    project, _new = store_runs.ensure_project(db, entity, input["projectName"], context.now)
+    project, _new = store_runs.ensure_project(
+        db, entity, input["projectName"] or context.settings.project, context.now
+    )
     names = [input.get("artifactCollectionName"), *(input.get("artifactCollectionNames") or ())]
     name = next((name for name in names if name), None)
     if not name or len(name) > 512:

@@ -29,6 +29,7 @@ class Settings:
     """Limits and times; every one bounds what a faulty or hostile client can cost."""
 
     entity: str = USER  # the one user, who is the one entity unless a client names another
+    project: str = "uncategorized"  # whatever its client names no project for
     heartbeat_timeout: float = 180.0  # seconds without a word: crashed (clients beat every 30 s)
     agent_timeout: float = 60.0  # the same for a sweep's agent (stock ones beat every 5 s)
     start_grace: float = 120.0  # seconds after a start before any run is called crashed

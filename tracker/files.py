@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import posixpath
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,12 @@ from graphql import GraphQLResolveInfo as Info
 from tracker import blobs, ids, paging, store_files, store_runs
 from tracker.context import Context
 from tracker.errors import RequestError
+from tracker.query import sibling_arguments
 from tracker.store_runs import Row
 
 ADDRESS_SECONDS = 24 * 3600  # an upload may wait that long in the client's queue
 MAX_NAME_BYTES = 1_024
+BEHIND_ALL = 1 << 62  # places of names that are not there: behind the ids of all files
 
 
 def put_url(context: Context, target: dict[str, Any]) -> str:
@@ -73,8 +76,10 @@ def run_file(context: Context, row: Row) -> Row:
     }
 
 
-def missing_file(context: Context, run_id: int, name: str) -> Row:
-    """A name that was asked for and is not there: an open place to upload to, of size 0."""
+def missing_file(context: Context, run_id: int, name: str, place: int = 0) -> Row:
+    """A name that was asked for and is not there: an open place to upload to, of size 0. The MD5
+    is what clients tell it by.
+    """
     url = upload_url(context, run_id, name)
     return {
         "id": ids.encode("File", 0),
@@ -85,7 +90,8 @@ def missing_file(context: Context, run_id: int, name: str) -> Row:
         "upload_url": url,
         "upload_headers": [],
         "size_bytes": 0,
-        "place": 0,
+        "md5": "0",
+        "place": place,
     }
 
 
@@ -96,43 +102,54 @@ def upload_url(context: Context, run_id: int, name: str) -> str:
 def run_files(
     source: Row,
     info: Info,
-    names: list[str] | None = None,
+    names: list[str | None] | None = None,
     pattern: str | None = None,
     first: int | None = None,
     after: str | None = None,
     **_: Any,
 ) -> Row:
     context, limit = info.context, paging.bound(first)
-    place = paging.read_cursor(after) or [0]
-    # `./x` is what some clients ask for where they have saved `x`
-    wanted = {name: posixpath.normpath(name) for name in names or () if name}
+    place = int((paging.read_cursor(after) or [0])[0])
+    asked = spellings(names)
     with context.store.read() as db:
         rows = store_files.list_files(
-            db,
-            source["id"],
-            names=[*wanted.keys(), *wanted.values()],
-            pattern=pattern,
-            after=int(place[0]),
-            limit=limit + 1,
+            db, source["id"], names=asked, pattern=pattern, after=place, limit=limit + 1
         )
-        total = store_files.count_files(db, source["id"])
+        absent = missing_names(db, source["id"], names)
+        total = store_files.count_files(db, source["id"], asked, pattern) + len(absent)
     found = [run_file(context, row) for row in rows]
-    if wanted and not after:
-        there = {row["name"] for row in rows}
-        found += [
-            missing_file(context, source["id"], name)
-            for name, plain in wanted.items()
-            if name not in there and plain not in there
-        ]
+    for number, name in enumerate(absent, BEHIND_ALL):
+        if number > place and len(found) <= limit:
+            found.append(missing_file(context, source["id"], name, number))
     return paging.connection(found, limit, lambda file: [file["place"]]) | {
         "total_count": total,
         "upload_headers": [],
     }
 
 
+def spellings(names: list[str | None] | None) -> list[str]:
+    """Names that are looked for: `./x` is what some clients ask for where they have saved `x`."""
+    asked = [name for name in names or () if name]
+    return list(dict.fromkeys([*asked, *map(posixpath.normpath, asked)]))
+
+
+def missing_names(db: sqlite3.Connection, run_id: int, names: list[str | None] | None) -> list[str]:
+    """Names that were asked for and that the run has no file of."""
+    asked = spellings(names)
+    if not asked:
+        return []
+    there = {row["name"] for row in store_files.list_files(db, run_id, names=asked)}
+    wanted = dict.fromkeys(name for name in names or () if name)
+    return [name for name in wanted if not there & {name, posixpath.normpath(name)}]
+
+
 def file_count(source: Row, info: Info) -> int:
+    """Of the files that the query lists beside it, where it lists some of them only."""
+    listed = sibling_arguments(info, "files")
+    names = listed.get("names")
     with info.context.store.read() as db:
-        return store_files.count_files(db, source["id"])
+        found = store_files.count_files(db, source["id"], spellings(names), listed.get("pattern"))
+        return found + len(missing_names(db, source["id"], names))
 
 
 def create_run_files(_: Any, info: Info, input: Row) -> Row:
@@ -141,7 +158,7 @@ def create_run_files(_: Any, info: Info, input: Row) -> Row:
         run = store_runs.locate_run(
             db,
             input.get("entityName") or context.settings.entity,
-            input.get("projectName") or "uncategorized",
+            input.get("projectName") or context.settings.project,
             input["runName"],
         )
     if run is None:

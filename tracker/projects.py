@@ -15,8 +15,9 @@ from tracker.users import entity, viewer
 
 
 def project(_: Any, info: Info, name: str | None = None, entityName: str | None = None, **__: Any):
+    settings = info.context.settings
     with info.context.store.read() as db:
-        return store_runs.find_project(db, entityName or info.context.settings.entity, name or "")
+        return store_runs.find_project(db, entityName or settings.entity, name or settings.project)
 
 
 def entity_project(source: Row, info: Info, name: str | None = None) -> Row | None:

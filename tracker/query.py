@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -35,6 +35,7 @@ from graphql import (
     SelectionSetNode,
     build_schema,
     execute_sync,
+    get_argument_values,
     get_operation_ast,
     parse,
     type_from_ast,
@@ -86,6 +87,45 @@ def snake_case(name: str) -> str:
 def read_field(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
     value = source.get(snake_case(info.field_name)) if isinstance(source, Mapping) else None
     return value(info, **arguments) if callable(value) else value
+
+
+def sibling_arguments(info: GraphQLResolveInfo, name: str) -> dict[str, Any]:
+    """Arguments that the query gives to field `name` of the object that is being resolved.
+
+    Clients take some counts (`fileCount`, `totalSweeps`) for the length of a list beside it, which
+    has a filter that the count has no argument for. {} where the list is not asked for, or is in
+    several ways.
+    """
+    selections = [info.operation.selection_set]
+    for key in info.path.as_list()[:-1]:
+        if isinstance(key, str):
+            fields = [field for part in selections for field in fields_of(part, info.fragments)]
+            selections = [
+                field.selection_set
+                for field in fields
+                if field.selection_set and key == (field.alias or field.name).value
+            ]
+    definition = info.parent_type.fields[name]
+    found = [
+        get_argument_values(definition, field, info.variable_values)
+        for part in selections
+        for field in fields_of(part, info.fragments)
+        if field.name.value == name
+    ]
+    return found[0] if found and all(one == found[0] for one in found) else {}
+
+
+def fields_of(
+    selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]
+) -> Iterator[FieldNode]:
+    """The fields of a selection, those of its fragments included."""
+    for node in selections.selections:
+        if isinstance(node, FieldNode):
+            yield node
+        elif isinstance(node, InlineFragmentNode):
+            yield from fields_of(node.selection_set, fragments)
+        elif isinstance(node, FragmentSpreadNode):
+            yield from fields_of(fragments[node.name.value].selection_set, fragments)
 
 
 class QueryEngine:

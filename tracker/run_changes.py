@@ -79,7 +79,7 @@ def begin_run(context: Any, db: Any, input: Row, columns: Row) -> tuple[Row, boo
     """
     entity_name = input.get("entityName") or context.settings.entity
     project_row, _ = store_runs.ensure_project(
-        db, entity_name, input.get("modelName") or "uncategorized", context.now
+        db, entity_name, input.get("modelName") or context.settings.project, context.now
     )
     name = ids.check_name(input.get("name") or ids.random_name(), "run")
     run = store_runs.find_run(db, project_row["id"], name)
@@ -124,7 +124,7 @@ def rewind_run(_: Any, info: Info, input: Row) -> Row:
         run = store_runs.locate_run(
             db,
             input.get("entityName") or context.settings.entity,
-            input.get("projectName") or "uncategorized",
+            input.get("projectName") or context.settings.project,
             input["runName"],
         )
         if run is None:
@@ -138,9 +138,12 @@ def rewind_run(_: Any, info: Info, input: Row) -> Row:
 
 
 def delete_run(_: Any, info: Info, input: Row) -> Row:
+    """Deletes a run; one that was deleted before is what was asked for."""
     context = info.context
     with context.store.write() as db:
-        run = find_or_refuse(db, input["id"])
+        run = store_runs.get_run(db, ids.decode("Run", input["id"]))
+        if run is None:
+            return {"success": True}
         for hook in context.hooks.run_ended:
             hook(db, run["id"], context.now)
         if input.get("deleteArtifacts"):

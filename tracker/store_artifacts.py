@@ -21,6 +21,8 @@ RUN_ARTIFACTS = (
     " artifact_runs.id AS lineage_id"
     " FROM artifact_runs JOIN artifacts ON artifacts.id = artifact_runs.artifact_id) AS linked"
 )
+# the second parameter is a JSON list of names, or NULL for all
+NAMED = "(?2 IS NULL OR artifact_files.name IN (SELECT value FROM json_each(?2)))"
 
 
 def create_artifact(db: sqlite3.Connection, now: float, **columns: Any) -> Row:
@@ -173,17 +175,20 @@ def list_artifact_files(
     rows = db.execute(
         "SELECT artifact_files.*, artifacts.updated_at FROM artifact_files"
         " JOIN artifacts ON artifacts.id = artifact_id"
-        " WHERE artifact_id = ?1 AND artifact_files.id > ?2"
-        " AND (?3 IS NULL OR artifact_files.name IN (SELECT value FROM json_each(?3)))"
+        f" WHERE artifact_id = ?1 AND {NAMED} AND artifact_files.id > ?3"
         " ORDER BY artifact_files.id LIMIT ?4",
-        (artifact_id, after, json.dumps(names) if names else None, limit),
+        (artifact_id, json.dumps(names) if names else None, after, limit),
     )
     return [dict(row) for row in rows]
 
 
-def count_artifact_files(db: sqlite3.Connection, artifact_id: int) -> int:
+def count_artifact_files(
+    db: sqlite3.Connection, artifact_id: int, names: list[str] | None = None
+) -> int:
+    """How many files `list_artifact_files` has to list."""
     return db.execute(
-        "SELECT count(*) FROM artifact_files WHERE artifact_id = ?", (artifact_id,)
+        f"SELECT count(*) FROM artifact_files WHERE artifact_id = ?1 AND {NAMED}",
+        (artifact_id, json.dumps(names) if names else None),
     ).fetchone()[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from typing import Any
@@ -53,10 +54,6 @@ def get_file(db: sqlite3.Connection, file_id: int) -> Row | None:
     return one(db, "SELECT * FROM files WHERE id = ?", file_id)
 
 
-def count_files(db: sqlite3.Connection, run_id: int) -> int:
-    return db.execute("SELECT count(*) FROM files WHERE run_id = ?", (run_id,)).fetchone()[0]
-
-
 def list_files(
     db: sqlite3.Connection,
     run_id: int,
@@ -67,16 +64,30 @@ def list_files(
     limit: int = -1,
 ) -> list[Row]:
     """Files of a run in the order of their ids; `pattern` as in LIKE."""
-    sql = f"{FILE} AND files.id > ?"
-    values: list[Any] = [run_id, after]
-    if names:
-        sql += f" AND name IN ({', '.join('?' * len(names))})"
-        values += names
-    elif pattern:
-        sql += " AND name LIKE ?"
-        values.append(pattern)
-    rows = db.execute(f"{sql} ORDER BY files.id LIMIT ?", [*values, limit])
+    test, values = narrowed(names, pattern)
+    rows = db.execute(
+        f"{FILE} AND files.id > ?{test} ORDER BY files.id LIMIT ?",
+        [run_id, after, *values, limit],
+    )
     return [dict(row) for row in rows]
+
+
+def count_files(
+    db: sqlite3.Connection,
+    run_id: int,
+    names: list[str] | None = None,
+    pattern: str | None = None,
+) -> int:
+    """How many files `list_files` has to list."""
+    test, values = narrowed(names, pattern)
+    sql = f"SELECT count(*) FROM files WHERE run_id = ?{test}"
+    return db.execute(sql, [run_id, *values]).fetchone()[0]
+
+
+def narrowed(names: list[str] | None, pattern: str | None) -> tuple[str, list[Any]]:
+    if names:
+        return " AND name IN (SELECT value FROM json_each(?))", [json.dumps(names)]
+    return (" AND name LIKE ?", [pattern]) if pattern else ("", [])
 
 
 def delete_file(db: sqlite3.Connection, file_id: int) -> None:

@@ -24,6 +24,7 @@ from tracker.context import Hooks, Settings
 from tracker.errors import RequestError
 from tracker.filters import Where
 from tracker.leases import Leases
+from tracker.query import sibling_arguments
 from tracker.store_runs import Row, RunQuery
 from tracker.sweep_states import config_of
 from tracker.users import viewer
@@ -85,10 +86,9 @@ def upsert_sweep(_: Any, info: Info, input: Row) -> Row:
 def create(context: Any, db: Any, input: Row, columns: Row) -> Row:
     if not input.get("config"):
         raise RequestError("a new sweep needs a `config`")
-    if not input.get("projectName"):
-        raise RequestError("a new sweep needs a `project`")
     entity = input.get("entityName") or context.settings.entity
-    project, _ = store_runs.ensure_project(db, entity, input["projectName"], context.now)
+    name = input.get("projectName") or context.settings.project
+    project, _ = store_runs.ensure_project(db, entity, name, context.now)
     sweep = sweep_states.create(db, project["id"], input["config"], context.now, **columns)
     if input.get("priorRunsFilters"):
         where = filters.parse(input["priorRunsFilters"])
@@ -101,7 +101,9 @@ def create_agent(_: Any, info: Info, input: Row) -> Row:
     context = info.context
     with context.store.write() as db:
         project = store_runs.find_project(
-            db, input.get("entityName") or context.settings.entity, input.get("projectName") or ""
+            db,
+            input.get("entityName") or context.settings.entity,
+            input.get("projectName") or context.settings.project,
         )
         name = input["sweep"].rpartition("/")[2]
         sweep = store_sweeps.find_sweep(db, project["id"], name) if project else None
@@ -180,6 +182,14 @@ def project_sweeps(
     behind = [row for row in rows if place is None or row["id"] < place[0]]
     page = paging.connection(behind[: limit + 1], limit, lambda row: [row["id"]])
     return page | {"total_count": len(rows)}
+
+
+def total_sweeps(source: Row, info: Info) -> int:
+    """Of the sweeps that the query lists beside it, where it lists some of them only."""
+    narrowed = sibling_arguments(info, "sweeps").get("filters")
+    with info.context.store.read() as db:
+        rows = store_sweeps.list_sweeps(db, source["id"])
+    return sum(sweep_filters.matches(row, narrowed) for row in rows)
 
 
 def sweep_runs(source: Row, info: Info, **arguments: Any) -> Row:
@@ -270,7 +280,7 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
     "Project": {
         "sweep": project_sweep,
         "sweeps": project_sweeps,
-        "totalSweeps": with_store(lambda db, row: len(store_sweeps.list_sweeps(db, row["id"]))),
+        "totalSweeps": total_sweeps,
     },
     "Run": {"sweep": with_store(run_sweep), "agent": with_store(run_agent)},
     "Sweep": {

@@ -23,7 +23,7 @@ def project(request: pytest.FixtureRequest, wandb_python: str) -> str:
     return f"{request.node.originalname.removeprefix('test_')}-{len(wandb_python)}"
 
 
-@pytest.mark.parametrize("script", ["lifecycle", "queries", "artifacts"])
+@pytest.mark.parametrize("script", ["lifecycle", "queries", "artifacts", "counts"])
 def test_client(tracker: Tracker, wandb_python: str, project: str, script: str):
     tracker.client(script, f"{project}-{script}", python=wandb_python)
 
