@@ -39,8 +39,8 @@ class Settings:
     max_upload_bytes: int = 64 << 30
     max_inflight_bytes: int = 256 << 20  # JSON bodies being read at the same time, all together
     min_free_bytes: int = 64 << 20  # uploads are refused below this much free space
-    header_seconds: float = 20.0  # from connection to complete request headers
-    body_seconds: float = 30.0  # between two parts of a body
+    header_seconds: float = 20.0  # from connection, or the last answer, to complete request headers
+    body_seconds: float = 30.0  # between two parts of a body, or of an answer that is being taken
     max_connections: int = 512
 
 

@@ -30,7 +30,7 @@ from tracker import (
 from tracker.bodies import Body, Budget, parts
 from tracker.context import Context, Hooks, Settings
 from tracker.errors import RequestError
-from tracker.gate import SESSION_SECONDS, cookie_name
+from tracker.gate import SESSION_SECONDS, cookie_name, vouch
 from tracker.query import QueryEngine
 from tracker.signing import Signer
 from tracker.store import Store
@@ -115,8 +115,11 @@ def refusal(status: int, message: str, is_page: bool) -> Any:
     """The answer for a request that the gate does not let through."""
     if is_page and status == 401:
         return page_views.not_logged_in()
-    headers = {"WWW-Authenticate": 'Basic realm="tracker"'} if status == 401 else None
-    return Answer({"error": message, "errors": [{"message": message}]}, status, headers)
+    headers = {
+        400: {"Connection": "close"},  # where its body ends is not certain
+        401: {"WWW-Authenticate": 'Basic realm="tracker"'},
+    }
+    return Answer({"error": message, "errors": [{"message": message}]}, status, headers.get(status))
 
 
 async def health(request: Request) -> Response:
@@ -163,6 +166,7 @@ async def put_content(request: Request) -> Response:
     server: Server = request.app.state.server
     context = server.context(request)
     target = server.signer.open_token("put", request.path_params["token"], context.now)
+    vouch(request.scope)
     upload = await anyio.to_thread.run_sync(
         blobs.Upload, server.blobs, server.settings.min_free_bytes
     )
@@ -193,6 +197,7 @@ def complete_put(
 async def get_content(request: Request) -> Response:
     server: Server = request.app.state.server
     target = server.signer.open_token("get", request.path_params["token"], server.clock())
+    vouch(request.scope)
     return content(server, target["hash"], target["name"])
 
 

@@ -253,6 +253,8 @@ def serve(
         names = frozenset(name.lower() for name in (host, *allow_hosts, socket.gethostname()))
         app = make_app(store, key, data_dir / "blobs", settings=settings, hosts=names)
         BoundedProtocol.header_seconds = settings.header_seconds
+        BoundedProtocol.send_seconds = settings.body_seconds
+        BoundedProtocol.max_connections = settings.max_connections
         config = uvicorn.Config(
             app,
             http=BoundedProtocol,
@@ -260,10 +262,9 @@ def serve(
             ws="none",
             lifespan="on",
             access_log=False,
-            log_level="warning",
+            log_level="error",  # its warnings are about requests: whoever likes could fill the disk
             server_header=False,
             timeout_graceful_shutdown=5,
-            limit_concurrency=settings.max_connections,
             proxy_headers=False,
         )
         place = {"pid": os.getpid(), "url": url, "started_at": time.time()}
