@@ -66,14 +66,9 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda f: f.stem)
-def test_every_shipped_sweep_passes_the_real_command(file):
+def test_every_shipped_sweep_passes_the_real_command(runner, file):
     for budget in ("smoke", "default", "paper"):
-        done = subprocess.run(
-            [sys.executable, "runner.py", "sweep", str(file), "--budget", budget, "--dry-run"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
+        done = runner("sweep", file, "--budget", budget, "--dry-run")
         assert done.returncode == 0, done.stderr
         assert "every cell checked" in done.stdout
     header = file.read_text(encoding="utf-8").split("project:")[0]

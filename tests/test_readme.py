@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -32,24 +31,14 @@ def test_make_targets_exist():
 
 
 @pytest.mark.parametrize("line", RUNNER)
-def test_runner_commands_know_their_flags(line):
+def test_runner_commands_know_their_flags(runner, line):
     words = shlex.split(line)[2:]
     flags = [word for word in words if word.startswith("--")]
-    shown = subprocess.run(
-        [sys.executable, "runner.py", *words[: 2 if words[0] == "data" else 1], "--help"]
-        if words[0] != "sweep"
-        else [sys.executable, "runner.py", "sweep", "run", "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    shown = runner(*words[: 2 if words[0] == "data" else 1], "--help").stdout
     assert all(flag in shown for flag in flags)
 
 
 @pytest.mark.parametrize("line", QUICK)
-def test_quick_runner_commands_run(line):
-    done = subprocess.run(
-        [sys.executable, *shlex.split(line)[1:]], cwd=ROOT, capture_output=True, text=True
-    )
+def test_quick_runner_commands_run(runner, line):
+    done = runner(*shlex.split(line)[2:])
     assert done.returncode == 0, done.stderr

@@ -30,8 +30,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("world")
     running = server.ensure(folder / "tracker")
     before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        del os.environ[name]
     os.environ |= {
         "WANDB_BASE_URL": running.url,
         "WANDB_API_KEY": running.key,

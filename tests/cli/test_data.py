@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-def runner(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "runner.py", "data", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+@pytest.fixture(scope="session")
+def data(runner: Callable[..., CompletedProcess[str]]) -> Callable[..., CompletedProcess[str]]:
+    return partial(runner, "data")
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, data: Callable[..., CompletedProcess[str]]) -> Path:
     path = tmp_path / "made"
-    done = runner("make", path, "--profile", "fusion", "--pairs", 40, "--seed", 1)
+    done = data("make", path, "--profile", "fusion", "--pairs", 40, "--seed", 1)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"made {path}: 40 pairs, profile fusion, data hash ")
     return path
 
 
-def test_make_info_check(root):
+def test_make_info_check(root, data):
     written = json.loads((root / "manifest.json").read_text())
-    info = runner("info", root)
+    info = data("info", root)
     assert info.returncode == 0, info.stderr
     lines = dict(line.split(maxsplit=1) for line in info.stdout.splitlines())
     assert written["data_hash"] in info.stdout
@@ -37,16 +36,16 @@ def test_make_info_check(root):
     assert "profile fusion, pairs 40, seed 1" in lines["origin"]
     assert "test 8 (4 cubes, 4 spheres)" in info.stdout
 
-    check = runner("check", root)
+    check = data("check", root)
     assert check.returncode == 0, check.stderr
     assert f"wrote {root / 'manifest.json'}: 40 pairs, 0 left out" in check.stdout
     assert json.loads((root / "manifest.json").read_text()) == written
 
 
-def test_check_lists_bad_files_and_leaves_pairs_out_on_request(root):
+def test_check_lists_bad_files_and_leaves_pairs_out_on_request(root, data):
     (root / "cubes/rgb/0002.png").write_bytes(b"no image")
     (root / "spheres/lidar/0003.npy").unlink()
-    check = runner("check", root)
+    check = data("check", root)
     assert check.returncode == 2
     listed = check.stdout.splitlines()
     assert listed[0].startswith("cubes/rgb/0002.png: not a PNG (8 bytes)")
@@ -54,20 +53,20 @@ def test_check_lists_bad_files_and_leaves_pairs_out_on_request(root):
     assert check.stderr.startswith(f"error: 2 bad files in {root}; mend them, or leave 2 pairs out")
     assert "--skip-bad" in check.stderr and "Traceback" not in check.stderr
 
-    check = runner("check", root, "--skip-bad")
+    check = data("check", root, "--skip-bad")
     assert check.returncode == 0, check.stderr
     assert check.stdout.count("left out: ") == 2 and "38 pairs, 2 left out" in check.stdout
-    assert "left out       2" in runner("info", root).stdout
+    assert "left out       2" in data("info", root).stdout
 
 
-def test_bad_angles_are_not_to_be_skipped(root):
+def test_bad_angles_are_not_to_be_skipped(root, data):
     (root / "cubes/azimuth.npy").unlink()
-    check = runner("check", root, "--skip-bad")
+    check = data("check", root, "--skip-bad")
     assert check.returncode == 2 and "cubes/azimuth.npy: missing" in check.stdout
     assert "angle files must be mended" in check.stderr
 
 
-def test_errors_are_one_line(root, tmp_path):
+def test_errors_are_one_line(root, data, tmp_path):
     for words, named in (
         (("make", root), "not empty"),
         (("make", tmp_path / "new", "--pairs", 7), "pairs 7"),
@@ -75,7 +74,7 @@ def test_errors_are_one_line(root, tmp_path):
         (("check", tmp_path / "gone"), "gone"),
         (("info", tmp_path / "gone"), "gone"),
     ):
-        done = runner(*words)
+        done = data(*words)
         assert done.returncode == 2 and done.stdout == ""
         assert named in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "new").exists()

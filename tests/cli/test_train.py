@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -14,13 +13,11 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from cli import train
+from cli import servers, train
 from cli.flags import ConfigCommand, config_from, flag
 from cli.train import TrackingModeError, command, tracking_mode
 from fusion import generate, output
 from fusion.config import ConfigError, RunConfig
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def parse(*args: str) -> RunConfig:
@@ -83,13 +80,8 @@ def test_errors_name_flag_value_and_what_is_allowed(args, parts):
         assert part in str(error)
 
 
-def test_a_person_sees_one_line_and_exit_code_2():
-    done = subprocess.run(
-        [sys.executable, "runner.py", "train", "--epochs=none"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+def test_a_person_sees_one_line_and_exit_code_2(runner):
+    done = runner("train", "--epochs=none")
     assert done.returncode == 2
     assert done.stderr.strip() == (
         "error: --epochs: 'none' is not allowed; allowed: a whole number from 1"
@@ -107,32 +99,23 @@ def test_flags_come_from_any_config_class():
     assert config_from(params, Other).temperature == 1.0
 
 
-@pytest.fixture
-def nobody(monkeypatch, tmp_path):
-    """A person without any W&B account, settings or variables."""
-    for name in [n for n in os.environ if n.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.delenv("NETRC", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return monkeypatch
-
-
-def test_where_a_run_logs_by_default(nobody):
+def test_where_a_run_logs_by_default(monkeypatch, tmp_path):
+    monkeypatch.setattr(servers, "DATA_DIR", tmp_path / "tracker")
     assert tracking_mode(None) == "disabled"
     assert tracking_mode("offline") == "offline"
     with pytest.raises(TrackingModeError, match=re.escape('eval "$(python runner.py env)"')):
         tracking_mode("online")
-    nobody.setenv("WANDB_SWEEP_ID", "s")
+    monkeypatch.setenv("WANDB_SWEEP_ID", "s")
     with pytest.raises(TrackingModeError):
         tracking_mode(None)
-    nobody.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     assert tracking_mode(None) == "online"
-    nobody.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_MODE", "offline")
     assert tracking_mode(None) == "offline"
     assert tracking_mode("disabled") == "disabled"
-    nobody.setenv("WANDB_MODE", "dryrun")
+    monkeypatch.setenv("WANDB_MODE", "dryrun")
     assert tracking_mode(None) == "offline"
-    nobody.setenv("WANDB_MODE", "shared")
+    monkeypatch.setenv("WANDB_MODE", "shared")
     with pytest.raises(TrackingModeError, match="WANDB_MODE: 'shared'"):
         tracking_mode(None)
 
@@ -145,7 +128,7 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def train_here(nobody, data_root, tmp_path):
+def train_here(data_root, tmp_path):
     """Run `train` in this process; returns click's result."""
 
     def run(*flags: str, output: Path = tmp_path / "run") -> Result:
@@ -218,7 +201,9 @@ def test_the_study_split_predicts_on_val_and_claims_no_test_metrics(train_here, 
     assert len((tmp_path / "run" / "predictions.csv").read_text().splitlines()) == 1 + 12
 
 
-def test_divergence_is_a_result_in_a_sweep_and_a_failure_elsewhere(train_here, nobody, tmp_path):
+def test_divergence_is_a_result_in_a_sweep_and_a_failure_elsewhere(
+    train_here, monkeypatch, tmp_path
+):
     wild = ("--learning-rate=1e20", "--schedule=constant")
     for _ in range(2):  # trained, then found finished
         alone = train_here(*wild)
@@ -227,34 +212,38 @@ def test_divergence_is_a_result_in_a_sweep_and_a_failure_elsewhere(train_here, n
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["diverged"] is True and "test/loss" not in summary
     assert not (tmp_path / "run" / "weights.safetensors").exists()
-    nobody.setenv("WANDB_SWEEP_ID", "s")
+    monkeypatch.setenv("WANDB_SWEEP_ID", "s")
     assert train_here(*wild, "--tracking=disabled").exit_code == 0
 
 
-def test_the_default_folder_is_named_after_the_run_or_the_configuration(
-    train_here, nobody, tmp_path
-):
-    nobody.setattr(train, "ROOT", tmp_path)
+def test_the_default_folder_is_named_after_the_run_or_the_configuration(monkeypatch, tmp_path):
+    monkeypatch.setattr(train, "ROOT", tmp_path)
     data = f"--data={tmp_path / 'nowhere'}"
-    nobody.setenv("WANDB_RUN_ID", "abc")
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
     with_id = CliRunner().invoke(command, [data])
-    nobody.delenv("WANDB_RUN_ID")
+    monkeypatch.delenv("WANDB_RUN_ID")
     without = CliRunner().invoke(command, [data])
     assert [getattr(r.exception, "exit_code", 0) for r in (with_id, without)] == [2, 2]
     names = {p.name for p in (tmp_path / "runs").iterdir()}
     assert names == {"abc", RunConfig(data=str(tmp_path / "nowhere")).name}
 
 
-def start(folder: Path, data: Path, epochs: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "runner.py", "train", f"--data={data}", "--width=0.04"]
-    command += ["--batch-size=2", f"--epochs={epochs}", f"--output={folder}", "--threads=1"]
-    return subprocess.Popen(
-        [*command, "--tracking=disabled"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+@pytest.fixture
+def start(checkout_copy, data_root):
+    """Start `train` as a process of its own."""
+
+    def begin(folder: Path, epochs: int) -> subprocess.Popen[str]:
+        command = [sys.executable, "runner.py", "train", f"--data={data_root}", "--width=0.04"]
+        command += ["--batch-size=2", f"--epochs={epochs}", f"--output={folder}", "--threads=1"]
+        return subprocess.Popen(
+            [*command, "--tracking=disabled"],
+            cwd=checkout_copy,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return begin
 
 
 def wait_for_epoch(process: subprocess.Popen[str], epoch: int) -> None:
@@ -266,17 +255,17 @@ def wait_for_epoch(process: subprocess.Popen[str], epoch: int) -> None:
 
 
 def test_killed_and_terminated_runs_end_with_the_weights_of_an_undisturbed_one(
-    data_root, tmp_path, train_here
+    start, tmp_path, train_here
 ):
     broken = tmp_path / "broken"
-    process = start(broken, data_root, 6)
+    process = start(broken, 6)
     wait_for_epoch(process, 2)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert not (broken / "summary.json").exists()
 
-    process = start(broken, data_root, 6)
+    process = start(broken, 6)
     wait_for_epoch(process, 3)
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate()
@@ -291,10 +280,10 @@ def test_killed_and_terminated_runs_end_with_the_weights_of_an_undisturbed_one(
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_second_process_waits_for_the_one_that_holds_the_folder(data_root, tmp_path):
+def test_a_second_process_waits_for_the_one_that_holds_the_folder(start, data_root, tmp_path):
     config = RunConfig(data=str(data_root), width=0.04, batch_size=2, epochs=1)
     with output.claim(tmp_path / "run", config):
-        second = start(tmp_path / "run", data_root, 1)
+        second = start(tmp_path / "run", 1)
         assert second.stdout is not None
         assert second.stdout.readline() == "tracking: disabled\n"
         assert "waiting for it" in second.stdout.readline()

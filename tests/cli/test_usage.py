@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -23,15 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
         (("train", "--tracking", "of"), "'--tracking': 'of' is not one of 'online'"),
     ],
 )
-def test_errors_of_usage_are_one_line(words, named):
-    done = subprocess.run(
-        [sys.executable, "runner.py", *words], cwd=ROOT, capture_output=True, text=True
-    )
+def test_errors_of_usage_are_one_line(runner, words, named):
+    done = runner(*words)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert named in done.stderr
 
 
-def test_without_a_command_help_is_shown():
-    done = subprocess.run([sys.executable, "runner.py"], cwd=ROOT, capture_output=True, text=True)
+def test_without_a_command_help_is_shown(runner):
+    done = runner()
     assert done.returncode == 2 and "Commands:" in done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import checkouts
 
 
 class Checkout:
@@ -20,10 +19,7 @@ class Checkout:
 
     def __init__(self, root: Path, home: Path) -> None:
         self.root = root
-        # No login, no settings and no variables of the person who runs the tests.
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
-        self.env |= {"HOME": str(home), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
-        self.env.pop("NETRC", None)
+        self.env = os.environ | {"HOME": str(home), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
 
     def popen(self, *command: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -77,19 +73,7 @@ class Checkout:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    root = tmp_path_factory.mktemp("checkout")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, root / name)
-    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    root = checkouts.copy(tmp_path_factory.mktemp("checkout"))
     copy = Checkout(root, tmp_path_factory.mktemp("home"))
     yield copy
     copy.runner("serve", "--stop")

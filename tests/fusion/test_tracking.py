@@ -16,7 +16,6 @@ from fusion.config import RunConfig
 from fusion.tracking import EPOCH_METRICS, Tracking, TrackingError, run_id, start
 from tracker import server
 
-ROOT = Path(__file__).resolve().parents[2]
 READ = """
 import json, sys, wandb
 run = wandb.Api().run(sys.argv[1])
@@ -33,11 +32,10 @@ print(json.dumps(found))
 class World:
     """A tracker of its own, and runs that talk to it."""
 
-    def __init__(self, folder: Path, data: Path):
-        self.folder, self.data = folder, data
+    def __init__(self, folder: Path, data: Path, checkout: Path):
+        self.folder, self.data, self.checkout = folder, data, checkout
         self.server = server.ensure(folder / "tracker")
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
-        self.env = kept | {
+        self.env = os.environ | {
             "HOME": str(folder),
             "WANDB_BASE_URL": self.server.url,
             "WANDB_API_KEY": self.server.key,
@@ -50,7 +48,7 @@ class World:
         command += ["--batch-size=2", f"--output={self.folder / output}", "--project=p", *flags]
         return subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=self.checkout,
             env=self.env | env,
             text=True,
             stdout=subprocess.PIPE,
@@ -74,8 +72,10 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("world"), data_root)
+def world(
+    tmp_path_factory: pytest.TempPathFactory, data_root: Path, checkout_copy: Path
+) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("world"), data_root, checkout_copy)
     yield world
     server.stop(world.folder / "tracker")
 
@@ -145,7 +145,7 @@ def test_offline_then_synced_then_finished_runs_reach_a_server_that_never_saw_th
     output = world.finish(world.start("b", "--epochs=2", "--tracking=offline"))
     assert output.startswith("tracking: offline")
     (offline,) = (world.folder / "b" / "wandb").glob("offline-run-*")
-    assert not (ROOT / "wandb").exists()
+    assert not (world.checkout / "wandb").exists()
     done = subprocess.run(
         [sys.executable, "-m", "wandb", "sync", str(offline)],
         env=world.env,
