@@ -57,7 +57,7 @@ def connect() -> Any:
 
     try:
         return wandb.Api()
-    except wandb.Error as error:
+    except (wandb.Error, ValueError) as error:
         server = os.environ.get("WANDB_BASE_URL", "the W&B server of your login")
         raise LaunchError(
             f"{server} cannot be used: {error}\nLog in with `wandb login`, mend WANDB_BASE_URL and "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 import netrc
 import os
+import ssl
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA_DIR = ROOT / ".tracker"
 LATEST = ROOT / "runs" / "sweeps" / "latest"  # the sweep that `runner.py sweep` ran last
 WANDB_CLOUD = "https://api.wandb.ai"
+WANDB_PAGES = ("wandb.ai", "www.wandb.ai", "app.wandb.ai")  # of its browsers, not of its clients
+# Seconds in which a server that is not ours has to answer something.
+ANSWER_SECONDS = 3.5
 
 
 class ServerError(Exception):
@@ -59,11 +64,15 @@ def user_base_url() -> str | None:
     return None
 
 
-def _settings_base_url() -> str | None:
+def _settings_file() -> Path:
     folder = Path(os.environ.get("WANDB_CONFIG_DIR", Path.home() / ".config" / "wandb"))
+    return folder / "settings"
+
+
+def _settings_base_url() -> str | None:
     settings = configparser.ConfigParser(interpolation=None)
     try:
-        settings.read(folder / "settings")
+        settings.read(_settings_file())
     except configparser.Error:
         return None
     return settings.get("default", "base_url", fallback=None)
@@ -80,12 +89,84 @@ def _netrc_has(url: str) -> bool:
         return False
 
 
-def choose(tracker: str | None, data_dir: Path | None) -> Chosen:
+def require_answer(url: str, otherwise: str) -> None:
+    """Raise ServerError where no W&B server answers at `url` in time; `otherwise` says what else.
+
+    The client would retry for a minute without a word, and then blame a process of its own. Any
+    answer to a query is enough, a refusal too: the client says what is wrong with a login.
+    """
+    if os.environ.get("WANDB_BASE_URL"):
+        source = "WANDB_BASE_URL"
+    else:
+        source = f"base_url in {_settings_file()}" if _settings_base_url() else "your W&B login"
+    if fault := _malformed(url) or _silent(url):
+        raise ServerError(
+            f"{source} {url!r}: {fault}; mend the address or the connection, or {otherwise}"
+        )
+
+
+def _malformed(url: str) -> str:
+    """Return what is wrong with the address of a server, "" for nothing."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        good = False
+    if not good or url != "".join(url.split()):
+        return "no address of a server; write https://HOST or http://HOST:PORT"
+    if parts.hostname in WANDB_PAGES or (parts.scheme, parts.netloc) == ("http", "api.wandb.ai"):
+        return f"W&B's own server is {WANDB_CLOUD}"
+    return ""
+
+
+def _silent(url: str) -> str:
+    """Return why no W&B server can be talked to at `url`, "" where one answers.
+
+    In a thread, because no time limit of a socket holds for a name that is looked up, or for an
+    answer that comes byte by byte.
+    """
+    found: list[str] = []
+    asking = threading.Thread(target=lambda: found.append(_ask(url)), daemon=True)
+    asking.start()
+    asking.join(ANSWER_SECONDS)
+    return found[0] if found else f"no answer within {ANSWER_SECONDS} s"
+
+
+def _ask(url: str) -> str:
+    import requests
+
+    try:
+        answer = requests.post(
+            f"{url.rstrip('/')}/graphql",
+            json={"query": "{ viewer { id } }"},
+            timeout=ANSWER_SECONDS,
+            allow_redirects=False,
+        )
+    except requests.RequestException as error:
+        cause = _first_cause(error)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return ""  # somebody is there, and the client may trust whom this process does not
+        return f"cannot be reached ({getattr(cause, 'strerror', None) or type(cause).__name__})"
+    if answer.status_code in (404, 405) or answer.status_code >= 500:
+        return f"no W&B server, or one that is down: it answers {answer.status_code} to a query"
+    return ""
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error
+
+
+def choose(
+    tracker: str | None, data_dir: Path | None, otherwise: str = "use --tracker embedded"
+) -> Chosen:
     """Decide on the server and point this process and its children at it.
 
     `tracker`: "embedded", "wandb", or None (the user's own server where there is one). The embedded
     server is started where it is not running. An address that `runner.py env` exported earlier is
-    recognised as the embedded server's, so that a killed one is started again.
+    recognised as the embedded server's, so that a killed one is started again. Raises ServerError
+    where the user's own server does not answer; `otherwise` is what else they can do then.
     """
     from tracker import server as embedded
 
@@ -102,15 +183,23 @@ def choose(tracker: str | None, data_dir: Path | None) -> Chosen:
                 "--tracker wandb: no W&B login found; run `wandb login`, or set WANDB_BASE_URL and "
                 "WANDB_API_KEY, or use --tracker embedded"
             )
-        return Chosen(url, None)
+        return _answering(url, otherwise)
     if tracker is None and data_dir is None and url is not None and not ours:
-        return Chosen(url, None)
+        return _answering(url, otherwise)
     server = embedded.ensure(folder)
     os.environ["WANDB_BASE_URL"] = server.url
     os.environ["WANDB_API_KEY"] = server.key
     # The user's default entity belongs to another server.
     os.environ.pop("WANDB_ENTITY", None)
     return Chosen(server.url, folder)
+
+
+def _answering(url: str, otherwise: str) -> Chosen:
+    # What an agent starts was told where to log by a server that lived a moment ago; the client
+    # waits for one that is started again.
+    if "WANDB_SWEEP_ID" not in os.environ:
+        require_answer(url, otherwise)
+    return Chosen(url, None)
 
 
 def require_online() -> None:

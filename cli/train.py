@@ -146,7 +146,7 @@ def tracking_mode(asked: str | None) -> str:
             '  eval "$(python runner.py env)"\n'
             "or log in with `wandb login`, or use --tracking offline or --tracking disabled"
         )
-    click.echo(choose(None, None).line)
+    click.echo(choose(None, None, "use --tracking offline or disabled").line)
     return mode
 
 

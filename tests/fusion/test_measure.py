@@ -14,6 +14,7 @@ from fusion.measure import costs, peak_memory_mib, provenance
 from fusion.models import build
 
 CPU = torch.device("cpu")
+BALLAST = 600  # MiB
 
 
 def costs_of(fusion: str, downsample: str = "maxpool", width: float = 0.16) -> dict[str, int]:
@@ -45,12 +46,19 @@ def test_flops_are_those_of_torch_s_own_counter():
 
 
 def test_peak_memory_is_that_of_the_process_not_of_its_parent():
-    ballast = bytearray(600 * 2**20)
+    """What torch itself takes differs by hundreds of MiB between its builds."""
+
+    def child() -> float:
+        code = "import torch, fusion.measure as m; print(m.peak_memory_mib(torch.device('cpu')))"
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return float(done.stdout)
+
+    before = child()
+    ballast = bytearray(BALLAST * 2**20)
     ballast[::4096] = b"x" * len(ballast[::4096])
-    code = "import torch, fusion.measure as m; print(m.peak_memory_mib(torch.device('cpu')))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert peak_memory_mib(CPU) > 600
-    assert 20 < float(done.stdout) < 600
+    assert peak_memory_mib(CPU) > BALLAST
+    assert 0 < child() < before + BALLAST / 2
 
 
 def test_provenance_is_complete_and_fit_for_json():
