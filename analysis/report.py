@@ -22,10 +22,10 @@ from analysis import (
 from analysis.grid import SEED
 from analysis.schema import Report
 from analysis.snapshot import Snapshot
+from contract import places
 from contract.files import whole
 from contract.words import slug
 
-ROOT = Path(__file__).resolve().parent.parent
 SNAPSHOT = "snapshot.json.gz"
 
 
@@ -152,7 +152,7 @@ def folder_of(taken: Snapshot) -> Path:
     one goes to reports/<name>-<its id>, where it is also updated from then on.
     """
     name, sweep_id = slug(str(taken.sweep.get("name") or "")), slug(str(taken.sweep["id"]))
-    base, own = ROOT / "reports" / (name or sweep_id), ROOT / "reports" / f"{name}-{sweep_id}"
+    base, own = (places.reports() / part for part in (name or sweep_id, f"{name}-{sweep_id}"))
     if own.exists():
         return own
     with contextlib.suppress(snapshot.SnapshotError):

@@ -23,8 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import psutil
 
-from analysis.explore import dataset, documents, media, mongod, pairs, prepare
-from analysis.explore.lazy import load
+from explore import dataset, documents, media, mongod, pairs, prepare
+from explore.lazy import load
 from fusion import generate
 from fusion.progress import track
 

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from cli import launch
-from cli.servers import ROOT, Chosen
+from cli.servers import Chosen
 from cli.sweepfile import SweepFile, SweepFileError, write
+from contract import places
 
 # The level of every look is alpha / looks, so few looks keep some power.
 MOST_LOOKS = 4
@@ -93,7 +94,7 @@ def planned(start: int, most: int) -> list[int]:
 
 def put_back(config: dict[str, Any], path: str, look: int, looks: int) -> None:
     """Give the sweep its own grid again; its description says which look was the last."""
-    file = ROOT / "runs" / "sweeps" / f"{config['name']}.yaml"
+    file = places.sweeps() / f"{config['name']}.yaml"
     write({**config, "description": LOOKED.format(look=look, looks=looks)}, file)
     launch.register(file, update=path)
 
@@ -124,7 +125,7 @@ def add_seeds(
     parameters = {**config["parameters"], **{n: {"values": v} for n, v in axes.items()}}
     parameters["seed"] = {"values": seeds}
     smaller = {**config, "parameters": parameters}
-    file = ROOT / "runs" / "sweeps" / f"{config['name']}-added.yaml"
+    file = places.sweeps() / f"{config['name']}-added.yaml"
     write(smaller, file)
     launch.register(file, update=path)
     return run_agents(path, smaller, agents, server)

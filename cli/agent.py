@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from cli.servers import ROOT, choose, require_online, server_options
+from cli.servers import choose, require_online, server_options
+from contract import places
 
 # Seconds. The client's own 5 s before every poll would cost more than a short run takes.
 POLL_INTERVAL = 0.5
@@ -32,7 +33,7 @@ def command(sweep: str, count: int | None, tracker: str | None, data_dir: Path |
     from wandb.wandb_agent import Agent, run_agent
 
     Agent.POLL_INTERVAL = POLL_INTERVAL  # type: ignore[assignment]
-    os.chdir(ROOT)
+    os.chdir(places.CODE)
     try:
         run_agent(sweep, count=count)
     except CommError as error:  # no such sweep, or no server any more
@@ -48,7 +49,7 @@ def prepare_environment() -> None:
         "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1",
         # The server stops offering runs to a sick agent; the client's own rule exits with 0.
         "WANDB_AGENT_DISABLE_FLAPPING": "true",
-        "WANDB_DIR": str(ROOT / "runs"),
+        "WANDB_DIR": str(places.runs()),
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)

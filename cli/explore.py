@@ -6,28 +6,19 @@ import os
 import signal
 import sys
 import webbrowser
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.embed import embedder
-from cli.servers import ROOT, choose, server_options
-from fusion.config import RunConfig
+from cli.servers import choose, server_options
+from contract import places
 
 if TYPE_CHECKING:
-    from analysis.explore.contrast import Contrast
-    from analysis.explore.pairs import DataSet
-    from analysis.explore.predictions import Predictions
-    from analysis.explore.prepare import Prepared
-    from analysis.snapshot import Snapshot
-
-FOLDER = ROOT / ".explore"
-REPORTS = ROOT / "reports"
+    from explore.choose import Chosen
+    from explore.pairs import DataSet
+    from explore.prepare import Prepared
 
 
 @click.command()
@@ -72,8 +63,7 @@ REPORTS = ROOT / "reports"
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    default=FOLDER,
-    help="Folder of the database and its files (default: .explore in the checkout).",
+    help="Folder of the database and its files (default: .explore).",
 )
 @server_options
 def command(
@@ -88,7 +78,7 @@ def command(
     rebuild: bool,
     port: int | None,
     no_browser: bool,
-    folder: Path,
+    folder: Path | None,
     tracker: str | None,
     data_dir: Path | None,
 ) -> None:
@@ -105,9 +95,12 @@ def command(
 
     The database is a cache in .explore: everything but tags can be built anew from the files.
     """
-    from analysis.explore import contrast as contrasts
-    from analysis.explore import curation, mongod
+    from explore import contrast as contrasts
+    from explore import curation, mongod
+    from explore.choose import choose_data
+    from explore.weights import embedder
 
+    folder = folder or places.explore()
     names = contrasts.parse(contrast) if contrast is not None else None
     check(folder, embed, browser=screenshot is not None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -137,7 +130,7 @@ def command(
 
 def check(folder: Path, embed: str, *, browser: bool) -> None:
     """Raise ExploreError, before any work, where something that will be needed is not there."""
-    from analysis.explore import embeddings, lazy, mongod, screenshot
+    from explore import embeddings, lazy, mongod, screenshot
 
     lazy.require("fiftyone")
     mongod.find()
@@ -148,18 +141,9 @@ def check(folder: Path, embed: str, *, browser: bool) -> None:
         screenshot.find_browser()
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """What to show: the data, the predictions on it where there are runs, a contrast of them."""
-
-    data: DataSet
-    predictions: Predictions | None = None
-    contrast: Contrast | None = None
-
-
 def connected(runs: str, tracker: str | None, data_dir: Path | None) -> bool:
     """Point this process at the server that has the runs, unless they are on disk."""
-    from analysis.explore import runs as sources
+    from explore import runs as sources
 
     if sources.on_disk(runs) is not None:
         return False
@@ -167,90 +151,9 @@ def connected(runs: str, tracker: str | None, data_dir: Path | None) -> bool:
     return True
 
 
-def choose_data(
-    root: str | None, runs: str | None, folder: Path, names: tuple[str, str] | None, metric: str
-) -> Chosen:
-    """Find runs and data that belong together.
-
-    Without --runs: the newest report on this data that has the contrast; without any, the data
-    alone. Raises ExploreError where what was asked for is not there.
-    """
-    from analysis.explore.errors import ExploreError
-
-    refusals = []
-    for snapshot in snapshots(runs, folder):
-        try:
-            return choice(root, snapshot, names, metric)
-        except Exception as error:
-            if runs is not None or not hasattr(error, "exit_code"):
-                raise
-            refusals.append(str(error))
-    if names is not None:
-        why = f"; the newest: {refusals[0]}" if refusals else ""
-        raise ExploreError(
-            f"--contrast {','.join(names)}: no report below {REPORTS} has it{why}. Name the runs: "
-            "--runs SWEEP"
-        )
-    data = dataset_of(root or RunConfig().data, "ROOT")
-    click.echo(f"runs: no report below {REPORTS} has any on {data.root}")
-    return Chosen(data)
-
-
-def snapshots(runs: str | None, folder: Path) -> Iterator[Snapshot]:
-    """The snapshot that --runs names, or those of all reports, newest first."""
-    from analysis import snapshot
-    from analysis.explore import runs as sources
-
-    if runs is None:
-        yield from sources.reported(REPORTS)
-    elif (path := sources.on_disk(runs)) is not None:
-        yield snapshot.load(path)
-    else:
-        yield sources.fetch(runs, folder, REPORTS)
-
-
-def choice(
-    root: str | None, snapshot: Snapshot, names: tuple[str, str] | None, metric: str
-) -> Chosen:
-    """Fit a snapshot to the data that is asked for, or else was used."""
-    from analysis.explore import contrast, predictions, runs
-
-    data = (
-        dataset_of(root, "ROOT")
-        if root is not None
-        else dataset_of(runs.data_of(snapshot) or RunConfig().data, "data of the runs")
-    )
-    found = predictions.collect(snapshot, data)
-    asked = contrast.contrast(found, *names, metric) if names is not None else None
-    name = snapshot.sweep.get("name") or snapshot.sweep.get("id")
-    runs_shown = sum(len(arm.seeds) for arm in found.arms)
-    line = f"runs: {runs_shown} of {len(found.arms)} cells of {name}, on the {found.part} part"
-    for reason, count in found.left_out.items():
-        line += f"; left out: {count} {reason}"
-    click.echo(line)
-    if asked is not None:
-        click.echo(asked.sentence)
-    return Chosen(data, found, asked)
-
-
-@cache
-def dataset_of(data: str, said_by: str) -> DataSet:
-    """The data set of a folder or a spec, checked against its manifest; made where it must be.
-
-    said_by: what to call it in errors.
-    """
-    from analysis.explore import pairs
-    from fusion import manifest
-    from fusion.generate import resolve
-
-    root = resolve(data, said_by)
-    manifest.current(root)
-    return pairs.read(root, manifest.store(root) / "manifest.json")
-
-
 def prepared(chosen: Chosen, folder: Path, options: dict[str, Any]) -> Prepared:
     """Build what is not there yet."""
-    from analysis.explore.prepare import prepare
+    from explore.prepare import prepare
     from fusion.progress import track
 
     return prepare(
@@ -273,14 +176,14 @@ def open_app(
     browser: bool,
 ) -> None:
     """Open the App until it is interrupted, or take its pictures."""
-    from analysis.explore import app
+    from explore import app
 
     # The server starts while the dataset is built.
     with app.server(port) as server:
         ready = prepared(chosen, folder, options)
         with app.session(server, ready.dataset, ready.view) as session:
             if screenshot is not None:
-                from analysis.explore.screenshot import take
+                from explore.screenshot import take
 
                 written = take(session, ready, screenshot)
                 click.echo(f"wrote {', '.join(str(path) for path in written)}")
@@ -301,7 +204,7 @@ def has_screen() -> bool:
 
 def remind(data: DataSet, ready: Prepared) -> None:
     """Say that tags do not curate by themselves, where some are not in the manifest yet."""
-    from analysis.explore.curation import collect
+    from explore.curation import collect
 
     tags = collect(ready.dataset)
     known = data.curation

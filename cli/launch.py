@@ -17,7 +17,8 @@ from typing import Any
 import click
 
 from cli.agent import prepare_environment
-from cli.servers import ROOT, Chosen
+from cli.servers import Chosen
+from contract import places
 
 POLL_SECONDS = 2.0
 # A run gets this long to write its checkpoint after Ctrl-C, before its agent is killed.
@@ -40,7 +41,7 @@ def register(file: Path, update: str | None = None) -> str:
     """
     command = [sys.executable, "-m", "wandb", "sweep"]
     command += ["--update", update] if update else []
-    done = subprocess.run([*command, str(file)], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([*command, str(file)], capture_output=True, text=True, cwd=places.CODE)
     output = click.unstyle(done.stdout + done.stderr)
     found = re.search(r"wandb agent '?([^\s']+)", output)
     if done.returncode != 0 or found is None:
@@ -132,17 +133,17 @@ class Agents:
     def start(self, count: int) -> None:
         """Start `count` agents in process groups of their own, so that Ctrl-C reaches them once."""
         prepare_environment()
-        folder = ROOT / "runs" / "agents"
+        folder = places.runs() / "agents"
         folder.mkdir(parents=True, exist_ok=True)
         for _ in range(count):
             log = folder / f"{self.sweep.rsplit('/', 1)[-1]}-{len(self.logs)}.log"
             with log.open("ab") as output:
                 process = subprocess.Popen(
-                    [sys.executable, str(ROOT / "runner.py"), "agent", self.sweep],
+                    [sys.executable, str(places.RUNNER), "agent", self.sweep],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    cwd=ROOT,
+                    cwd=places.CODE,
                     process_group=0,
                 )
             self.processes.append(process)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.flags import ConfigCommand, config_from
-from cli.servers import ROOT
 from cli.train import Stop, project_of, run_options, tracking_mode
+from contract import places
 from fusion.contrastive.config import PretrainConfig
 
 if TYPE_CHECKING:
@@ -20,15 +20,12 @@ if TYPE_CHECKING:
     from fusion.contrastive.views import Views
     from fusion.tracking import Tracking
 
-STAGES = ROOT / "runs" / "stages"
-
 
 @click.command(cls=ConfigCommand, kind=PretrainConfig)
 @run_options
 @click.option(
     "--stages",
     type=click.Path(path_type=Path, file_okay=False),
-    default=STAGES,
     help="Folder of the trained stages, shared by all runs (default: runs/stages).",
 )
 def command(**values: Any) -> None:
@@ -45,7 +42,7 @@ def command(**values: Any) -> None:
 
     from fusion import output, training
 
-    folder: Path = values["output"] or ROOT / "runs" / os.environ.get("WANDB_RUN_ID", config.name)
+    folder: Path = values["output"] or places.runs() / os.environ.get("WANDB_RUN_ID", config.name)
     device = training.pick_device(values["device"], values["threads"])
 
     def waiting() -> None:
@@ -127,8 +124,9 @@ def _run(
     stop.training = True
     try:
         with tracking.outside_sweep():
+            kept = values["stages"] or places.runs() / "stages"
             who = Nobody() if mode == "disabled" else recorder
-            prepared = pipeline.prepare(config, views, values["stages"], who, stop)
+            prepared = pipeline.prepare(config, views, kept, who, stop)
     except DivergedError as error:
         click.echo(f"diverged: {error}")
         summary = {"diverged": True}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from cli.servers import LATEST, choose, server_options
+from cli.servers import choose, server_options
+from contract import places
 
 
 @click.command()
@@ -49,9 +50,9 @@ def command(
     from analysis import report as reports
 
     if offline is None and not sweep:
-        if not LATEST.exists():
+        if not places.latest().exists():
             raise click.UsageError("no sweep has run here yet; give SWEEP, or --offline SNAPSHOT")
-        sweep = LATEST.read_text(encoding="utf-8").strip()
+        sweep = places.latest().read_text(encoding="utf-8").strip()
     if offline is not None and publish:
         raise click.UsageError("--publish needs a server; leave out --offline")
     if offline is None:

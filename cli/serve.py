@@ -6,16 +6,14 @@ from pathlib import Path
 
 import click
 
-DATA_DIR = Path(__file__).resolve().parent.parent / ".tracker"
+from contract import places
 
 
 @click.command()
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
-    default=DATA_DIR,
-    show_default=".tracker/ in the checkout",
-    help="What the server keeps: database, files, key.",
+    help="What the server keeps: database, files, key (default: .tracker).",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -45,7 +43,7 @@ DATA_DIR = Path(__file__).resolve().parent.parent / ".tracker"
     help="Seconds without a word after which a run counts as crashed.",
 )
 def command(
-    data_dir: Path,
+    data_dir: Path | None,
     host: str,
     port: int | None,
     allow_host: tuple[str, ...],
@@ -56,6 +54,7 @@ def command(
     """Run the embedded W&B-compatible server in the foreground, until Ctrl-C."""
     from tracker import server
 
+    data_dir = data_dir or places.tracker()
     if action == "stop":
         stopped = server.stop(data_dir)
         click.echo(f"stopped the tracker of {data_dir}" if stopped else "no tracker is running")

@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 import click
 
-ROOT = Path(__file__).resolve().parent.parent
-DATA_DIR = ROOT / ".tracker"
-LATEST = ROOT / "runs" / "sweeps" / "latest"  # the sweep that `runner.py sweep` ran last
+from contract import places
+
 WANDB_CLOUD = "https://api.wandb.ai"
 WANDB_PAGES = ("wandb.ai", "www.wandb.ai", "app.wandb.ai")  # of its browsers, not of its clients
 # Seconds in which a server that is not ours has to answer something.
@@ -170,7 +169,7 @@ def choose(
     """
     from tracker import server as embedded
 
-    folder = (data_dir or DATA_DIR).resolve()
+    folder = (data_dir or places.tracker()).resolve()
     url = user_base_url()
     ours = url is not None and url.rstrip("/") == embedded.last_url(folder)
     if tracker == "wandb":

@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from cli import sweepfile
-from cli.servers import LATEST, ROOT, Chosen, choose, require_online, server_options
+from cli.servers import Chosen, choose, require_online, server_options
 from cli.sweepfile import SweepFile, SweepFileError
+from contract import places
 from contract.files import write_atomic
 
 # Exit code where the agents are through and some cells are not done, as `report --strict`.
@@ -94,7 +95,7 @@ def run(
         except KeyboardInterrupt:
             click.echo("stopped; the same command goes on from here", err=True)
             raise SystemExit(130) from None
-    write_atomic(LATEST, path)
+    write_atomic(places.latest(), path)
     click.echo(f"wrote {written}")
     if code:
         raise SystemExit(code)
@@ -220,7 +221,7 @@ def make_data(points: list[dict[str, Any]]) -> None:
 @contextmanager
 def registering() -> Iterator[None]:
     """Let one command at a time look for a sweep and create it."""
-    path = ROOT / "runs" / "register.lock"
+    path = places.runs() / "register.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -231,7 +232,7 @@ def registered(sweep: SweepFile, server: Chosen) -> str:
     """Create the sweep, or extend the one that it repeats; return its path."""
     from cli import launch
 
-    file = ROOT / "runs" / "sweeps" / f"{sweep.config['name']}.yaml"
+    file = places.sweeps() / f"{sweep.config['name']}.yaml"
     with registering():
         found = launch.find_existing(sweep.config, extend=server.data_dir is not None)
         if found is None:
@@ -301,7 +302,7 @@ def run_agents(path: str, config: dict[str, Any], agents: int, server: Chosen) -
     if config["method"] == "grid" and before["done"] == expected:
         click.echo(f"sweep {path}: all {expected} cells × seeds are done; nothing to run")
         return 0
-    click.echo(f"sweep {path}: {agents} agents; their logs are in {ROOT / 'runs' / 'agents'}")
+    click.echo(f"sweep {path}: {agents} agents; their logs are in {places.runs() / 'agents'}")
     crew = launch.Agents(path)
     with launch.terminated_as_interrupt():
         try:

@@ -9,11 +9,10 @@ from typing import Any
 
 import yaml
 
-from cli.servers import ROOT
+from contract import places
 from contract.files import write_atomic
 from contract.words import suggest
 
-BUDGETS = ROOT / "sweeps" / "budgets"
 # Keys of a W&B sweep file that this launcher understands (W&B's own schema).
 KEYS = {
     "command",
@@ -57,7 +56,7 @@ class SweepFile:
             self.config: dict[str, Any] = yaml.safe_load(text)
             node = yaml.compose(text, Loader=yaml.SafeLoader)
         except FileNotFoundError:
-            names = sorted(p.name for p in (ROOT / "sweeps").glob("*.yaml"))
+            names = sorted(p.name for p in places.SWEEPS.glob("*.yaml"))
             raise SweepFileError(
                 f"{path}: no such sweep file; shipped in sweeps/: {', '.join(names)}"
             ) from None
@@ -107,9 +106,9 @@ class SweepFile:
         command = self.config.get("command") or []
         if program is None and command and "${program}" not in command:
             return  # the command says all
-        if not isinstance(program, str) or not (ROOT / program).is_file():
-            known = sorted(p.name for p in ROOT.glob("*.py"))
-            text = "missing" if program is None else f"{program!r} is no file in {ROOT}"
+        if not isinstance(program, str) or not (places.CODE / program).is_file():
+            known = sorted(p.name for p in places.CODE.glob("*.py"))
+            text = "missing" if program is None else f"{program!r} is no file in {places.CODE}"
             raise self.error(f"program: {text}{suggest(str(program), known)}", "program")
         if program == PROGRAM and not any(word in command for word in TRAINING):
             example = '["${env}", python3, "${program}", train, "${args}"]'
@@ -199,14 +198,14 @@ def read_budget(name: str, program: list[str] | None = None) -> tuple[int, dict[
 
     `program`: the command of the sweep; `pretrain` has other parameters, and budgets of its own.
     """
-    folder = BUDGETS / "pretrain" if "pretrain" in (program or []) else BUDGETS
+    folder = places.BUDGETS / "pretrain" if "pretrain" in (program or []) else places.BUDGETS
     content = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
     return content["seeds"], content["parameters"]
 
 
 def budget_names() -> list[str]:
     """Return the shipped budgets, cheapest first."""
-    return [n for n in ("smoke", "default", "paper") if (BUDGETS / f"{n}.yaml").exists()]
+    return [n for n in ("smoke", "default", "paper") if (places.BUDGETS / f"{n}.yaml").exists()]
 
 
 def _lines(node: yaml.MappingNode, prefix: str = "") -> itertools.chain[tuple[str, int]]:

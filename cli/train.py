@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.flags import ConfigCommand, config_from
-from cli.servers import ROOT, choose, user_base_url
+from cli.servers import choose, user_base_url
+from contract import places
 from fusion.config import CONTRASTIVE, RunConfig
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def command(**values: Any) -> None:
 
     from fusion import output, training
 
-    folder: Path = values["output"] or ROOT / "runs" / os.environ.get("WANDB_RUN_ID", config.name)
+    folder: Path = values["output"] or places.runs() / os.environ.get("WANDB_RUN_ID", config.name)
     device = training.pick_device(values["device"], values["threads"])
 
     def waiting() -> None:

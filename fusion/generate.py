@@ -17,9 +17,10 @@ import numpy as np
 from filelock import FileLock
 from PIL import Image
 
+from contract import places
 from fusion import layout, manifest, raycast, scenes
 from fusion.layout import ANGLES, DataError
-from fusion.manifest import DATA_DIR, Manifest, Pair
+from fusion.manifest import Manifest, Pair
 from fusion.progress import track
 from fusion.scenes import CLASSES
 
@@ -42,9 +43,9 @@ def resolve(data: str, name: str = "--data") -> Path:
         )
     profile, pairs, seed = match["profile"], int(match["pairs"]), int(match["seed"] or 0)
     _check(profile, pairs, seed)
-    root = DATA_DIR / f"{profile}-{pairs}-{seed}"
-    DATA_DIR.mkdir(exist_ok=True)
-    with FileLock(DATA_DIR / f".{root.name}.lock"):
+    root = places.data() / f"{profile}-{pairs}-{seed}"
+    places.data().mkdir(parents=True, exist_ok=True)
+    with FileLock(places.data() / f".{root.name}.lock"):
         if not root.is_dir():
             make(root, profile, pairs, seed)
     known = manifest.read(root)

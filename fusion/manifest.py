@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from contract import places
 from contract.files import write_atomic
 from fusion import curation as curations
 from fusion import layout, splits
@@ -28,8 +29,6 @@ from fusion.progress import track
 from fusion.scenes import CLASSES
 
 SCHEMA = 1
-CHECKOUT = Path(__file__).resolve().parent.parent
-DATA_DIR = CHECKOUT / "data"
 log = logging.getLogger(__name__)
 
 
@@ -166,7 +165,7 @@ def store(root: Path) -> Path:
             return root
     except OSError:
         key = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
-        folder = DATA_DIR / ".cache" / key
+        folder = places.data() / ".cache" / key
         if not folder.exists():
             log.warning("%s cannot be written: manifest and cache go to %s", root, folder)
             folder.mkdir(parents=True, exist_ok=True)

@@ -15,10 +15,10 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from contract import places
 from fusion.encoders import IMAGE_SIZE
 from fusion.models import LIDAR_CHANNELS, RGB_CHANNELS
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 MIB = 2**20
 
 
@@ -105,13 +105,13 @@ def provenance(device: torch.device, hashes: dict[str, str]) -> dict[str, Any]:
 
 def _git(*arguments: str) -> str:
     """Return what git prints about this checkout; "" without git, or outside a checkout of it."""
-    command = ["git", "-C", str(CHECKOUT)]
+    command = ["git", "-C", str(places.CODE)]
     try:
         top = subprocess.run(
             [*command, "rev-parse", "--show-toplevel"], capture_output=True, text=True, timeout=10
         )
         # An unpacked copy inside somebody else's repository has no commit of its own.
-        if top.returncode != 0 or Path(top.stdout.strip()).resolve() != CHECKOUT:
+        if top.returncode != 0 or Path(top.stdout.strip()).resolve() != places.CODE:
             return ""
         done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):

@@ -18,7 +18,7 @@ import pytest
 from tests import checkouts
 
 KEPT = "WANDB_OLD_PYTHON"  # which interpreter `make test` names; no client reads it
-FOREIGN = ("WANDB_", "FIFTYONE_")
+FOREIGN = ("WANDB_", "FIFTYONE_", "FUSION_RUNNER_")
 ALONE = (
     *("NETRC", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"),
     *("DISPLAY", "WAYLAND_DISPLAY", "FORCE_COLOR", "CLICOLOR_FORCE", "NO_COLOR"),

@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 # Imports go down this list; rooms of one floor do not know each other.
-FLOORS = (("contract",), ("analysis", "tracker", "fusion"), ("cli",), ("runner",))
+FLOORS = (("contract",), ("analysis", "tracker"), ("fusion",), ("explore",), ("cli",), ("runner",))
 ROOMS = [room for floor in FLOORS for room in floor]
 FOREIGN = {"contract": {"torch", "wandb"}, "analysis": {"torch"}, "tracker": {"torch", "wandb"}}
 

@@ -19,6 +19,7 @@ from analysis import snapshot
 from analysis.build import build
 from analysis.render import markdown
 from analysis.report import IncompleteError, NothingComparableError, ReportError
+from contract import places
 
 GOLDEN = Path(__file__).with_name("golden")
 ABLATION = {
@@ -347,7 +348,7 @@ def test_names_from_outside_cannot_break_the_page(sweep, tmp_path: Path) -> None
 
 
 def test_an_older_report_of_another_sweep_moves_aside(sweep, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(reports, "ROOT", tmp_path)
+    monkeypatch.setenv(places.HOME, str(tmp_path))
     one, two = sweep(seeds=1), sweep(seeds=2)
     one.sweep["id"], two.sweep["id"] = "first", "second"
     paths = [tmp_path / f"{made.sweep['id']}.gz" for made in (one, two)]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli import servers
+from contract import places
 from tests import checkouts
 from tracker import server as embedded
 
@@ -21,17 +22,16 @@ def nobody(tmp_path: Path) -> Iterator[None]:
     """A person without any login, in a home of their own; what `choose` sets is undone at last."""
     before = dict(os.environ)
     os.environ["HOME"] = str(tmp_path)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(servers, "DATA_DIR", tmp_path / "never")
-        yield
+    os.environ[places.HOME] = str(tmp_path)
+    yield
     os.environ.clear()
     os.environ.update(before)
 
 
 @pytest.fixture
 def folder(tmp_path: Path):
-    yield tmp_path / "tracker"
-    embedded.stop(tmp_path / "tracker")
+    yield tmp_path / ".tracker"
+    embedded.stop(tmp_path / ".tracker")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_a_login_is_used_and_nothing_is_started(login, yours, monkeypatch, tmp_p
     chosen = servers.choose(None, None)
     assert chosen == servers.Chosen(yours, None)
     assert yours in chosen.line and "nothing was started" in chosen.line
-    assert not servers.DATA_DIR.exists()
+    assert not places.tracker().exists()
 
 
 def settings(home: Path, url: str) -> Path:
@@ -87,7 +87,6 @@ def test_the_embedded_server_is_started_found_and_preferred_when_asked_for(folde
 def test_an_exported_address_of_a_stopped_tracker_starts_it_again(folder, monkeypatch):
     chosen = servers.choose(None, folder)
     embedded.stop(folder)
-    monkeypatch.setattr(servers, "DATA_DIR", folder)
     monkeypatch.setenv("WANDB_BASE_URL", chosen.url)  # as `eval "$(runner.py env)"` left it
     assert servers.choose(None, None) == chosen
     assert embedded.find(folder) is not None
@@ -98,7 +97,6 @@ def test_wandb_asked_for_means_the_login_and_not_what_env_exported(
 ):
     monkeypatch.setattr(servers, "WANDB_CLOUD", yours)
     chosen = servers.choose(None, folder)
-    monkeypatch.setattr(servers, "DATA_DIR", folder)
     monkeypatch.setenv("WANDB_BASE_URL", chosen.url)
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login user password k\n")

@@ -13,9 +13,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from cli import servers, train
 from cli.flags import ConfigCommand, config_from, flag
 from cli.train import TrackingModeError, command, tracking_mode
+from contract import places
 from fusion import generate, output
 from fusion.config import ConfigError, RunConfig
 
@@ -100,7 +100,7 @@ def test_flags_come_from_any_config_class():
 
 
 def test_where_a_run_logs_by_default(monkeypatch, tmp_path):
-    monkeypatch.setattr(servers, "DATA_DIR", tmp_path / "tracker")
+    monkeypatch.setenv(places.HOME, str(tmp_path))
     assert tracking_mode(None) == "disabled"
     assert tracking_mode("offline") == "offline"
     with pytest.raises(TrackingModeError, match=re.escape('eval "$(python runner.py env)"')):
@@ -217,7 +217,7 @@ def test_divergence_is_a_result_in_a_sweep_and_a_failure_elsewhere(
 
 
 def test_the_default_folder_is_named_after_the_run_or_the_configuration(monkeypatch, tmp_path):
-    monkeypatch.setattr(train, "ROOT", tmp_path)
+    monkeypatch.setenv(places.HOME, str(tmp_path))
     data = f"--data={tmp_path / 'nowhere'}"
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
     with_id = CliRunner().invoke(command, [data])

@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from contract import places
 from fusion import dataset, generate, layout, manifest, packed, splits
 from fusion.dataset import Data, DataError
 from fusion.layout import BadDataError
@@ -331,7 +332,7 @@ def test_a_damaged_manifest_is_refused(copy):
 
 
 def test_a_folder_that_cannot_be_written(copy, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(manifest, "DATA_DIR", tmp_path / "checkout-data")
+    monkeypatch.setenv(places.HOME, str(tmp_path / "checkout"))
     expected = study_loader(copy)
     before = sorted(copy.rglob("*"))
     if os.geteuid() == 0:  # for root no folder is read-only: refuse in its place
@@ -349,8 +350,8 @@ def test_a_folder_that_cannot_be_written(copy, tmp_path, monkeypatch, caplog):
         copy.chmod(0o755)
     assert sorted(copy.rglob("*")) == before
     assert sum(len(p.ids) for p in data.parts.values()) == len(expected)
-    assert "cannot be written" in caplog.text and "checkout-data" in caplog.text
-    assert len(list((tmp_path / "checkout-data" / ".cache").glob("*/manifest.json"))) == 1
+    assert "cannot be written" in caplog.text and str(tmp_path / "checkout") in caplog.text
+    assert len(list((tmp_path / "checkout" / "data" / ".cache").glob("*/manifest.json"))) == 1
 
 
 # Cache and generated data
@@ -367,9 +368,9 @@ def test_a_cache_that_was_left_half_is_made_again(copy):
 
 
 def test_a_specification_makes_data_and_finds_it_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(generate, "DATA_DIR", tmp_path)
+    monkeypatch.setenv(places.HOME, str(tmp_path))
     root = dataset.resolve("bind:20")
-    assert root == tmp_path / "bind-20-0"
+    assert root == tmp_path / "data" / "bind-20-0"
     stamp = (root / "manifest.json").stat().st_mtime_ns
     assert dataset.resolve("bind:20:0") == root
     assert (root / "manifest.json").stat().st_mtime_ns == stamp
@@ -377,7 +378,7 @@ def test_a_specification_makes_data_and_finds_it_again(tmp_path, monkeypatch):
 
 
 def test_data_of_another_generator_is_not_taken_for_this_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(generate, "DATA_DIR", tmp_path)
+    monkeypatch.setenv(places.HOME, str(tmp_path))
     root = dataset.resolve("study:20")
     monkeypatch.setattr(generate.scenes, "VERSION", generate.scenes.VERSION + 1)
     with pytest.raises(DataError, match="version"):
@@ -390,7 +391,7 @@ def test_data_of_another_generator_is_not_taken_for_this_one(tmp_path, monkeypat
     [("nowhere", 0), ("fusion:", 0), ("fusion:12x", 1), ("fuson:20", 0), ("fusion:21", 1)],
 )
 def test_data_that_cannot_be_is_named(data, named, tmp_path, monkeypatch):
-    monkeypatch.setattr(generate, "DATA_DIR", tmp_path / "data")
+    monkeypatch.setenv(places.HOME, str(tmp_path))
     with pytest.raises(DataError) as error:
         dataset.resolve(data)
     assert data.split(":")[named] in str(error.value) and error.value.exit_code == 2

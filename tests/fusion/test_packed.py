@@ -6,16 +6,18 @@ No torch here, so that the processes start quickly.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from contract import places
 from fusion import generate, manifest, packed
 
 
 def report(data: str, made: str, start, queue) -> None:
-    generate.DATA_DIR = Path(made)
+    os.environ[places.HOME] = made  # of this process alone
     start.wait()  # all of them are up: now they race
     root = generate.resolve(data)
     found = manifest.current(root)
@@ -55,4 +57,4 @@ def test_processes_that_read_a_folder_at_once_see_the_same(copy, data_root):
 def test_processes_that_ask_for_generated_data_at_once_get_the_same(tmp_path):
     found = race("study:40:5", tmp_path)
     assert len(set(found)) == 1
-    assert {p.name for p in tmp_path.iterdir()} == {".study-40-5.lock", "study-40-5"}
+    assert {p.name for p in (tmp_path / "data").iterdir()} == {".study-40-5.lock", "study-40-5"}

@@ -11,7 +11,7 @@ import os
 from functools import cache
 from typing import Any
 
-from analysis.explore.errors import ExploreError
+from explore.errors import ExploreError
 
 Dataset = Any  # fiftyone.Dataset
 View = Any  # fiftyone.DatasetView

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from analysis import report, snapshot
-from analysis.explore.errors import ExploreError
 from analysis.snapshot import Snapshot, SnapshotError
+from explore.errors import ExploreError
 
 
 def reported(reports: Path) -> Iterator[Snapshot]:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.explore import app, dataset, embeddings, fields, views
-from analysis.explore.contrast import Contrast
-from analysis.explore.dataset import Track
-from analysis.explore.lazy import Dataset, View
-from analysis.explore.pairs import DataSet
-from analysis.explore.predictions import Arm, Predictions
+from explore import app, dataset, embeddings, fields, views
+from explore.contrast import Contrast
+from explore.dataset import Track
+from explore.lazy import Dataset, View
+from explore.pairs import DataSet
+from explore.predictions import Arm, Predictions
 
 # Pair ids (N), and what an arm's network makes of them (N, D)
 Embedding = tuple[list[str], np.ndarray]

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.servers import ROOT
+from contract import places
 
 if TYPE_CHECKING:
-    from analysis.explore.pairs import DataSet
-    from analysis.explore.predictions import Arm, Predictions
-    from analysis.explore.prepare import Embed, Embedding
+    from explore.pairs import DataSet
+    from explore.predictions import Arm, Predictions
+    from explore.prepare import Embed, Embedding
 
-RUNS = ROOT / "runs"
 WEIGHTS = "weights.safetensors"
 SHOWN = 3  # arms without an embedding that are named with the reason
 # Between a logit logged on one machine and the same network's on another
@@ -58,12 +57,13 @@ class WeightsError(Exception):
 def find(predictions: Predictions, arm: Arm, folder: Path, server: bool) -> Path:
     """The folder with the weights of the arm's first run."""
     run = arm.cell.runs[arm.seeds[0]]
-    for place in (RUNS / run.id, folder / "weights" / run.id):
+    for place in (places.runs() / run.id, folder / "weights" / run.id):
         if (place / WEIGHTS).is_file():
             return place
     if not server:
         raise WeightsError(
-            f"no {WEIGHTS} of run {run.id} below {RUNS}; name the sweep (--runs) to fetch them"
+            f"no {WEIGHTS} of run {run.id} below {places.runs()}; "
+            "name the sweep (--runs) to fetch them"
         )
     return _download(predictions.snapshot.sweep, run.id, folder / "weights" / run.id)
 

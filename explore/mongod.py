@@ -28,7 +28,7 @@ from typing import IO
 
 import psutil
 
-from analysis.explore.errors import ExploreError
+from explore.errors import ExploreError
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -141,7 +141,7 @@ def _start_keeper(folder: Path) -> int:
     mongod = find()
     keeper = subprocess.Popen(
         [sys.executable, "-m", __name__, str(mongod), str(folder)],
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=Path(__file__).resolve().parents[1],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

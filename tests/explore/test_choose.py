@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis.explore.errors import ExploreError
 from analysis.snapshot import Examples, Predictions, Run, Snapshot, save
-from cli import explore
+from cli.explore import command
+from contract import places
+from explore import choose as choosing
+from explore.errors import ExploreError
 from fusion import generate, manifest
 from fusion.layout import DataError
 
@@ -26,8 +28,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(explore, "REPORTS", tmp_path)
-    return tmp_path
+    monkeypatch.setenv(places.HOME, str(tmp_path))
+    return places.reports()
 
 
 def report(folder: Path, root: Path, fusions: list[str], age: int) -> Path:
@@ -62,8 +64,8 @@ def report(folder: Path, root: Path, fusions: list[str], age: int) -> Path:
     return folder
 
 
-def choose(root: str | None = None, runs: str | None = None, names=None) -> explore.Chosen:
-    return explore.choose_data(root, runs, Path("unused"), names, "accuracy")
+def choose(root: str | None = None, runs: str | None = None, names=None) -> choosing.Chosen:
+    return choosing.choose_data(root, runs, Path("unused"), names, "accuracy")
 
 
 def test_the_newest_report_decides_runs_and_data(
@@ -115,6 +117,6 @@ def test_data_that_is_none_is_named_as_it_was_said(reports: Path, root: Path):
 
 
 def test_the_help_names_the_options():
-    output = CliRunner().invoke(explore.command, ["--help"]).output
+    output = CliRunner().invoke(command, ["--help"]).output
     for option in ("--runs", "--contrast", "--screenshot", "--export-tags", "--embed", "--port"):
         assert option in output

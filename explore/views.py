@@ -9,11 +9,11 @@ from operator import and_, or_
 from typing import Any
 
 from analysis import plan
-from analysis.explore import fields
-from analysis.explore.contrast import Contrast, contrast
-from analysis.explore.errors import ExploreError
-from analysis.explore.lazy import Dataset, View, load
-from analysis.explore.predictions import Arm, Predictions
+from explore import fields
+from explore.contrast import Contrast, contrast
+from explore.errors import ExploreError
+from explore.lazy import Dataset, View, load
+from explore.predictions import Arm, Predictions
 
 MISLABELLED_FROM = 0.75  # of mistakenness: on average, runs are sure (p > 0.8) of the other label
 UNIMODAL = ("rgb", "lidar")

@@ -8,8 +8,8 @@ import numpy as np
 
 from analysis import metrics
 from analysis.cells import pair_label
-from analysis.explore.errors import ExploreError
-from analysis.explore.predictions import Arm, Predictions, match
+from explore.errors import ExploreError
+from explore.predictions import Arm, Predictions, match
 
 METRICS = ("accuracy", "f1", "loss")
 

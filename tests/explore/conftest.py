@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from analysis import stats
-from analysis.explore import lazy, mongod, pairs, screenshot
-from analysis.explore.errors import ExploreError
-from analysis.explore.pairs import DataSet
 from analysis.snapshot import Examples, Predictions, Run, Snapshot
+from explore import lazy, mongod, pairs, screenshot
+from explore.errors import ExploreError
+from explore.pairs import DataSet
 from fusion import generate
 
 PAIRS = 80  # 16 of them are in the test part

@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.explore import app, mongod, screenshot
-from analysis.explore.errors import ExploreError
 from analysis.snapshot import Snapshot, save
+from explore import app, mongod, screenshot
+from explore.errors import ExploreError
 
-CHECKOUT = Path(app.__file__).parents[2]
+CHECKOUT = Path(app.__file__).parents[1]
 # A software renderer on a machine with other work takes minutes.
 pytestmark = pytest.mark.timeout(900)
 Explore = Callable[..., "subprocess.Popen[str]"]

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.explore import curation, dataset, embeddings, fields, media, pairs, prepare, views
-from analysis.explore.contrast import contrast
-from analysis.explore.errors import ExploreError
-from analysis.explore.lazy import load
-from analysis.explore.pairs import LABELS, DataSet
-from analysis.explore.predictions import Arm, Predictions, collect
 from analysis.snapshot import Snapshot
+from explore import curation, dataset, embeddings, fields, media, pairs, prepare, views
+from explore.contrast import contrast
+from explore.errors import ExploreError
+from explore.lazy import load
+from explore.pairs import LABELS, DataSet
+from explore.predictions import Arm, Predictions, collect
 from fusion import manifest
 
 Sweep = Callable[..., Snapshot]

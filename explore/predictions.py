@@ -17,11 +17,11 @@ import numpy as np
 from analysis import build
 from analysis.cells import Cell, Grid
 from analysis.contrastive import ARMS, FINE_TUNED
-from analysis.explore.errors import ExploreError
-from analysis.explore.pairs import DataSet
 from analysis.snapshot import Examples, Run, Snapshot
 from analysis.snapshot import Predictions as Made
 from contract.words import identifier
+from explore.errors import ExploreError
+from explore.pairs import DataSet
 
 # A field of a sample must not hide what FiftyOne itself calls so.
 RESERVED = {

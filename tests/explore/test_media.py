@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.explore import media, pairs
-from analysis.explore.errors import ExploreError
-from analysis.explore.pairs import DataSet
+from explore import media, pairs
+from explore.errors import ExploreError
+from explore.pairs import DataSet
 from fusion.scenes import MAX_RANGE
 
 SCENE = {"camera": {"up": "Z"}, "pcdPath": media.SCENE_CLOUD}

@@ -16,14 +16,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from analysis.explore import mongod
-from analysis.explore.errors import ExploreError
+from explore import mongod
+from explore.errors import ExploreError
 
-CHECKOUT = Path(mongod.__file__).parents[2]
+CHECKOUT = Path(mongod.__file__).parents[1]
 USER = """
 import sys
 from pathlib import Path
-from analysis.explore import mongod
+from explore import mongod
 try:
     print(mongod.connect(Path(sys.argv[1])), flush=True)
 except mongod.ExploreError as error:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from analysis.explore.errors import ExploreError
+from explore.errors import ExploreError
 
 SCHEMA = 1  # of the manifest; the same number as where it is written
 LABELS = ("cube", "sphere")  # by the label's number

@@ -13,11 +13,11 @@ from urllib.request import ProxyHandler, build_opener
 
 import psutil
 
-from analysis.explore.errors import ExploreError
-from analysis.explore.fields import run_field
-from analysis.explore.lazy import Dataset, View, load
-from analysis.explore.mongod import listens
-from analysis.explore.predictions import Predictions
+from explore.errors import ExploreError
+from explore.fields import run_field
+from explore.lazy import Dataset, View, load
+from explore.mongod import listens
+from explore.predictions import Predictions
 
 ADDRESS = "127.0.0.1"
 PORT = 5151  # FiftyOne's own default

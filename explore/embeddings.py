@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import scipy.linalg
 
-from analysis.explore.errors import ExploreError
-from analysis.explore.lazy import Dataset, load
+from explore.errors import ExploreError
+from explore.lazy import Dataset, load
 
 METHODS = ("pca", "tsne", "umap")
 NEIGHBOUR_DIMS = 50  # principal components that similarity compares

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from analysis.explore import documents
-from analysis.explore.contrast import Contrast
-from analysis.explore.dataset import Track, sample_ids
-from analysis.explore.lazy import Dataset, Sample, load
-from analysis.explore.pairs import LABELS
-from analysis.explore.predictions import Arm, Predictions, sigmoid
 from contract.words import identifier
+from explore import documents
+from explore.contrast import Contrast
+from explore.dataset import Track, sample_ids
+from explore.lazy import Dataset, Sample, load
+from explore.pairs import LABELS
+from explore.predictions import Arm, Predictions, sigmoid
 
 VERSION = 3  # of what is written: raise it whenever a change here or in views changes it
 SCALARS = ("arms_right", "hardness", "mistakenness")

@@ -14,12 +14,12 @@ from scipy import stats as scipy_stats
 from scipy.special import softmax
 
 from analysis import build, cells, compare, contrasts, metrics, plan, render, stats
-from analysis.explore import embeddings, lazy, runs
-from analysis.explore.contrast import METRICS, contrast, parse
-from analysis.explore.errors import ExploreError
-from analysis.explore.pairs import DataSet
-from analysis.explore.predictions import RESERVED, collect, entropy, field_of, match
 from analysis.snapshot import Snapshot, save
+from explore import embeddings, lazy, runs
+from explore.contrast import METRICS, contrast, parse
+from explore.errors import ExploreError
+from explore.pairs import DataSet
+from explore.predictions import RESERVED, collect, entropy, field_of, match
 from fusion.config import DOWNSAMPLES, FUSIONS
 
 Sweep = Callable[..., Snapshot]

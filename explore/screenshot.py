@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from analysis.explore import app
-from analysis.explore.errors import ExploreError
-from analysis.explore.lazy import require
-from analysis.explore.prepare import Prepared
 from contract.files import write_atomic
+from explore import app
+from explore.errors import ExploreError
+from explore.lazy import require
+from explore.prepare import Prepared
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SIZE = (1600, 900)  # pixels

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from analysis.explore.lazy import Dataset, Sample, load
+from explore.lazy import Dataset, Sample, load
 
 BATCH = 2000  # documents per request
 Document = dict[str, Any]

@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis.explore.dataset import own_tags
-from analysis.explore.errors import ExploreError
-from analysis.explore.lazy import Dataset
-from analysis.explore.pairs import EXCLUDE_TAG, MOVE_TAGS, DataSet
 from contract.files import write_json
+from explore.dataset import own_tags
+from explore.errors import ExploreError
+from explore.lazy import Dataset
+from explore.pairs import EXCLUDE_TAG, MOVE_TAGS, DataSet
 
 SCHEMA = "fusion-runner/curation/1"
 

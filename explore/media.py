@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from analysis.explore.errors import ExploreError
-from analysis.explore.pairs import Pair
 from contract.files import whole
+from explore.errors import ExploreError
+from explore.pairs import Pair
 
 VERSION = 2  # of the files written: raise it whenever a change here changes them
 MAX_RANGE = 50.0  # the depth that says that nothing returned

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cli.embed import ROOT
+from contract.places import CODE as ROOT
 from tracker import server
 
 # A process of its own, as `runner.py explore` is: it has read predictions before, which leaves a
@@ -16,7 +16,7 @@ CLIENT = """
 import sys
 from pathlib import Path
 import wandb
-from cli import embed
+from explore import weights
 
 logged, fetched = map(Path, sys.argv[1:])
 logged.mkdir()
@@ -30,13 +30,13 @@ with wandb.init(project="p", id="a", dir=logged.parent) as run:
     entity = run.entity
 before = wandb.Api().artifact(f"{entity}/p/predictions-a:latest").get_entry("0.txt")
 before.download(root=str(fetched / "predictions"), skip_cache=True)
-found = embed._download({"entity": entity, "project": "p"}, "a", fetched / "model")
+found = weights._download({"entity": entity, "project": "p"}, "a", fetched / "model")
 for file in sorted(logged.iterdir()):
     assert (found / file.name).read_bytes() == file.read_bytes(), file.name
 assert (fetched / "predictions" / "0.txt").read_text() == "0"
 try:
-    embed._download({"entity": entity, "project": "p"}, "b", fetched / "none")
-except embed.WeightsError as error:
+    weights._download({"entity": entity, "project": "p"}, "b", fetched / "none")
+except weights.WeightsError as error:
     print(error)
 """
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.explore import documents, media
-from analysis.explore.lazy import Dataset, load
-from analysis.explore.pairs import LABELS, PARTS, DataSet, Pair
+from explore import documents, media
+from explore.lazy import Dataset, load
+from explore.pairs import LABELS, PARTS, DataSet, Pair
 
 VERSION = 2  # of what is built: raise it whenever a change here changes it
 SIZE = 64  # pixels, both modalities
