@@ -55,3 +55,4 @@ class Context:
     hooks: Hooks = field(default_factory=Hooks)
     user_agent: str = ""
     operation_name: str = ""  # as the request names it, which some clients do not
+    writer: str = ""  # one of several clients that write to a run at once, as it names itself

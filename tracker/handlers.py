@@ -66,6 +66,7 @@ class Server:
             self.settings,
             self.hooks,
             request.headers.get("user-agent", ""),
+            writer=writer_of(request),
         )
 
 
@@ -95,6 +96,18 @@ def guarded(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
             return problem(400, f"internal error: {type(error).__name__}")
 
     return wrapped
+
+
+def writer_of(request: Request) -> str:
+    """Which of a run's writers asks; "" where it has one only. GraphQL has another header for it,
+    which is there for single writers too.
+    """
+    headers = request.headers
+    several = headers.get("x-wandb-use-async-filestream") == "true"
+    name = headers.get("x-wandb-async-client-id") or (
+        headers.get("x-wandb-client-id") if several else ""
+    )
+    return (name or "")[:128]
 
 
 def route_of(request: Request) -> str:
@@ -156,7 +169,6 @@ async def file_stream(request: Request) -> Response:
                 place["project"],
                 place["run"],
                 body.json(),
-                request.headers.get("x-wandb-async-client-id", "")[:128],
             )
         )
     return Answer(answer)

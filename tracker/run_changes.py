@@ -8,7 +8,7 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo as Info
 
-from tracker import blobs, ids, store_artifacts, store_lines, store_runs, stream
+from tracker import blobs, edits, ids, store_artifacts, store_lines, store_runs, stream
 from tracker.errors import RequestError
 from tracker.store_runs import Row
 
@@ -40,8 +40,8 @@ STATES = {"running", "pending", "finished", "failed", "crashed", "killed", "pree
 def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
     """Creates, begins or changes a run. Null means unchanged.
 
-    A client that names the run (rather than giving its `id`) is running it: a run that had ended
-    is taken up again.
+    A client that names the run is running it, and one that gives no `id` begins to: a run that had
+    ended is taken up again.
     """
     context = info.context
     columns = {RUN_FIELDS[k]: v for k, v in input.items() if k in RUN_FIELDS and v is not None}
@@ -59,6 +59,10 @@ def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
             run, inserted, goes_on = find_or_refuse(db, input["id"]), False, True
         else:
             run, inserted, goes_on = begin_run(context, db, input, columns)
+        if input.get("name"):
+            columns = edits.by_process(db, run, columns, context.writer)
+        else:
+            columns = edits.from_outside(db, run, columns)
         store_runs.update_run(db, run["id"], **columns, updated_at=context.now)
         if not input.get("id") and (inserted or run["state"] not in store_runs.ALIVE):
             for hook in context.hooks.run_started:
@@ -94,6 +98,8 @@ def begin_run(context: Any, db: Any, input: Row, columns: Row) -> tuple[Row, boo
         return run, True, True
     goes_on = (run["resume_asked_at"] or 0) > context.now - RESUME_SECONDS
     columns["resume_asked_at"] = None
+    if goes_on or (run["state"] in store_runs.ENDED and run["exit_code"] is not None):
+        store_runs.forget_sent(db, run["id"])  # it knows what is stored, or begins anew
     if run["state"] not in store_runs.ALIVE or input.get("state"):
         columns |= {"state": state, "started": 1, "stop_requested": 0, "preempting": 0}
         columns |= {"exit_code": None, "ended_at": None}

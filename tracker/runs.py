@@ -9,6 +9,7 @@ from typing import Any
 from graphql import GraphQLResolveInfo as Info
 
 from tracker import (
+    edits,
     filters,
     history,
     ids,
@@ -21,7 +22,8 @@ from tracker.errors import RequestError
 from tracker.store_runs import Row, RunQuery
 from tracker.users import viewer
 
-CLIENTS = ("W&B Public Client", "wandb-core")
+PUBLIC_CLIENT = "W&B Public Client"
+CLIENTS = (PUBLIC_CLIENT, "wandb-core")
 
 
 def run_connection(info: Info, query: RunQuery, **arguments: Any) -> Row:
@@ -50,8 +52,19 @@ def run_project(source: Row, info: Info) -> Row | None:
         return store_runs.get_project(db, source["project_id"])
 
 
-def run_summary(source: Row, _: Info, keys: list[str] | None = None) -> str:
+def run_config(source: Row, info: Info) -> str:
+    return edits.stamped(source, "config") if may_edit(info) else source["config"]
+
+
+def run_summary(source: Row, info: Info, keys: list[str] | None = None) -> str:
+    if not keys and may_edit(info) and source["state"] not in store_runs.ENDED:
+        return edits.stamped(source, "summary")
     return picked(source["summary"], keys)
+
+
+def may_edit(info: Info) -> bool:
+    """Whether it is the Api that reads a run, which may send back what it was given."""
+    return info.context.user_agent.startswith(PUBLIC_CLIENT)
 
 
 def picked(document: str, keys: list[str] | None) -> str:
@@ -164,6 +177,7 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
         "running": lambda row, info: row["state"] in store_runs.ALIVE,
         "sweepName": lambda row, info: row["sweep"],
         "wandbConfig": wandb_config,
+        "config": run_config,
         "summaryMetrics": run_summary,
         "historyKeys": history_keys,
         "historyLineCount": lambda row, info: row["history_lines"],

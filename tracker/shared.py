@@ -71,8 +71,3 @@ def labelled(text: str) -> str:
         "content": named["rest"],
     }
     return json.dumps(values)
-
-
-def merged_summary(run: Row, summary: str) -> str:
-    """Every writer tells its own part of the summary."""
-    return json.dumps(json.loads(run["summary"]) | json.loads(summary))

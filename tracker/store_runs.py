@@ -126,6 +126,31 @@ def delete_run(db: sqlite3.Connection, run_id: int) -> None:
     db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 
 
+def sent_last(db: sqlite3.Connection, run_id: int, writer: str) -> dict[str, str | None]:
+    """Column of `runs` -> what the writer sent last of it, where that is not what is stored."""
+    rows = db.execute(
+        "SELECT field, value FROM sent WHERE run_id = ? AND writer = ?", (run_id, writer)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def remember_sent(
+    db: sqlite3.Connection, run_id: int, writer: str, field: str, value: str | None
+) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO sent (run_id, writer, field, value) VALUES (?, ?, ?, ?)",
+        (run_id, writer, field, value),
+    )
+
+
+def forget_sent(db: sqlite3.Connection, run_id: int, field: str | None = None) -> None:
+    """Of one field, or of all: what is stored counts as sent by the run's one process."""
+    db.execute(
+        "DELETE FROM sent WHERE run_id = ? AND writer = '' AND (?2 IS NULL OR field = ?2)",
+        (run_id, field),
+    )
+
+
 def silent_runs(db: sqlite3.Connection, before: float) -> list[Row]:
     """Runs that count as alive but have not been heard of since `before`."""
     rows = db.execute(

@@ -10,7 +10,7 @@ import json
 import sqlite3
 from typing import Any
 
-from tracker import history, shared, store_lines, store_runs
+from tracker import edits, history, shared, store_lines, store_runs
 from tracker.context import Context
 from tracker.errors import RequestError
 from tracker.store_runs import Row
@@ -18,20 +18,15 @@ from tracker.store_runs import Row
 MAX_LINES = 1_000_000_000
 
 
-def receive(
-    context: Context, entity: str, project: str, name: str, body: Any, writer: str = ""
-) -> dict[str, Any]:
-    """Stores one request and gives the answer; it is on disk when this returns.
-
-    `writer` names one of several clients that write to the run at once.
-    """
+def receive(context: Context, entity: str, project: str, name: str, body: Any) -> dict[str, Any]:
+    """Stores one request and gives the answer; it is on disk when this returns."""
     if not isinstance(body, dict):
         raise RequestError("expected a JSON object")
     with context.store.write() as db:
         run = store_runs.locate_run(db, entity, project, name)
         if run is None:
             raise RequestError(f"run {entity}/{project}/{name} does not exist", status=404)
-        logged = store_files(db, run, body.get("files") or {}, writer)
+        logged = store_files(db, run, body.get("files") or {}, context.writer)
         changes = state_changes(run, body, context.now)
         store_runs.update_run(db, run["id"], **changes)
         if run["state"] == "pending":
@@ -89,8 +84,9 @@ def store_files(db: sqlite3.Connection, run: Row, files: dict[str, Any], writer:
             add_events(db, run, offset, lines, writer)
         elif name.endswith("wandb-summary.json"):
             summary = json_object(lines[-1], name)
-            summary = shared.merged_summary(run, summary) if writer else summary
-            store_runs.update_run(db, run["id"], summary=summary)
+            store_runs.update_run(
+                db, run["id"], **edits.by_process(db, run, {"summary": summary}, writer)
+            )
         elif name.endswith(".log"):
             add_lines(db, run, "logs", offset, lines, writer)
     return logged
