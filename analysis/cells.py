@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis import grid, metrics
+from analysis import metrics
 from analysis.snapshot import Run, Snapshot, number
+from contract.sweepfile.points import SEED, GridError, axis_values, expand
 from contract.values import canonical, key
 
 LIVE = ("running", "pending")
@@ -131,8 +132,8 @@ def arrange(snapshot: Snapshot, last: str = "") -> Grid:
     points = None
     if config.get("method", "grid") == "grid":
         try:
-            points = grid.expand(config)
-        except grid.GridError:
+            points = expand(config)
+        except GridError:
             points = None
     axes = _axes(config, points)
     if last in axes:
@@ -140,7 +141,7 @@ def arrange(snapshot: Snapshot, last: str = "") -> Grid:
     cells: dict[str, Cell] = {}
     for point in points or []:
         cell = _cell(cells, {axis: canonical(point[axis]) for axis in axes}, axes)
-        seed = seed_label(point.get(grid.SEED, NO_SEED))
+        seed = seed_label(point.get(SEED, NO_SEED))
         cell.slots[seed] = Slot(seed)
     unexpected = []
     for run in sorted(without_interrupted(snapshot.runs), key=lambda r: (r.created_at, r.id)):
@@ -198,7 +199,7 @@ def last_epoch(run: Run) -> float | None:
 
 
 def _place(cell: Cell, run: Run, listed: bool, unexpected: list[Run]) -> None:
-    seed = seed_label(lookup(run.config, grid.SEED, NO_SEED if cell.slots else run.id))
+    seed = seed_label(lookup(run.config, SEED, NO_SEED if cell.slots else run.id))
     if seed not in cell.slots and set(cell.slots) == {NO_SEED}:
         seed = NO_SEED  # the sweep does not vary the seed: whatever the run chose is its one seed
     if seed not in cell.slots:
@@ -213,8 +214,8 @@ def _axes(config: Mapping[str, Any], points: list[dict[str, Any]] | None) -> dic
     parameters = config.get("parameters") or {}
     if points is None:
         fixed = {name for name, spec in parameters.items() if set(spec or {}) == {"value"}}
-        return {name: [] for name in parameters if name not in fixed and name != grid.SEED}
-    listed = {n: v for n, v in grid.axis_values(parameters) if n != grid.SEED}
+        return {name: [] for name in parameters if name not in fixed and name != SEED}
+    listed = {n: v for n, v in axis_values(parameters) if n != SEED}
     swept = {name: values for name, values in listed.items() if len(values) > 1}
     if not swept:  # a sweep narrowed to one cell keeps the axes that it lists
         swept = {n: v for n, v in listed.items() if "values" in (parameters.get(n) or {})}

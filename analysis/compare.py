@@ -11,9 +11,9 @@ import numpy as np
 
 from analysis import metrics, plan, stats
 from analysis.cells import Cell, Grid, flatten, value
-from analysis.grid import SEED
 from analysis.metrics import Metric
 from analysis.snapshot import Run, Snapshot
+from contract.sweepfile.points import SEED
 from contract.values import canonical, key
 
 DEFINITION = "metric definition"

@@ -19,11 +19,11 @@ from analysis import (
     snapshot,
     verdict,
 )
-from analysis.grid import SEED
 from analysis.schema import Report
 from analysis.snapshot import Snapshot
 from contract import places
 from contract.files import whole
+from contract.sweepfile.points import SEED
 from contract.words import slug
 
 SNAPSHOT = "snapshot.json.gz"

@@ -149,7 +149,7 @@ def checked_points(sweep: SweepFile) -> list[dict[str, Any]]:
 
     For a grid these are all its points; for random and bayes the ends of every parameter.
     """
-    from analysis.grid import GridError, expand
+    from contract.sweepfile.points import GridError, expand
 
     config = sweep.config
     grid = config if config.get("method") == "grid" else {"parameters": _ends(config["parameters"])}
@@ -192,7 +192,7 @@ def describe_cells(
     sweep: SweepFile, points: list[dict[str, Any]], notes: list[str], most: int = 1000
 ) -> None:
     """Print the size of the sweep, what the budget replaced, and up to `most` cells."""
-    from analysis.grid import SEED
+    from contract.sweepfile.points import SEED
     from contract.values import key
 
     parameters = sweep.config["parameters"]
@@ -267,7 +267,7 @@ def counter(path: str, config: dict[str, Any]) -> Callable[[], dict[str, int]]:
     """
     import wandb
 
-    from analysis.grid import expand
+    from contract.sweepfile.points import expand
     from contract.values import key
 
     entity, project, sweep_id = path.split("/")

@@ -1,7 +1,9 @@
 """Values as they travel: what JSON lacks, and when two are the same.
 
-W&B writes the numbers that JSON lacks as words. A value that went through YAML, a command line and
-JSON comes back in another spelling, so values are compared in one canonical form.
+W&B writes the numbers that JSON lacks as words. Two values can be the same in two ways. `key` is
+for values that went through YAML, a command line and JSON, and come back in another spelling: "0.1"
+is 0.1. `exact` is for values that one file lists beside each other: there "1" and 1 are two, since
+a program that is called as a function tells them apart.
 """
 
 from __future__ import annotations
@@ -80,3 +82,26 @@ def canonical(value: Any) -> Any:
 def key(value: Any) -> str:
     """Return a hashable text that is equal for equal values, whatever their type."""
     return json.dumps(canonical(value), sort_keys=True, ensure_ascii=False)
+
+
+def exact(value: Any) -> str:
+    """Return a text that is the same for equal values: 0.0 and 0 are equal, "1" and 1 are not.
+
+    Raises ValueError for what has no place in a config: NaN, infinity, dates, keys that are no
+    text. Kept data folders hold hashes of this text, so its form stays.
+    """
+    return json.dumps(_exact(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list | tuple):
+        return [_exact(item) for item in value]
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError(f"keys of {value!r} must be text")
+        return {key: _exact(item) for key, item in value.items()}
+    if value is not None and not isinstance(value, bool | int | float | str):
+        raise ValueError(f"{value!r} is no number, text, list or mapping")
+    return value

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from tracker import scores, search, store_runs, store_sweeps, sweep_states
+from contract.sweepfile import search
+from tracker import scores, store_runs, store_sweeps, sweep_states
 from tracker.context import RunHook
 from tracker.store_runs import Row
 from tracker.store_sweeps import FAULTS

@@ -9,9 +9,10 @@ import math
 import sqlite3
 from typing import Any
 
-from tracker import search, store_lines, store_runs, store_sweeps
+from contract.sweepfile import search
+from contract.sweepfile.space import Metric, Observation, SweepConfig
+from tracker import store_lines, store_runs, store_sweeps
 from tracker.history import MISSING, lookup
-from tracker.space import Metric, Observation, SweepConfig
 from tracker.store_runs import Row
 
 OBSERVED = 500  # newest cells that bayes is told of; its time grows with their number

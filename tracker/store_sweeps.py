@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from tracker.space import Cell
+from contract.sweepfile.space import Cell
 from tracker.store_runs import Row, one
 
 FAULTS = ("failed", "crashed", "unstarted")  # outcomes that count against a cell

@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any
 
-from tracker import ids, scores, search, store_runs, store_sweeps, sweep_config
+from contract.sweepfile import read, search
+from contract.sweepfile.space import Cell, SweepConfig, cell_key, is_cell, values_of
+from tracker import ids, scores, store_runs, store_sweeps
 from tracker.errors import RequestError
-from tracker.space import Cell, SweepConfig, cell_key, is_cell, values_of
 from tracker.store_runs import Row
 from tracker.store_sweeps import sweep_of
 
@@ -26,7 +27,14 @@ ABANDONED = ("FAILED", "CRASHED")  # for want of an agent
 ENDED = ("FINISHED", "CANCELED", *ABANDONED)
 SETTABLE = ("RUNNING", "PAUSED", "FINISHED", "CANCELED")
 
-config_of = lru_cache(maxsize=128)(sweep_config.parse)
+
+@lru_cache(maxsize=128)
+def config_of(text: str) -> SweepConfig:
+    """Return what a sweep's YAML says; RequestError, in the reader's words, where it cannot run."""
+    try:
+        return read.parse(text)
+    except read.SweepConfigError as error:
+        raise RequestError(str(error)) from None
 
 
 def note(

@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from contract.values import exact
 from tests.tracker.sweep_world import Agent, Process, World
 from tracker import attempts as rules
-from tracker.distributions import canonical
 
 WHICH = st.integers(0, 50)  # which of the agents or processes at hand
 CONFIGS = [
@@ -78,7 +78,7 @@ class LeaseMachine(RuleBasedStateMachine):
         for command in self.world.beat(agent):
             if command["type"] in ("run", "resume"):
                 args = {name: value["value"] for name, value in command["args"].items()}
-                assert canonical(args) not in was_done, "a result is run again"
+                assert exact(args) not in was_done, "a result is run again"
 
     @precondition(lambda self: self.living())
     @rule(which=WHICH)
@@ -161,7 +161,7 @@ class LeaseMachine(RuleBasedStateMachine):
 
     def finished_cells(self) -> set[str]:
         rows = self.world.rows("SELECT args FROM cells WHERE state = 'done'")
-        return {canonical(json.loads(row["args"])) for row in rows}
+        return {exact(json.loads(row["args"])) for row in rows}
 
     @invariant()
     def one_lease_per_cell_and_per_agent(self) -> None:
@@ -202,10 +202,10 @@ class LeaseMachine(RuleBasedStateMachine):
             raise AssertionError("\n".join(self.world.explain()))
         states = Counter(state for state, _ in self.world.cells())
         assert set(states) <= {"done", "failed", "stopped"}, states
-        args = {canonical(args) for _, args in self.world.cells()}
+        args = {exact(args) for _, args in self.world.cells()}
         for seed in self.config.get("seed", {"values": [None]})["values"]:
             for a in self.config["a"]["values"]:
-                assert canonical({"a": a} if seed is None else {"a": a, "seed": seed}) in args
+                assert exact({"a": a} if seed is None else {"a": a, "seed": seed}) in args
 
 
 LeaseMachine.TestCase.settings = settings(

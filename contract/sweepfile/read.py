@@ -11,7 +11,6 @@ One key of ours: `controller: {type: cloud, seed: 7}` seeds random and bayes. W&
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -19,9 +18,9 @@ from typing import Any
 
 import yaml
 
-from tracker.distributions import DISTRIBUTIONS, Distribution, distribution
-from tracker.errors import RequestError
-from tracker.space import Hyperband, Metric, Parameter, SweepConfig
+from contract.sweepfile.distributions import DISTRIBUTIONS, Distribution, distribution
+from contract.sweepfile.space import Hyperband, Metric, Parameter, SweepConfig
+from contract.words import nearest
 
 METHODS = ("grid", "random", "bayes")
 KEYS = (
@@ -39,8 +38,14 @@ GRID = ("constant", "categorical", "int_uniform", "q_uniform")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
-class SweepConfigError(RequestError):
-    """A sweep config that cannot be run as written; the message names the key and the fix."""
+class SweepConfigError(Exception):
+    """A sweep config that cannot be run as written: `key` (dotted) and, in words, what is wrong."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(f"sweep config: {key}: {message}" if key else f"sweep config: {message}")
+        self.key, self.message = key, message
 
 
 class _Loader(yaml.SafeLoader):
@@ -70,9 +75,9 @@ def load(text: str) -> dict[str, Any]:
     try:
         config = _Loader(text).get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SweepConfigError(f"sweep config: not readable YAML: {error}") from None
+        raise SweepConfigError(f"not readable YAML: {error}") from None
     if not isinstance(config, dict):
-        raise SweepConfigError(f"sweep config: must be a mapping, not {config!r}")
+        raise SweepConfigError(f"must be a mapping, not {config!r}")
     return config
 
 
@@ -107,6 +112,11 @@ def parse(source: str | Mapping[str, Any]) -> SweepConfig:
 
 
 # --- parameters -------------------------------------------------------------------------------
+
+
+def space(tree: Any) -> SweepConfig:
+    """Return the grid over `parameters`, whatever else the config says, for who reads its runs."""
+    return SweepConfig(method="grid", parameters=_parameters({"parameters": tree}, "grid", []))
 
 
 def _parameters(raw: Mapping, method: str, warnings: list[str]) -> tuple[Parameter, ...]:
@@ -271,15 +281,15 @@ def _check_command(command: Any) -> None:
 
 
 def _error(where: str, message: str) -> SweepConfigError:
-    return SweepConfigError(f"sweep config: {where}: {message}")
+    return SweepConfigError(message, where)
 
 
 def _known(spec: Mapping, allowed: Iterable[str], where: str, why: str = "") -> None:
     allowed = list(allowed)
     for key in spec:
         if key not in allowed:
-            close = difflib.get_close_matches(str(key), allowed, n=1)
-            hint = f"did you mean `{close[0]}`?" if close else f"allowed: {', '.join(allowed)}"
+            close = nearest(key, allowed)
+            hint = f"did you mean `{close}`?" if close else f"allowed: {', '.join(allowed)}"
             raise _error(f"{where}.{key}".lstrip("."), f"unknown key{why}; {hint}")
 
 
@@ -291,8 +301,8 @@ def _choice(
         return allowed[0]
     value = spec.get(key)
     if not isinstance(value, str) or value not in allowed:
-        close = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
+        close = nearest(value, allowed)
+        hint = f" (did you mean {close}?)" if close else ""
         path = f"{where}.{key}".lstrip(".")
         raise _error(path, f"{value!r} is not one of {', '.join(allowed)}{hint}")
     return value

@@ -15,9 +15,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from tracker.space import Cell, Metric, Observation, SweepConfig, make_cell
+from contract.sweepfile.space import Cell, Metric, Observation, SweepConfig, make_cell
 
-REPLICATE = "seed"  # the axis that varies slowest in a grid
+SEED = "seed"  # the axis that varies slowest in a grid
 DRAWS = 200  # repeats in a row before a random search looks for the unseen systematically
 
 
@@ -58,7 +58,7 @@ def suggest(
         return _next_of_grid(config, cursor, seen)
     stream = f"{config.seed or seed}/{cursor}"
     if config.method == "bayes":
-        from tracker.bayes import ask  # optuna takes a third of a second to import
+        from contract.sweepfile.bayes import ask
 
         cell = make_cell(config, ask(config, stream, observations()))
         if not seen(cell.key):
@@ -77,7 +77,7 @@ def any_left(config: SweepConfig, *, cursor: int, seen: Callable[[str], bool]) -
 def grid_point(config: SweepConfig, index: int) -> Cell:
     """Cell number `index` of a finite space: `seed` slowest, the last parameter fastest."""
     order = sorted(
-        range(len(config.parameters)), key=lambda i: config.parameters[i].path != (REPLICATE,)
+        range(len(config.parameters)), key=lambda i: config.parameters[i].path != (SEED,)
     )
     values: list[Any] = [None] * len(order)
     for i in reversed(order):
@@ -92,7 +92,7 @@ def _next_of_grid(
     config: SweepConfig, cursor: int, seen: Callable[[str], bool]
 ) -> Suggestion | None:
     size = config.size
-    assert size is not None, "a grid is finite: sweep_config.parse has seen to it"
+    assert size is not None, "a grid is finite: read.parse has seen to it"
     for index in range(cursor, size):
         cell = grid_point(config, index)
         if not seen(cell.key):

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from tracker.space import Observation, Parameter, SweepConfig, values_of
+from contract.sweepfile.space import Observation, Parameter, SweepConfig, values_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

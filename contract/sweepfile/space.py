@@ -1,4 +1,4 @@
-"""The search space of a sweep, as its config describes it (`sweep_config.parse` makes it)."""
+"""The search space of a sweep, as its config describes it (`read.parse` makes it)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tracker.distributions import Distribution, Steps, canonical
+from contract.sweepfile.distributions import Distribution, Steps
+from contract.values import exact
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def make_cell(config: SweepConfig, values: Sequence[Any]) -> Cell:
 
 def cell_key(args: Mapping[str, Any]) -> str:
     """Hash of the arguments; 0.0 and 0 are equal, true and 1, "0.1" and 0.1 are not."""
-    return hashlib.blake2b(canonical(dict(args)).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(exact(dict(args)).encode(), digest_size=16).hexdigest()
 
 
 def values_of(config: SweepConfig, args: Mapping[str, Any]) -> list[Any] | None:

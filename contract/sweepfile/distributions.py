@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from statistics import NormalDist
 from typing import Any
+
+from contract.values import exact
 
 # distribution -> (keys it needs, keys it may have)
 DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -136,7 +137,7 @@ class Distribution:
         if isinstance(self.choices, range):
             whole = isinstance(value, (int, float)) and not isinstance(value, bool)
             return self.choices.index(int(value)) if whole and value in self.choices else None
-        return self._index.get(canonical(value))
+        return self._index.get(exact(value))
 
     # --- continuous part ----------------------------------------------------------------------
 
@@ -225,7 +226,7 @@ def distribution(name: str, spec: Mapping[str, Any]) -> tuple[Distribution, list
     masses: list[float] = []
     repeated: list[Any] = []
     for value, weight in zip(values, weights, strict=True):
-        key = canonical(value)
+        key = exact(value)
         if key in index:
             masses[index[key]] += weight
             repeated.append(value)
@@ -235,28 +236,6 @@ def distribution(name: str, spec: Mapping[str, Any]) -> tuple[Distribution, list
             masses.append(weight)
     cumulative = tuple(itertools.accumulate(masses)) if "probabilities" in spec else None
     return Distribution(name, spec, tuple(kept), cumulative, index), repeated
-
-
-def canonical(value: Any) -> str:
-    """Text that is the same for equal values: 0.0 and 0 are equal, true and 1 are not.
-
-    ValueError for what has no place in a config: NaN, infinity, dates, keys that are not text.
-    """
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        if not all(isinstance(key, str) for key in value):
-            raise ValueError(f"keys of {value!r} must be text")
-        return {key: _plain(item) for key, item in value.items()}
-    if value is not None and not isinstance(value, (bool, int, float, str)):
-        raise ValueError(f"{value!r} is no number, text, list or mapping")
-    return value
 
 
 def _weights(spec: Mapping[str, Any], count: int) -> list[float]:

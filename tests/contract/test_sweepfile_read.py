@@ -10,10 +10,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.distributions import DISTRIBUTIONS
-from tracker.search import suggest
-from tracker.space import is_cell
-from tracker.sweep_config import SweepConfigError, parse
+from contract.sweepfile.distributions import DISTRIBUTIONS
+from contract.sweepfile.read import SweepConfigError, parse
+from contract.sweepfile.search import suggest
+from contract.sweepfile.space import is_cell
 
 AXIS = {"a": {"values": [1, 2]}}
 METRIC = {"name": "loss", "goal": "minimize"}

@@ -11,10 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.distributions import canonical
-from tracker.search import better, impute, judge, reached, suggest
-from tracker.space import Metric, Observation, SweepConfig, cell_key, is_cell, make_cell, values_of
-from tracker.sweep_config import parse
+from contract.sweepfile.read import parse
+from contract.sweepfile.search import better, impute, judge, reached, suggest
+from contract.sweepfile.space import (
+    Metric,
+    Observation,
+    SweepConfig,
+    cell_key,
+    is_cell,
+    make_cell,
+    values_of,
+)
+from contract.values import exact
 
 METRIC = {"name": "loss", "goal": "minimize"}
 
@@ -90,9 +98,9 @@ def test_a_grid_gives_every_cell_once(values: dict[str, list[Any]]) -> None:
     if not values:
         return
     grid = config("grid", {name: {"values": listed} for name, listed in values.items()})
-    cells = [canonical(cell) for cell in run_through(grid)]
+    cells = [exact(cell) for cell in run_through(grid)]
     wanted = {
-        canonical(dict(zip(values, point, strict=True)))
+        exact(dict(zip(values, point, strict=True)))
         for point in itertools.product(*values.values())
     }
     assert len(cells) == len(set(cells)) == grid.size
