@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,9 +27,6 @@ COLUMNS = {
     "display_name": "display_name",
     "displayname": "display_name",
     "state": "state",
-    "sweep": "sweep",
-    "sweep_name": "sweep",
-    "sweepname": "sweep",
     "group": "group_name",
     "groupname": "group_name",
     "job_type": "job_type",
@@ -42,6 +39,7 @@ COLUMNS = {
     "history_line_count": "history_lines",
     "historylinecount": "history_lines",
 }
+SWEEP = ("sweep", "sweep_name", "sweepname")
 TIMES = {
     "created_at": "created_at",
     "createdat": "created_at",
@@ -76,6 +74,8 @@ class Operand:
     read: Callable[[Any], Any] = lambda value: value
     is_list: bool = False  # a JSON array, of which any member may match
     present: bool = False  # a column that is never NULL
+    exists: Where | None = None  # whether the run has it, where its value may be null
+    also: Callable[[str], str] | None = None  # a test of {0} -> SQL: what matches besides `sql`
 
 
 Resolve = Callable[[str], Operand]
@@ -189,7 +189,7 @@ def compare(target: Operand, operator: str, value: Any) -> Where:
         test = f"{{0}} {COMPARISONS[operator]} ? AND {kind}"
         return match(target, test, [read], 2)
     if operator == "$exists":
-        return Where(f"({target.sql}) IS {'NOT ' if value else ''}NULL", target.values)
+        return exists(target) if value else negate(exists(target))
     if operator in ("$regex", "$contains"):
         if not isinstance(value, str):
             raise RequestError(f"filters: {operator} wants a text")
@@ -208,9 +208,18 @@ def is_in(target: Operand, members: list[Any]) -> Where:
     return join(matches + [equals(target, m) for m in others[:MAX_CONDITIONS]], "OR")
 
 
+def exists(target: Operand) -> Where:
+    """Whether the run has it; in a document, a key whose value is null is there."""
+    if target.exists:
+        return target.exists
+    if target.is_list:  # none of whose members need be there
+        return Where(f"({target.sql}) IS NOT NULL", target.values)
+    return match(target, "{0} IS NOT NULL", [], 1)
+
+
 def equals(target: Operand, value: Any) -> Where:
-    if value is None:
-        return Where(f"({target.sql}) IS NULL", target.values)
+    if value is None:  # or where the key is missing
+        return negate(exists(replace(target, exists=None)))
     value = target.read(value)
     if isinstance(value, (list, dict)):
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
@@ -224,9 +233,9 @@ def match(target: Operand, test: str, values: list[Any], uses: int) -> Where:
         inner = test.format("item.value")
         sql = f"EXISTS (SELECT 1 FROM json_each({target.sql}) AS item WHERE {inner})"
         return Where(sql, [*target.values, *values])
-    if uses == 2:  # {0} op ? AND typeof({0}): the second use follows the value
-        return Where(test.format(f"({target.sql})"), [*target.values, *values, *target.values])
-    return Where(test.format(f"({target.sql})"), [*target.values, *values])
+    own = target.values if uses == 2 else []  # {0} op ? AND typeof({0}): behind the value
+    found = Where(test.format(f"({target.sql})"), [*target.values, *values, *own])
+    return join([found, Where(target.also(test), values)], "OR") if target.also else found
 
 
 def scalar(value: Any) -> Any:
@@ -271,6 +280,8 @@ def run_operand(key: str) -> Operand:
     lower = head.lower()
     if rest and lower in DOCUMENTS:
         return document_operand(DOCUMENTS[lower], rest)
+    if key.lower() in SWEEP:
+        return Operand("sweep", also=taken_over)
     if key.lower() in COLUMNS:
         column = COLUMNS[key.lower()]
         return Operand(column, present=column in ("name", "state", "history_lines"))
@@ -287,6 +298,21 @@ def run_operand(key: str) -> Operand:
     raise RequestError(f"filters: {key!r} is not known here")
 
 
+def taken_over(test: str) -> str:
+    """Runs that a sweep with such a name has taken over (`wandb sweep -R`). They stand in that
+    sweep, too, while `runs.sweep` goes on to name the one that has made them, if any.
+    """
+    return (
+        "id IN (SELECT run_id FROM prior_runs JOIN sweeps ON sweeps.id = prior_runs.sweep_id"
+        f" WHERE {test.format('sweeps.name')})"
+    )
+
+
+def of_sweep(name: str) -> Where:
+    """The runs of a sweep."""
+    return equals(run_operand("sweep"), name)
+
+
 def document_operand(column: str, path: str) -> Operand:
     """A value inside a JSON column.
 
@@ -300,25 +326,32 @@ def document_operand(column: str, path: str) -> Operand:
         f"CASE WHEN instr({column}, 'NaN') OR instr({column}, 'Infinity')"
         f" THEN plain({column}) ELSE {column} END"
     )
-    wrapped, bare = [], []
+    wrapped, bare, outside = [], [], []
     parts = path.split(".")
     for depth in range(min(len(parts), MAX_PATH_PARTS)):
         # the first len - depth parts are one key, the others one level each
         first, others = ".".join(parts[: len(parts) - depth]), parts[len(parts) - depth :]
         if column != "config" or others[:1] == ["value"]:
-            bare.append(Where(f"json_extract({plain}, ?)", [json_path(first, *others)]))
+            bare.append(Where(f"{{0}}({plain}, ?)", [json_path(first, *others)]))
             continue
-        wrapped.append(Where(f"json_extract({plain}, ?)", [json_path(first, "value", *others)]))
+        wrapped.append(Where(f"{{0}}({plain}, ?)", [json_path(first, "value", *others)]))
         bare.append(
             Where(
-                f"CASE WHEN json_type({plain}, ?) IS NULL THEN json_extract({plain}, ?) END",
+                f"CASE WHEN json_type({plain}, ?) IS NULL THEN {{0}}({plain}, ?) END",
                 [json_path(first, "value"), json_path(first, *others)],
             )
         )
-    readings = wrapped + bare
+        if others[-1:] == ["value"]:  # said of the whole key, while it belongs to its first level
+            inner = json_path(first, "value", *others[:-1])
+            outside.append(Where(f"{{0}}({plain}, ?)", [inner]))
+    readings = wrapped + bare + outside
     sql = ", ".join(part.sql for part in readings)
     values = [value for part in readings for value in part.values]
-    return Operand(f"number(coalesce({sql}, NULL))", values)
+    return Operand(
+        f"number(coalesce({sql.format('json_extract')}, NULL))",
+        values,
+        exists=Where(f"coalesce({sql.format('json_type')}, NULL) IS NOT NULL", values),
+    )
 
 
 def json_path(*keys: str) -> str:
@@ -327,7 +360,9 @@ def json_path(*keys: str) -> str:
 
 @dataclass(frozen=True)
 class Order:
-    """An order with a unique place for every run; a missing value stands last either way."""
+    """An order with a unique place for every run. Either way numbers come before texts, which no
+    measure gives on purpose, and a missing value stands last.
+    """
 
     value: str = "created_at"
     values: list[Any] = field(default_factory=list)
@@ -337,13 +372,13 @@ class Order:
     @property
     def sql(self) -> str:
         """ORDER BY over a query that selects `value` as order_value."""
-        direction = "DESC" if self.descending else "ASC"
-        missing = "" if self.present else f"({self.value}) IS NULL, "
-        return f"{missing}({self.value}) {direction}, id {direction}"
+        direction, this = "DESC" if self.descending else "ASC", f"({self.value})"
+        kind = "" if self.present else f"{this} IS NULL, typeof({this}) = 'text', "
+        return f"{kind}{this} {direction}, id {direction}"
 
     @property
     def sql_values(self) -> list[Any]:
-        return self.values if self.present else [*self.values, *self.values]
+        return self.values * (1 if self.present else 3)
 
     def behind(self, place: list[Any]) -> Where:
         """What comes after the run whose cursor is `place` = [value, id]."""
@@ -354,17 +389,23 @@ class Order:
             return Where(f"({this}, id) {sign} (?, ?)", [*self.values, value, run_id])
         if value is None:
             return Where(f"{this} IS NULL AND id {sign} ?", [*self.values, run_id])
+        is_text, own = isinstance(value, str), self.values
         return Where(
-            f"{this} IS NULL OR {this} {sign} ? OR ({this} = ? AND id {sign} ?)",
-            [*self.values, *self.values, value, *self.values, value, run_id],
+            f"{this} IS NULL OR (typeof({this}) = 'text') > ? OR (typeof({this}) = 'text') = ?"
+            f" AND ({this} {sign} ? OR {this} = ? AND id {sign} ?)",
+            [*own, *own, is_text, *own, is_text, *own, value, *own, value, run_id],
         )
 
 
 def parse_order(
     text: str | None, operand: Resolve | None = None, default: str = "+created_at"
 ) -> Order:
-    """`+created_at` (default), `-summary_metrics.loss`, `config.lr.value`."""
+    """`+created_at` (default), `-summary_metrics.loss`, `config.lr.value`.
+
+    NaN and the infinities count as missing: a run that diverged is the best one in no order.
+    """
     text = (text or default).strip()
     key = text.lstrip("+-")
     target = (operand or run_operand)(key)
-    return Order(target.sql, target.values, text.startswith("-"), target.present)
+    sql = target.sql if target.present else f"nullif(nullif({target.sql}, 9e999), -9e999)"
+    return Order(sql, target.values, text.startswith("-"), target.present)

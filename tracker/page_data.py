@@ -20,7 +20,7 @@ from tracker import (
 )
 from tracker.curves import Chart, chart
 from tracker.errors import RequestError
-from tracker.filters import Order, Where
+from tracker.filters import Order, Where, of_sweep
 from tracker.store_runs import Row, RunQuery
 
 RUNS_PER_PAGE = 100
@@ -158,7 +158,7 @@ def sweep(db: sqlite3.Connection, entity: str, name: str, sweep_name: str) -> Ro
     row = store_sweeps.find_sweep(db, project_row["id"], sweep_name)
     if row is None:
         raise missing(f"sweep {sweep_name} in {entity}/{name}")
-    query = RunQuery(project_row["id"], [Where("sweep = ?", [sweep_name])])
+    query = RunQuery(project_row["id"], [of_sweep(sweep_name)])
     runs = [with_values(run) for run in query.page(db, RUNS_PER_PAGE * 10)]
     axes = [
         key

