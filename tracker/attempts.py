@@ -40,7 +40,8 @@ def run_started(db: sqlite3.Connection, run_id: int, now: float) -> None:
     attempt = store_sweeps.last_attempt(db, run_id=run_id)
     if attempt is None:
         return
-    store_sweeps.forget_score(db, run_id)  # the history may be replaced: read it anew
+    # the history may be replaced: read it anew
+    store_sweeps.forget_score(db, attempt["sweep_id"], run_id)
     if attempt["ended_at"] is None:
         seen_at = attempt["seen_at"] or now
         store_sweeps.update(db, "attempts", attempt["id"], seen_at=seen_at)
@@ -62,7 +63,7 @@ def run_logged(db: sqlite3.Connection, run_id: int, now: float) -> None:
     config = config_of(sweep["config"])
     if config.metric is None:
         return
-    rung_before = store_sweeps.last_rung(db, run_id)
+    rung_before = store_sweeps.last_rung(db, sweep["id"], run_id)
     score = scores.read(db, config, sweep["id"], run)
     decision = scores.judge(db, config, sweep["id"], run, score)
     if decision and not run["stop_requested"] and run["state"] in store_runs.ALIVE:

@@ -23,9 +23,9 @@ def read(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row) -
     """Read the history lines that came since the last time; return the score."""
     metric = config.metric
     assert metric is not None
-    score = store_sweeps.get_score(db, run["id"]) or EMPTY
+    score = store_sweeps.get_score(db, sweep_id, run["id"]) or EMPTY
     if score["lines"] > run["history_lines"]:  # the run was rewound, or begun anew
-        store_sweeps.forget_score(db, run["id"])
+        store_sweeps.forget_score(db, sweep_id, run["id"])
         score = EMPTY
     fresh = run["history_lines"] - score["lines"]
     texts = store_lines.stored_lines(db, "history", run["id"], score["lines"], fresh)
@@ -39,7 +39,7 @@ def read(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row) -
         score["best"] = search.better(metric, score["best"], value)
         if config.hyperband and score["count"] in config.hyperband.rungs(score["count"]):
             store_sweeps.put_rung(db, sweep_id, score["count"], run["id"], value)
-    store_sweeps.put_score(db, run["id"], sweep_id, score)
+    store_sweeps.put_score(db, sweep_id, run["id"], score)
     return score
 
 
@@ -52,7 +52,7 @@ def read_all(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Ro
     best = search.better(config.metric, score["best"], value)
     latest = score["latest"] if score["latest"] is not None else value
     score |= {"best": best, "latest": latest}
-    store_sweeps.put_score(db, run["id"], sweep_id, score)
+    store_sweeps.put_score(db, sweep_id, run["id"], score)
     return best is not None
 
 
@@ -68,7 +68,7 @@ def judge(
     db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row, score: Row
 ) -> search.Decision | None:
     """Hyperband's decision on a running run; None before its first rung."""
-    rung = store_sweeps.last_rung(db, run["id"]) if config.hyperband else None
+    rung = store_sweeps.last_rung(db, sweep_id, run["id"]) if config.hyperband else None
     if rung is None or score["best"] is None:
         return None
     peers = store_sweeps.rung_values(db, sweep_id, rung["rung"])
@@ -103,7 +103,7 @@ def best(db: sqlite3.Connection, config: SweepConfig, sweep_id: int) -> float | 
 def read_anew(db: sqlite3.Connection, config: SweepConfig, sweep_id: int) -> None:
     """All scores of a sweep whose metric, or rungs, were changed."""
     for run_id in store_sweeps.attempted_runs(db, sweep_id):
-        store_sweeps.forget_score(db, run_id)
+        store_sweeps.forget_score(db, sweep_id, run_id)
         run = store_runs.get_run(db, run_id)
         if run and config.metric:
             ended = run["state"] in store_runs.ENDED

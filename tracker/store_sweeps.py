@@ -227,28 +227,32 @@ def set_back_clocks(db: sqlite3.Connection, now: float) -> None:
 # --- the metric -------------------------------------------------------------------------------
 
 
-def get_score(db: sqlite3.Connection, run_id: int) -> Row | None:
-    return one(db, "SELECT * FROM scores WHERE run_id = ?", run_id)
+def get_score(db: sqlite3.Connection, sweep_id: int, run_id: int) -> Row | None:
+    return one(db, "SELECT * FROM scores WHERE sweep_id = ? AND run_id = ?", sweep_id, run_id)
 
 
-def put_score(db: sqlite3.Connection, run_id: int, sweep_id: int, score: Row) -> None:
-    """Set what is known of a run's metric: lines, count, best, latest."""
+def put_score(db: sqlite3.Connection, sweep_id: int, run_id: int, score: Row) -> None:
+    """Set what is known of the sweep's metric in a run: lines, count, best, latest."""
     values = [score[name] for name in ("lines", "count", "best", "latest")]
-    sql = "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?)"
-    db.execute(sql, (run_id, sweep_id, *values))
+    db.execute(
+        "INSERT OR REPLACE INTO scores (sweep_id, run_id, lines, count, best, latest)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (sweep_id, run_id, *values),
+    )
 
 
-def forget_score(db: sqlite3.Connection, run_id: int) -> None:
-    db.execute("DELETE FROM scores WHERE run_id = ?", (run_id,))
-    db.execute("DELETE FROM rungs WHERE run_id = ?", (run_id,))
+def forget_score(db: sqlite3.Connection, sweep_id: int, run_id: int) -> None:
+    db.execute("DELETE FROM scores WHERE sweep_id = ? AND run_id = ?", (sweep_id, run_id))
+    db.execute("DELETE FROM rungs WHERE sweep_id = ? AND run_id = ?", (sweep_id, run_id))
 
 
 def put_rung(db: sqlite3.Connection, sweep_id: int, rung: int, run_id: int, value: float) -> None:
     db.execute("INSERT OR REPLACE INTO rungs VALUES (?, ?, ?, ?)", (sweep_id, rung, run_id, value))
 
 
-def last_rung(db: sqlite3.Connection, run_id: int) -> Row | None:
-    return one(db, "SELECT * FROM rungs WHERE run_id = ? ORDER BY rung DESC LIMIT 1", run_id)
+def last_rung(db: sqlite3.Connection, sweep_id: int, run_id: int) -> Row | None:
+    sql = "SELECT * FROM rungs WHERE sweep_id = ? AND run_id = ? ORDER BY rung DESC LIMIT 1"
+    return one(db, sql, sweep_id, run_id)
 
 
 def rung_values(db: sqlite3.Connection, sweep_id: int, rung: int) -> list[float]:
@@ -260,7 +264,7 @@ def observed_cells(db: sqlite3.Connection, sweep_id: int, limit: int) -> list[Ro
     """Newest cells first: args, state, and best and latest of the run of their last attempt."""
     rows = db.execute(
         "SELECT cells.args, cells.state, scores.best, scores.latest FROM cells"
-        " LEFT JOIN scores ON scores.run_id = ("
+        " LEFT JOIN scores ON scores.sweep_id = cells.sweep_id AND scores.run_id = ("
         "  SELECT run_id FROM attempts WHERE cell_id = cells.id ORDER BY id DESC LIMIT 1)"
         " WHERE cells.sweep_id = ? AND cells.state != 'dropped' ORDER BY cells.id DESC LIMIT ?",
         (sweep_id, limit),

@@ -382,8 +382,23 @@ def test_prior_runs_are_results_of_their_cells(site: Site) -> None:
     edges = site.ask(second, "priorRuns { edges { node { name } } }")["priorRuns"]["edges"]
     assert [edge["node"]["name"] for edge in edges] == [run["name"]]
     assert site.agent(second).wait(40) == 0
-    assert site.runs(second) == [] and site.state(second) == "FINISHED"
-    assert site.ask(second, "bestLoss")["bestLoss"] == pytest.approx(4 / 3)
+    assert site.state(second) == "FINISHED"
+    for sweep in (first, second):  # it stands in both
+        assert [found["name"] for found in site.runs(sweep)] == [run["name"]]
+        assert site.ask(sweep, "bestLoss runCount") == {
+            "bestLoss": pytest.approx(4 / 3),
+            "runCount": 1,
+        }
+    script = f"""
+import json, wandb
+for sweep in (wandb.Api().sweep({first!r}), wandb.Api().sweep({second!r})):
+    print(json.dumps([[run.id for run in sweep.runs], len(sweep.runs), sweep.best_run().id]))
+"""
+    read = subprocess.run(
+        [sys.executable, "-c", script], env=site.env, capture_output=True, text=True, timeout=60
+    )
+    lists = [json.loads(line) for line in read.stdout.splitlines() if line.startswith("[")]
+    assert lists == [[[run["name"]], 1, run["name"]]] * 2, read
 
 
 FUNCTION = """
