@@ -205,6 +205,8 @@ def update_collection(key: str) -> Any:
         context = info.context
         columns = {"name": input.get("name"), "description": input.get("description")}
         changes = {name: value for name, value in columns.items() if value is not None}
+        if "name" in changes:
+            ids.check_name(changes["name"], "artifact", most=ids.MAX_ARTIFACT_NAME)
         with context.store.write() as db:
             row = find_collection(db, input[key])
             other = "name" in changes and store_collections.find_collection(

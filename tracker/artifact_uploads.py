@@ -111,8 +111,8 @@ def ensure_sequence(db: sqlite3.Connection, context: Context, input: Row) -> Row
     )
     names = [input.get("artifactCollectionName"), *(input.get("artifactCollectionNames") or ())]
     name = next((name for name in names if name), None)
-    if not name or len(name) > 512:
-        raise RequestError("an artifact needs a collection name of at most 512 characters")
+    if not name:
+        raise RequestError("an artifact needs a collection name")
     kind = store_collections.ensure_type(db, project["id"], input["artifactTypeName"], context.now)
     found = store_collections.find_collection(db, project["id"], name)
     if found is None:
@@ -152,6 +152,8 @@ def note_aliases(db: sqlite3.Connection, artifact: Row, sequence: Row, input: Ro
         for alias in aliases:
             set_alias(db, sequence["id"], alias, artifact["id"])
         return
+    for alias in aliases:
+        ids.check_name(alias, "alias", most=ids.MAX_ARTIFACT_NAME)
     waiting = list(dict.fromkeys([*store_artifacts.waiting_aliases(artifact), *aliases]))
     store_artifacts.wait_with_aliases(db, artifact["id"], waiting)
 
@@ -215,7 +217,7 @@ def create_files(_: Any, info: Info, input: Row) -> Row:
     with context.store.write() as db:
         for spec in input["artifactFiles"]:
             artifact = find_artifact(db, spec["artifactID"])
-            name = files.check_name(spec["name"])
+            name = ids.check_path(spec["name"], "file name")
             blob = store_files.blob_by_md5(db, spec["md5"])
             target = {"artifact": artifact["id"], "name": name, "md5": spec["md5"]}
             if blob:  # held from now on, so that it cannot go before the commit
@@ -333,7 +335,7 @@ def write_files(db: sqlite3.Connection, artifact_id: int, contents: manifests.Co
     }
     rows, total = [], 0
     for name, entry in contents.items():
-        digest, size = entry["digest"], int(entry.get("size") or 0)
+        digest, size = entry["digest"], entry.get("size") or 0
         hash = None
         if not entry.get("ref"):
             blob = store_files.blob_by_md5(db, digest)

@@ -17,7 +17,6 @@ from tracker.query import sibling_arguments
 from tracker.store_runs import Row
 
 ADDRESS_SECONDS = 24 * 3600  # an upload may wait that long in the client's queue
-MAX_NAME_BYTES = 1_024
 BEHIND_ALL = 1 << 62  # places of names that are not there: behind the ids of all files
 
 
@@ -36,20 +35,6 @@ def get_url(context: Context, hash: str, name: str) -> str:
 
 def media_type(name: str) -> str:
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
-
-
-def check_name(name: str) -> str:
-    """A file's name is only ever a name in the database, yet clients write it to their disk."""
-    parts = name.split("/")
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
-        size = 0
-    if not 0 < size <= MAX_NAME_BYTES or any(ord(c) < 32 or ord(c) == 127 for c in name):
-        raise RequestError(f"file name {name!r:.80}: empty, too long or not text")
-    if name.startswith("/") or ".." in parts or ("\\" in name and ".." in name.split("\\")):
-        raise RequestError(f"file name {name!r:.80}: leads out of its folder")
-    return name
 
 
 def run_file(context: Context, row: Row) -> Row:
@@ -96,7 +81,7 @@ def missing_file(context: Context, run_id: int, name: str, place: int = 0) -> Ro
 
 
 def upload_url(context: Context, run_id: int, name: str) -> str:
-    return put_url(context, {"run": run_id, "name": check_name(name)})
+    return put_url(context, {"run": run_id, "name": ids.check_path(name, "file name")})
 
 
 def run_files(

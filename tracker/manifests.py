@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from tracker import ids
 from tracker.errors import RequestError
 
 Manifest = dict[str, Any]
@@ -24,8 +25,12 @@ def read(text: bytes) -> Manifest:
     if not isinstance(manifest, dict) or not isinstance(manifest.get("contents"), dict):
         raise RequestError("the manifest has no contents")
     for path, entry in manifest["contents"].items():
+        ids.check_path(path, "the manifest's entry")
         if not isinstance(entry, dict) or not isinstance(entry.get("digest"), str):
             raise RequestError(f"the manifest's entry {path!r:.80} has no digest")
+        size = entry.get("size") or 0
+        if not isinstance(size, int) or not 0 <= size < 1 << 63:
+            raise RequestError(f"the manifest's entry {path!r:.80} has the size {size!r:.80}")
     return manifest
 
 

@@ -51,7 +51,7 @@ def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
     if input.get("tags") is not None:
         columns["tags"] = json.dumps(input["tags"])
     if input.get("sweep"):
-        columns["sweep"] = input["sweep"].rpartition("/")[2]
+        columns["sweep"] = ids.check_name(input["sweep"].rpartition("/")[2], "sweep")
     if input.get("state") and input["state"] not in STATES:
         raise RequestError(f"state {input['state']!r} is none of {', '.join(sorted(STATES))}")
     with context.store.write() as db:

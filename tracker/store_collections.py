@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 from tracker.filters import Order, Where
+from tracker.ids import MAX_ARTIFACT_NAME, check_name
 from tracker.store_runs import Row, one
 
 LATEST = "latest"
@@ -14,6 +15,7 @@ LATEST = "latest"
 def ensure_type(db: sqlite3.Connection, project_id: int, name: str, now: float) -> Row:
     found = find_type(db, project_id, name)
     if found is None:
+        check_name(name, "artifact type", most=MAX_ARTIFACT_NAME)
         db.execute(
             "INSERT INTO artifact_types (project_id, name, created_at) VALUES (?, ?, ?)",
             (project_id, name, now),
@@ -48,6 +50,7 @@ def list_types(db: sqlite3.Connection, project_id: int, after: int, limit: int) 
 def create_collection(
     db: sqlite3.Connection, project_id: int, type_id: int, kind: str, name: str, now: float
 ) -> Row:
+    check_name(name, "artifact", most=MAX_ARTIFACT_NAME)
     db.execute(
         "INSERT INTO collections (project_id, type_id, kind, name, created_at, updated_at)"
         " VALUES (?, ?, ?, ?, ?, ?)",
@@ -167,6 +170,7 @@ def resolve_alias(db: sqlite3.Connection, collection_id: int, alias: str) -> Row
 
 def set_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_id: int) -> None:
     """An alias names one version of a collection: setting it takes it from another."""
+    check_name(alias, "alias", most=MAX_ARTIFACT_NAME)
     db.execute(
         "INSERT INTO aliases (collection_id, alias, artifact_id) VALUES (?, ?, ?)"
         " ON CONFLICT (collection_id, alias) DO UPDATE SET artifact_id = excluded.artifact_id",
@@ -202,6 +206,8 @@ def set_tags(
 ) -> None:
     """`kind`: artifact or collection."""
     assert kind in ("artifact", "collection")
+    for name in add:
+        check_name(name, "tag", most=MAX_ARTIFACT_NAME)
     db.executemany(
         f"INSERT OR IGNORE INTO {kind}_tags ({kind}_id, name) VALUES (?, ?)",
         [(row_id, name) for name in add],

@@ -171,8 +171,31 @@ def after_the_run() -> None:
     assert run.state == "finished"
 
 
+def refusals() -> None:
+    """Paths that the client itself lets nobody write: it is told at once, and goes on."""
+    far = Path(tempfile.mkdtemp()) / "far.txt"
+    far.write_text("far")
+    with wandb.init(project=PROJECT) as run:
+        for path in ("../../x", "/etc/x", "a/../../x", "nul\0x"):
+            artifact = wandb.Artifact("escaping", type="d")
+            artifact.add_reference(far.as_uri(), name="in")
+            entry = artifact.manifest.entries.pop("in")
+            artifact.manifest.entries[path] = entry
+            entry.path = path
+            try:
+                run.log_artifact(artifact).wait(timeout=60)
+                raise SystemExit(f"{path!r} was taken")
+            except Exception as error:
+                assert "entry" in str(error), error
+        artifact = wandb.Artifact("staying", type="d")
+        artifact.add_reference(far.as_uri(), name="in")
+        assert run.log_artifact(artifact).wait().version == "v0"
+    assert not wandb.Api().artifact_exists(f"{PATH}/escaping:latest")
+
+
 versions()
 changes()
+refusals()
 increments()
 media()
 after_the_run()
