@@ -10,7 +10,14 @@ from tracker.context import Settings
 from tracker.errors import TrackerError
 from tracker.server import serve
 
-SECONDS = ("heartbeat_timeout", "start_grace", "tick_seconds", "header_seconds", "body_seconds")
+SECONDS = (
+    "heartbeat_timeout",
+    "start_grace",
+    "tick_seconds",
+    "header_seconds",
+    "body_seconds",
+    "query_seconds",
+)
 
 
 def main() -> int:
@@ -22,8 +29,10 @@ def main() -> int:
     for name in SECONDS:
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=float, default=getattr(Settings, name), metavar="SECONDS")
+    parser.add_argument("--max-query-values", type=int, default=Settings.max_query_values)
     options = parser.parse_args()
-    settings = Settings(**{name: getattr(options, name) for name in SECONDS})
+    named = {name: getattr(options, name) for name in (*SECONDS, "max_query_values")}
+    settings = Settings(**named)
     try:
         serve(
             options.data_dir,

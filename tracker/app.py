@@ -135,6 +135,7 @@ async def lifespan(server: Server, _: Starlette) -> AsyncIterator[None]:
         yield
     finally:
         ticking.cancel()
+        server.store.ending.set()  # requests have had their time
 
 
 async def tick_for_ever(server: Server) -> None:

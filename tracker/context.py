@@ -10,6 +10,7 @@ from pathlib import Path
 from tracker.filters import USER
 from tracker.signing import Signer
 from tracker.store import Store
+from tracker.work import Work
 
 RunHook = Callable[[sqlite3.Connection, int, float], None]  # (transaction, runs.id, now)
 
@@ -42,6 +43,10 @@ class Settings:
     header_seconds: float = 20.0  # from connection, or the last answer, to complete request headers
     body_seconds: float = 30.0  # between two parts of a body, or of an answer that is being taken
     max_connections: int = 512
+    # of one query; the client's largest page has 1,000 runs of about 60 fields
+    max_query_values: int = 250_000
+    max_answer_chars: int = 128 << 20
+    query_seconds: float = 10.0  # of computing
 
 
 @dataclass(frozen=True)
@@ -54,5 +59,6 @@ class Context:
     settings: Settings = field(default_factory=Settings)
     hooks: Hooks = field(default_factory=Hooks)
     user_agent: str = ""
+    work: Work = field(default_factory=Work)
     operation_name: str = ""  # as the request names it, which some clients do not
     writer: str = ""  # one of several clients that write to a run at once, as it names itself

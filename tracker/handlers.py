@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
@@ -34,6 +35,7 @@ from tracker.gate import SESSION_SECONDS, cookie_name, vouch
 from tracker.query import QueryEngine
 from tracker.signing import Signer
 from tracker.store import Store
+from tracker.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,12 @@ class Server:
             self.settings,
             self.hooks,
             request.headers.get("user-agent", ""),
+            work=Work(
+                self.settings.max_query_values,
+                self.settings.max_answer_chars,
+                self.settings.query_seconds,
+                self.store.ending,
+            ),
             writer=writer_of(request),
         )
 
@@ -145,17 +153,31 @@ async def health(request: Request) -> Response:
 
 async def graphql(request: Request) -> Response:
     server: Server = request.app.state.server
+    context = server.context(request)
+
+    def respond(body: Body) -> Response:
+        status, answer = server.engine.run(body.json(), context)
+        return Answer(answer, status)
+
     try:
         async with Body(request, server.settings, server.budget) as body:
-            status, answer = await anyio.to_thread.run_sync(
-                lambda: server.engine.run(body.json(), server.context(request))
-            )
-        return Answer(answer, status)
+            watching = asyncio.create_task(watch_client(request, context.work))
+            try:
+                return await anyio.to_thread.run_sync(respond, body)
+            finally:
+                watching.cancel()
     except RequestError as error:
         return problem(error.status, str(error))
     except Exception as error:
         log.exception("a GraphQL answer could not be made")
         return problem(400, f"internal error: {type(error).__name__}")
+
+
+async def watch_client(request: Request, work: Work) -> None:
+    """Ends the work for a request, the body of which has been read, when its client leaves."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    work.leave()
 
 
 async def file_stream(request: Request) -> Response:

@@ -1,4 +1,5 @@
-"""uvicorn's HTTP protocol, with bounds on what a connection may cost that has shown no key.
+"""uvicorn's HTTP protocol, with bounds on what a connection may cost that has shown no key, and its
+server, which ends for certain.
 
 uvicorn's own limits leave room: its keep-alive timer ends with the first byte of a next request,
 and its `limit_concurrency` refuses whoever comes last, that is, everybody.
@@ -9,14 +10,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
+import os
 import struct
 import termios
+import threading
 from typing import Any
 
+import uvicorn
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tracker.gate import LET_IN
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 5  # that requests have to end when the server does
+END_SECONDS = 10.0  # after which it ends whatever they do
 
 
 class BoundedProtocol(H11Protocol):
@@ -105,3 +115,20 @@ def unsent(transport: asyncio.Transport) -> int:
         descriptor = transport.get_extra_info("socket").fileno()
         size += struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))[0]
     return size
+
+
+class EndingServer(uvicorn.Server):
+    """Waits for what its threads do, because they store what clients have sent, but not for ever:
+    what is committed survives the death of the process.
+    """
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        last_resort = threading.Timer(END_SECONDS, end_at_once)
+        last_resort.daemon = True
+        last_resort.start()
+        await super().shutdown(sockets)
+
+
+def end_at_once() -> None:
+    log.error("a request does not end; the process ends without it")
+    os._exit(1)

@@ -31,12 +31,15 @@ from graphql import (
     GraphQLSchema,
     GraphQLUnionType,
     InlineFragmentNode,
+    MiddlewareManager,
     OperationDefinitionNode,
     SelectionSetNode,
     build_schema,
     execute_sync,
     get_argument_values,
+    get_named_type,
     get_operation_ast,
+    is_leaf_type,
     parse,
     type_from_ast,
     validate,
@@ -44,6 +47,7 @@ from graphql import (
 
 from tracker.context import Context
 from tracker.errors import RequestError
+from tracker.work import EndedError, weigh
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +58,8 @@ MAX_TOKENS = 10_000
 MAX_DEPTH = 20  # the client's deepest query has 11, a full introspection 13
 MAX_FIELDS = 1_000  # fragments expanded; the client's largest query has about 90
 MAX_ALIASES = 30
-CACHED_QUERIES = 512
+CACHED_QUERIES = 128  # the client has about a hundred
+CACHED_CHARS = 10_000  # of a query; parsed, each takes a hundred times as much
 
 
 def load_schema(*parts: Resolvers) -> GraphQLSchema:
@@ -128,15 +133,34 @@ def fields_of(
             yield from fields_of(fragments[node.name.value].selection_set, fragments)
 
 
+def count_work(
+    resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo, **arguments: Any
+) -> Any:
+    """Around every resolver: charges its value to the query's budget."""
+    work = info.context.work
+    work.step()
+    value = resolve(source, info, **arguments)
+    if isinstance(value, str):
+        work.chars -= len(value)
+    elif isinstance(value, (list, dict)) and is_leaf_type(get_named_type(info.return_type)):
+        work.chars -= weigh(value)  # rows of objects are charged field by field
+    return value
+
+
 class QueryEngine:
     """Executes queries against one schema; parsing and validation are cached by query text."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self.schema = schema
-        self._prepare = lru_cache(maxsize=CACHED_QUERIES)(self._prepare_uncached)
+        self._prepare_cached = lru_cache(maxsize=CACHED_QUERIES)(self._prepare_uncached)
+        self._count_work = MiddlewareManager(count_work)
+
+    def _prepare(self, query: str) -> DocumentNode:
+        cached = len(query) <= CACHED_CHARS
+        return self._prepare_cached(query) if cached else self._prepare_uncached(query)
 
     def _prepare_uncached(self, query: str) -> DocumentNode:
-        document = parse(query, no_location=False, max_tokens=MAX_TOKENS)
+        document = parse(query, no_location=True, max_tokens=MAX_TOKENS)
         check_bounds(document)
         errors = validate(self.schema, document, max_errors=5)
         if errors:
@@ -146,7 +170,7 @@ class QueryEngine:
     def run(self, body: Any, context: Context) -> tuple[int, dict[str, Any]]:
         """HTTP status and answer for a request body.
 
-        Never 5xx, on which clients would retry almost for ever.
+        Never 5xx, on which clients would retry almost for ever, but where the server ends.
         """
         try:
             query, variables, operation_name = read_request(body)
@@ -160,14 +184,21 @@ class QueryEngine:
         except (GraphQLError, RequestError, RecursionError) as error:
             message = error.message if isinstance(error, GraphQLError) else str(error)
             return 400, {"errors": [{"message": message}]}
-        result = execute_sync(
-            self.schema,
-            document,
-            context_value=replace(context, operation_name=operation_name or ""),
-            variable_values=variables,
-            operation_name=operation_name,
-            field_resolver=read_field,
-        )
+        try:
+            context.work.begin()
+            with context.store.bounded(context.work.over):
+                result = execute_sync(
+                    self.schema,
+                    document,
+                    context_value=replace(context, operation_name=operation_name or ""),
+                    variable_values=variables,
+                    operation_name=operation_name,
+                    field_resolver=read_field,
+                    middleware=self._count_work,
+                )
+            context.work.check()
+        except EndedError as error:
+            return error.status, {"errors": [{"message": str(error)}]}
         return answer(result)
 
 
@@ -232,8 +263,8 @@ def check_bounds(document: DocumentNode) -> None:
             depth = max(depth, inner[2] + own)
         return fields, aliases, depth
 
-    for node in document.definitions:
-        if isinstance(node, OperationDefinitionNode):
+    for node in document.definitions:  # fragments too: one that is not used is validated as well
+        if isinstance(node, (OperationDefinitionNode, FragmentDefinitionNode)):
             fields, aliases, depth = measure(node.selection_set, ())
             for what, found, limit in (
                 ("aliases", aliases, MAX_ALIASES),

@@ -22,6 +22,7 @@ from tracker.errors import RequestError
 from tracker.store_runs import Row, RunQuery
 from tracker.users import viewer
 
+MAX_SPECS = 30  # each may read all of a run; as many as a query may have aliases
 PUBLIC_CLIENT = "W&B Public Client"
 CLIENTS = (PUBLIC_CLIENT, "wandb-core")
 
@@ -105,11 +106,13 @@ def run_history(
 
 def sampled_history(source: Row, info: Info, specs: list[str]) -> list[list[Row]]:
     """Per spec {"keys", "minStep", "maxStep" (both inclusive), "samples"}: rows with all keys."""
-    answers = []
+    if len(specs) > MAX_SPECS:
+        raise RequestError(f"more than {MAX_SPECS} specs")
+    answers, work = [], info.context.work
     for text in specs:
         try:
             spec = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise RequestError("specs: not JSON") from None
         if not isinstance(spec, dict):
             raise RequestError("specs: expected an object")
@@ -118,7 +121,7 @@ def sampled_history(source: Row, info: Info, specs: list[str]) -> list[list[Row]
             last = min(last, int(spec["maxStep"]) - exclusive(spec, info.context))
         with info.context.store.read() as db:
             texts = store_lines.history_rows(db, source["id"], first, last)
-        rows = history.select(texts, spec.get("keys") or [])
+        rows = history.select(work.looking(texts), spec.get("keys") or [])
         answers.append(history.thin(rows, int(spec.get("samples") or 500)))
     return answers
 

@@ -229,7 +229,8 @@ def serve(
     settings: Any = None,
     show_link: bool = False,
 ) -> None:
-    """Serves in the foreground until SIGTERM or SIGINT.
+    """Serves in the foreground until SIGTERM or SIGINT. The process is to end when this returns; it
+    is ended soon after the signal in any case.
 
     TrackerError where another process holds the folder, the port is taken or the data are damaged.
     """
@@ -239,7 +240,7 @@ def serve(
     from tracker.app import make_app
     from tracker.blobs import clear_incoming
     from tracker.context import Settings
-    from tracker.protocol import BoundedProtocol
+    from tracker.protocol import GRACE_SECONDS, BoundedProtocol, EndingServer
     from tracker.store import Store
 
     settings = settings or Settings()
@@ -264,7 +265,7 @@ def serve(
             access_log=False,
             log_level="error",  # its warnings are about requests: whoever likes could fill the disk
             server_header=False,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=GRACE_SECONDS,
             proxy_headers=False,
         )
         place = {"pid": os.getpid(), "url": url, "started_at": time.time()}
@@ -276,7 +277,7 @@ def serve(
         if host not in LOOPBACK:
             print(WIDE.format(host=host), flush=True)
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-        runner = uvicorn.Server(config)
+        runner = EndingServer(config)
         with ending_signals(runner):
             runner.run(sockets=[sock])
 

@@ -13,7 +13,7 @@ import math
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from tracker.history import finite
 MIGRATIONS = Path(__file__).parent / "migrations"  # NNNN_subject.sql, applied in order
 APPLICATION_ID = 0x46555354  # "FUST": tells this database from any other SQLite file
 BUSY_SECONDS = 10.0
+STEPS_BETWEEN_LOOKS = 10_000  # of SQLite's machine, while reading: about a millisecond
 PAGE_BYTES = 4096
 MAX_REGEX_SUBJECT = 200  # characters of a value that a $regex filter looks at
 SPECIAL = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -44,6 +45,9 @@ class Store:
         self._lock = threading.RLock()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
+        self.ending = threading.Event()  # set: what reads is to end
+        self._reads = threading.Condition()
+        self._reading = 0
         if check(path):
             create(path)
         seal_of(path).unlink(missing_ok=True)
@@ -88,21 +92,50 @@ class Store:
         db: sqlite3.Connection | None = getattr(self._local, "db", None)
         if db is None:
             db = self._local.db = self._connect()
+            db.set_progress_handler(self._over, STEPS_BETWEEN_LOOKS)
             with self._lock:
                 self._readers.append(db)
         if db.in_transaction:
             yield db
             return
-        db.execute("BEGIN")
+        with self._counted():
+            db.execute("BEGIN")
+            try:
+                yield db
+            finally:
+                db.execute("COMMIT")
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._reads:
+            self._reading += 1
         try:
-            yield db
+            yield
         finally:
-            db.execute("COMMIT")
+            with self._reads:
+                self._reading -= 1
+                self._reads.notify_all()
+
+    @contextmanager
+    def bounded(self, over: Callable[[], bool]) -> Iterator[None]:
+        """What this thread reads inside ends, as an OperationalError, as soon as `over` says so."""
+        self._local.over = over
+        try:
+            yield
+        finally:
+            self._local.over = None
+
+    def _over(self) -> bool:
+        over = getattr(self._local, "over", None)
+        return self.ending.is_set() or (over is not None and over())
 
     def close(self) -> None:
         """Brings the WAL back into the database file, closes every connection and seals the file:
         what changes it from now on is seen at the next opening.
         """
+        self.ending.set()
+        with self._reads:
+            self._reads.wait_for(lambda: self._reading == 0)
         with self._lock:
             for db in self._readers:
                 db.close()
