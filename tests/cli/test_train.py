@@ -18,6 +18,7 @@ from cli.train import TrackingModeError, command, tracking_mode
 from contract import places
 from fusion import generate, output
 from fusion.config import ConfigError, RunConfig
+from tests.processes import read_line_by_line, wait_for_line
 
 
 def parse(*args: str) -> RunConfig:
@@ -164,6 +165,8 @@ def test_what_a_run_writes(train_here, tmp_path):
     assert float(logit)
 
     summary = json.loads((folder / "summary.json").read_text())
+    logged = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert set(config).isdisjoint({*summary, *logged[0], *logged[1]}), "one column for two things"
     sidecar = json.loads((folder / "weights.json").read_text())
     assert summary["diverged"] is False and sidecar["config"] == config
     assert sidecar["metrics"]["test/loss"] == summary["test/loss"]
@@ -235,23 +238,9 @@ def start(checkout_copy, data_root):
     def begin(folder: Path, epochs: int) -> subprocess.Popen[str]:
         command = [sys.executable, "runner.py", "train", f"--data={data_root}", "--width=0.04"]
         command += ["--batch-size=2", f"--epochs={epochs}", f"--output={folder}", "--threads=1"]
-        return subprocess.Popen(
-            [*command, "--tracking=disabled"],
-            cwd=checkout_copy,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return read_line_by_line([*command, "--tracking=disabled"], cwd=checkout_copy)
 
     return begin
-
-
-def wait_for_epoch(process: subprocess.Popen[str], epoch: int) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith(f"epoch {epoch}/"):
-            return
-    pytest.fail("the run ended too early")
 
 
 def test_killed_and_terminated_runs_end_with_the_weights_of_an_undisturbed_one(
@@ -259,14 +248,14 @@ def test_killed_and_terminated_runs_end_with_the_weights_of_an_undisturbed_one(
 ):
     broken = tmp_path / "broken"
     process = start(broken, 6)
-    wait_for_epoch(process, 2)
+    wait_for_line(process, "epoch 2/")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert not (broken / "summary.json").exists()
 
     process = start(broken, 6)
-    wait_for_epoch(process, 3)
+    wait_for_line(process, "epoch 3/")
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate()
     assert process.returncode == 128 + signal.SIGINT

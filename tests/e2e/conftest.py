@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,17 +34,10 @@ class Checkout:
             text=True,
         )
 
-    def run(
-        self, *command: str, env: dict[str, str] | None = None, code: int = 0, timeout: float = 400
-    ) -> str:
+    def run(self, *command: str, env: dict[str, str] | None = None, code: int = 0) -> str:
         """Run a command to its end; return what it printed."""
         process = self.popen(*command, env=env)
-        try:
-            output, _ = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            output, _ = process.communicate()
-            pytest.fail(f"{' '.join(command)} ran longer than {timeout} s:\n{output}")
+        output, _ = process.communicate()
         assert process.returncode == code, f"exit {process.returncode}, not {code}:\n{output}"
         return output
 
@@ -53,6 +49,41 @@ class Checkout:
         lines = self.runner("env").splitlines()
         assert lines[0].startswith("# W&B server: ")
         return dict(line.removeprefix("export ").split("=", 1) for line in lines[1:])
+
+    def processes(self, *words: str) -> list[int]:
+        """Ids of this checkout's processes whose command line holds all `words`."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdigit():
+                continue
+            try:
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                here = (folder / "cwd").readlink() == self.root
+            except OSError:  # it has ended
+                continue
+            if here and all(word in line for word in words):
+                found.append(int(folder.name))
+        return found
+
+    def freeze_run(self, trained: bool = True) -> int:
+        """Wait for a run that an agent started, and has `trained` an epoch; return its process.
+
+        It stands still (SIGSTOP) before its end, so that nothing which waits for it can end either
+        until SIGCONT. A run that was too quick is let go, and the next one taken.
+        """
+        while True:
+            for pid in self.processes("runner.py train"):
+                folder = self.root / "runs" / variables(pid).get("WANDB_RUN_ID", "")
+                if trained and not (folder / "history.jsonl").exists():
+                    continue
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+                    while state(pid) not in "TZ":  # a stop takes a moment
+                        time.sleep(0.01)
+                    if not (folder / "summary.json").exists():
+                        return pid
+                    os.kill(pid, signal.SIGCONT)
+            time.sleep(0.05)
 
     def report(self, name: str) -> dict:
         return json.loads((self.root / "reports" / name / "report.json").read_text())
@@ -69,6 +100,22 @@ class Checkout:
         )
         output = self.run(sys.executable, "-c", script, project, env=self.exports())
         return json.loads(output.splitlines()[-1])
+
+
+def variables(pid: int) -> dict[str, str]:
+    """The environment of a process; nothing where it has ended."""
+    with suppress(OSError):
+        words = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+        return dict(word.partition("=")[::2] for word in words)
+    return {}
+
+
+def state(pid: int) -> str:
+    """The letter of a process's state: T stopped, Z ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
 
 
 @pytest.fixture(scope="module")

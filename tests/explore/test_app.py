@@ -24,7 +24,6 @@ from explore.errors import ExploreError
 
 CHECKOUT = Path(app.__file__).parents[1]
 # A software renderer on a machine with other work takes minutes.
-pytestmark = pytest.mark.timeout(900)
 Explore = Callable[..., "subprocess.Popen[str]"]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.tracker.worlds import CLIENTS, Tracker
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture

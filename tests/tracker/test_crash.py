@@ -123,7 +123,6 @@ def mortal(tmp_path: Path) -> Iterator[Mortal]:
     made.close()
 
 
-@pytest.mark.timeout(200)
 def test_acknowledged_rows_survive_a_hundred_kills(mortal: Mortal):
     random.seed(7)
     pid = mortal.start()

@@ -122,7 +122,6 @@ def test_every_older_version_opens(tmp_path: Path):
         store.close()
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kept", sorted(FOLDERS.iterdir()), ids=lambda kept: kept.name)
 def test_a_folder_of_an_earlier_version_goes_on(kept: Path, tmp_path: Path):
     """What the real client left there is read by it, and what was unfinished is finished."""

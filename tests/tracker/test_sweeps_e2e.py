@@ -21,7 +21,7 @@ import yaml
 
 from tracker.server import find, stop
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = """
