@@ -44,6 +44,7 @@ START_SECONDS = 60.0  # a large database is checked at the start
 STOP_SECONDS = 15.0
 LOGIN_SECONDS = 15 * 60
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+EVERYWHERE = ("0.0.0.0", "::")
 WIDE = """\
 warning: listening on {host}, not on this machine alone. Whoever has the key can create sweeps, and
 warning: a sweep is code that agents run. The key travels unencrypted: use a trusted network, or an
@@ -219,6 +220,23 @@ def address(host: str, port: int) -> str:
     return f"http://{host}:{port}"
 
 
+def outward(host: str, port: int) -> str:
+    """What other machines' clients are to use, where a server listens on all addresses (`host`).
+
+    This machine's address on the way to the rest of the world; its name where there is no way. No
+    packet is sent: to connect a datagram socket only chooses the way.
+    """
+    family, elsewhere = (
+        (socket.AF_INET6, "2001:db8::1") if ":" in host else (socket.AF_INET, "192.0.2.1")
+    )
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.connect((elsewhere, 9))
+            return address(sock.getsockname()[0], port)
+    except OSError:
+        return address(socket.gethostname(), port)
+
+
 def serve(
     data_dir: Path,
     *,
@@ -274,6 +292,8 @@ def serve(
         print(f"tracker: {url} (data in {data_dir}, process {os.getpid()})", flush=True)
         if show_link:
             print(f"pages: {make_link(url, key)}", flush=True)
+        if host in EVERYWHERE:
+            print(f"for other machines: {outward(host, sock.getsockname()[1])}", flush=True)
         if host not in LOOPBACK:
             print(WIDE.format(host=host), flush=True)
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -238,6 +240,9 @@ def test_it_says_what_it_means_to_listen_elsewhere(tmp_path: Path):
     assert "warning: listening on 0.0.0.0" in told
     assert "a sweep is code that agents run" in " ".join(told.replace("warning:", "").split())
     assert tracker.server.url.startswith("http://127.0.0.1:")
+    (others,) = re.findall(r"^for other machines: (http://\S+)$", told, re.MULTILINE)
+    assert "//127." not in others and "//0.0.0.0" not in others
+    assert httpx.get(f"{others}/healthz").status_code == 200
     tracker.stop()
 
 
