@@ -32,7 +32,7 @@ EPOCH_METRICS = (
     "val/f1",
     "epoch_seconds",
     "samples_per_second",
-    "learning_rate",
+    "train/learning_rate",
 )
 # Of these the summary holds the values at `best_epoch`, where W&B by itself keeps the last ones.
 BEST_EPOCH_METRICS = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "val/f1")

@@ -178,7 +178,7 @@ def epoch_row(
         "val/f1": val["f1"],
         "epoch_seconds": progress.seconds,
         "samples_per_second": samples / progress.seconds,
-        "learning_rate": learning_rate(config, last_step, config.epochs * steps),
+        "train/learning_rate": learning_rate(config, last_step, config.epochs * steps),
     }
 
 

@@ -49,7 +49,7 @@ def fit(
     final_N = logits(part)
     summary = {
         "best_epoch": progress.best_epoch,
-        "labels": len(seen_N),
+        "labelled_pairs": len(seen_N),
         "trainable_parameters": count_trainable(model),
         "weights": digest(model),
         **scores(views, "val", logits("val")),

@@ -56,7 +56,7 @@ def fit(config: PretrainConfig, views: Views, model: Borrowed, job: Job) -> Outc
         final_N = evaluate(part)
         summary = {
             "best_epoch": progress.best_epoch,
-            "labels": len(seen_N),
+            "labelled_pairs": len(seen_N),
             "trainable_parameters": count_trainable(model),
             "frozen_parameters": sum(p.numel() for p in model.parameters() if not p.requires_grad),
             **scores(views, "val", evaluate("val")),

@@ -107,7 +107,13 @@ def test_a_run_leaves_results_and_is_not_trained_again(tmp_path: Path) -> None:
     args[1] = f"--output={tmp_path / 'other'}"
     other = CliRunner().invoke(pretrain.command, [*args, "--finetune=all"], catch_exceptions=False)
     assert other.exit_code == 0
-    assert len([p for p in (tmp_path / "stages").iterdir() if p.is_dir()]) == 4
+    stages = [p for p in (tmp_path / "stages").iterdir() if p.is_dir()]
+    assert len(stages) == 4
+    for folder in (tmp_path / "run", *stages):  # no column of a table for two things
+        config = set(PretrainConfig.model_fields)
+        assert config.isdisjoint(json.loads((folder / "summary.json").read_text())), folder.name
+        for line in (folder / "history.jsonl").read_text().splitlines():
+            assert config.isdisjoint(json.loads(line)), folder.name
 
 
 def test_a_stage_that_diverges_is_a_result(tmp_path: Path) -> None:
