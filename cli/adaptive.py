@@ -13,6 +13,7 @@ from cli import launch
 from cli.servers import Chosen
 from cli.sweepfile import SweepFile, SweepFileError, write
 from contract import places
+from contract.words import counted
 
 # The level of every look is alpha / looks, so few looks keep some power.
 MOST_LOOKS = 4
@@ -62,8 +63,8 @@ def until_decided(
         found = undecided(made)
         cells = cells_of(found) if look < len(counts) else []
         click.echo(
-            f"look {look} of {len(counts)}, {count} seeds: {len(found)} undecided on "
-            f"{made['primary']}" + (f"; {len(cells)} cells get seeds" if cells else "")
+            f"look {look} of {len(counts)}, {counted(count, 'seed')}: {len(found)} undecided on "
+            f"{made['primary']}" + (f"; seeds for {counted(len(cells), 'cell')}" if cells else "")
         )
         if not cells:
             break
@@ -82,13 +83,12 @@ def planned(start: int, most: int) -> list[int]:
     """Return the schedule from `start` to `most` seeds; SweepFileError where there is none."""
     if start < FEWEST_SEEDS:
         raise SweepFileError(
-            f"--until-decided: the sweep starts with {start} seeds, which allow no inference; "
-            f"give --seeds {FEWEST_SEEDS} or more"
+            f"--until-decided: the sweep starts with {counted(start, 'seed')}, too few for any "
+            f"inference; give --seeds {FEWEST_SEEDS} or more"
         )
     if most <= start:
-        raise SweepFileError(
-            f"--max-seeds {most}: the sweep already has {start} seeds; allow more than that"
-        )
+        has = counted(start, "seed")
+        raise SweepFileError(f"--max-seeds {most}: the sweep already has {has}; allow more")
     return schedule(start, most)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from contract.words import counted
 from fusion.config import PROFILES
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -68,11 +69,11 @@ def check(root: Path, skip_bad: bool) -> None:
 
 def _summary(root: Path, error) -> str:
     pairs = {p.pair for p in error.problems if p.pair}
-    text = f"{len(error.problems)} bad files in {root}"
+    text = f"{counted(len(error.problems), 'bad file')} in {root}"
     if any(not p.pair for p in error.problems):
         return f"{text}; angle files must be mended, leaving out pairs does not help"
     fix = f"runner.py data check {root} --skip-bad"
-    return f"{text}; mend them, or leave {len(pairs)} pairs out: {fix}"
+    return f"{text}; mend them, or leave {counted(len(pairs), 'pair')} out: {fix}"
 
 
 @command.command()
@@ -95,7 +96,8 @@ def _curated(found) -> str:
     if found.curation is None:
         return "no pair is left out or moved by hand"
     c = found.curation
-    return f"{len(c.exclude)} pairs left out, {len(c.move)} moved (curation {c.sha256[:16]})"
+    out = counted(len(c.exclude), "pair")
+    return f"{out} left out, {len(c.move)} moved (curation {c.sha256[:16]})"
 
 
 @command.command()

@@ -15,9 +15,11 @@ from cli.servers import Chosen, choose, require_online, server_options
 from cli.sweepfile import SweepFile, SweepFileError
 from contract import places
 from contract.files import write_atomic
+from contract.words import counted
 
 # Exit code where the agents are through and some cells are not done, as `report --strict`.
 INCOMPLETE = 3
+UNSAID = f"{__name__}.run"  # in a context's meta: the word `run` was left out
 
 
 class SweepCommands(click.Group):
@@ -25,8 +27,22 @@ class SweepCommands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or args[0] not in self.commands:
+            ctx.meta[UNSAID] = True
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+
+class RunContext(click.Context):
+    """Calls the command what the person typed: `sweep`, where they did not write `sweep run`."""
+
+    @property
+    def command_path(self) -> str:
+        typed = self.parent if UNSAID in self.meta else None
+        return typed.command_path if typed else super().command_path
+
+
+class RunCommand(click.Command):
+    context_class = RunContext
 
 
 @click.group(cls=SweepCommands)
@@ -35,7 +51,8 @@ def command() -> None:
 
 
 @command.command(
-    epilog="`runner.py sweep explain SWEEP` prints every lease, retry and stop with its reason."
+    cls=RunCommand,
+    epilog="`runner.py sweep explain SWEEP` prints every lease, retry and stop with its reason.",
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--budget", type=click.Choice(sweepfile.budget_names()), help="Fixed parameters.")
@@ -59,6 +76,8 @@ def run(
     data_dir: Path | None,
 ) -> None:
     """Check every cell of FILE, register the sweep, run agents, write the report.
+
+    FILE: a path, or the bare name of a shipped sweep from whatever folder.
 
     Idempotent: called again, it runs only cells that are missing or failed; with more --seeds, or
     more values in the file, it adds those to the same sweep. Ctrl-C stops runs at a checkpoint, and
@@ -123,15 +142,16 @@ def prepare(
     file: Path, budget: str | None, seeds: int | None, assignments: tuple[str, ...]
 ) -> tuple[SweepFile, list[str]]:
     """Read FILE and lay budget, --seeds and --set over it, in this order."""
-    sweep = SweepFile(file)
+    sweep = SweepFile(sweepfile.located(file))
     notes: list[str] = []
-    if sweep.config.get("method") != "grid" and seeds is not None:
+    method = sweep.config["method"]
+    if method != "grid" and seeds is not None:
         raise SweepFileError(
-            f"--seeds: {file} has method {sweep.config.get('method')!r}; seeds are replicates of a "
+            f"--seeds: {sweep.path} has method {method!r}; seeds are replicates of a "
             "grid. Set `run_cap` in the file for other methods"
         )
-    sweep.config.setdefault("name", file.stem)
-    sweep.config.setdefault("project", file.stem)
+    sweep.config.setdefault("name", sweep.path.stem)
+    sweep.config.setdefault("project", sweep.path.stem)
     if budget is not None:
         count, parameters = sweepfile.read_budget(budget, sweep.config.get("command"))
         notes = sweep.lay_over(parameters, f"--budget {budget}")
@@ -195,18 +215,25 @@ def describe_cells(
     from contract.sweepfile.points import SEED
     from contract.values import key
 
+    for note in notes:
+        click.echo(f"note: {note}")
+    name, method = sweep.config["name"], sweep.config["method"]
+    if method != "grid":
+        cap = sweep.config.get("run_cap")
+        size = counted(cap, "run") if cap else "runs without end (`run_cap` ends them)"
+        click.echo(f"{name}: {method}, {size}; the ends of every parameter checked")
+        return
     parameters = sweep.config["parameters"]
     axes = [n for n in parameters if n != SEED and len({key(p.get(n)) for p in points}) > 1]
     cells: dict[str, list[Any]] = {}
     for point in points:
         cells.setdefault(", ".join(f"{n}={point[n]}" for n in axes), []).append(point.get(SEED))
-    for note in notes:
-        click.echo(f"note: {note}")
-    for name, seeds in list(cells.items())[:most]:
-        click.echo(f"  {name or 'one cell'}  seeds {seeds}")
+    for cell, seeds in list(cells.items())[:most]:
+        click.echo(f"  {cell or 'one cell'}  seeds {seeds}")
+    seeds = counted(len(points) // max(1, len(cells)), "seed")
     click.echo(
-        f"{sweep.config['name']}: {len(cells)} cells × {len(points) // max(1, len(cells))} seeds "
-        f"= {len(points)} runs, every cell checked"
+        f"{name}: {counted(len(cells), 'cell')} × {seeds} = {counted(len(points), 'run')}, "
+        "every cell checked"
     )
 
 
@@ -302,7 +329,8 @@ def run_agents(path: str, config: dict[str, Any], agents: int, server: Chosen) -
     if config["method"] == "grid" and before["done"] == expected:
         click.echo(f"sweep {path}: all {expected} cells × seeds are done; nothing to run")
         return 0
-    click.echo(f"sweep {path}: {agents} agents; their logs are in {places.runs() / 'agents'}")
+    logs = places.runs() / "agents"
+    click.echo(f"sweep {path}: {counted(agents, 'agent')}; logs are in {logs}")
     crew = launch.Agents(path)
     with launch.terminated_as_interrupt():
         try:

@@ -45,6 +45,15 @@ class SweepFileError(Exception):
     exit_code = 2
 
 
+def located(path: Path) -> Path:
+    """Return `path`, or the shipped sweep of that bare name, with or without its ending."""
+    if not path.exists() and path.name == str(path):
+        for shipped in (places.SWEEPS / path, places.SWEEPS / f"{path}.yaml"):
+            if shipped.is_file():
+                return shipped
+    return path
+
+
 class SweepFile:
     """A W&B sweep file with the line of every key, so that errors can point at it."""
 

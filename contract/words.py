@@ -1,10 +1,15 @@
-"""Words for people: suggestions for a misspelt one, names that a file system takes."""
+"""Words for people: counts, suggestions for a misspelt word, names that a file system takes."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Iterable
+
+
+def counted(number: int, thing: str) -> str:
+    """Return "1 seed", "2 seeds", "0 seeds"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def nearest(word: object, known: Iterable[object]) -> str | None:

@@ -12,6 +12,7 @@ import click
 from analysis import snapshot
 from analysis.snapshot import Snapshot
 from contract import places
+from contract.words import counted
 from explore import contrast, pairs, predictions
 from explore import runs as sources
 from explore.contrast import Contrast
@@ -82,7 +83,8 @@ def choice(
     asked = contrast.contrast(found, *names, metric) if names is not None else None
     name = snapshot.sweep.get("name") or snapshot.sweep.get("id")
     runs_shown = sum(len(arm.seeds) for arm in found.arms)
-    line = f"runs: {runs_shown} of {len(found.arms)} cells of {name}, on the {found.part} part"
+    cells = counted(len(found.arms), "cell")
+    line = f"runs: {runs_shown} in {cells} of {name}, on the {found.part} part"
     for reason, count in found.left_out.items():
         line += f"; left out: {count} {reason}"
     click.echo(line)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contract.files import write_json
+from contract.words import counted
 from explore.dataset import own_tags
 from explore.errors import ExploreError
 from explore.lazy import Dataset
@@ -29,7 +30,7 @@ class Curation:
     @property
     def sentence(self) -> str:
         """What the file says, in one line."""
-        text = f"{len(self.exclude)} pairs to leave out, {len(self.move)} to move"
+        text = f"{counted(len(self.exclude), 'pair')} to leave out, {len(self.move)} to move"
         if self.unknown:
             named = ", ".join(f"{tag} ({count})" for tag, count in sorted(self.unknown.items()))
             known = ", ".join([EXCLUDE_TAG, *MOVE_TAGS])

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from contract.words import counted
 from fusion.raycast import SIZE
 from fusion.scenes import CLASSES
 
@@ -46,7 +47,7 @@ class BadDataError(DataError):
         fix = f"list all with `runner.py data check {root}`"
         if all(p.pair for p in problems):
             fix += f"; leave these pairs out with `runner.py data check {root} --skip-bad`"
-        super().__init__(f"{root} has {len(problems)} bad files:{shown}{more}\n{fix}")
+        super().__init__(f"{root} has {counted(len(problems), 'bad file')}:{shown}{more}\n{fix}")
 
 
 def files_of(pair: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import sqlite3
 
 from contract.sweepfile import search
+from contract.words import counted
 from tracker import scores, store_runs, store_sweeps, sweep_states
 from tracker.context import RunHook
 from tracker.store_runs import Row
@@ -137,7 +138,8 @@ def close(db: sqlite3.Connection, attempt: Row, run: Row, outcome: str, now: flo
     store_sweeps.update(db, "cells", cell["id"], **changes)
     text = f"{outcome}{_details(run)}; cell {changes['state']}"
     if changes["state"] == "failed":
-        text += f" after {cell['failures'] + 1} faults, {cell['interruptions']} interruptions"
+        text += f" after {counted(cell['failures'] + 1, 'fault')}"
+        text += f", {counted(cell['interruptions'], 'interruption')}"
     note(db, attempt["sweep_id"], now, "ended", text, run["name"])
     if attempt["agent_id"] is not None:
         _rate(db, attempt["agent_id"], outcome, changes.get("failures") == 1, now)

@@ -18,6 +18,7 @@ from typing import Any
 
 from contract.sweepfile import read, search
 from contract.sweepfile.space import Cell, SweepConfig, cell_key, is_cell, values_of
+from contract.words import counted
 from tracker import ids, scores, store_runs, store_sweeps
 from tracker.errors import RequestError
 from tracker.store_runs import Row
@@ -124,7 +125,7 @@ def reconfigure(db: sqlite3.Connection, sweep: Row, text: str, now: float) -> No
     if config.description is not None:
         columns["description"] = config.description
     store_sweeps.update(db, "sweeps", sweep["id"], **columns)
-    gone = f", {len(dropped)} cells dropped" if dropped else ""
+    gone = f", {counted(len(dropped), 'cell')} dropped" if dropped else ""
     note(db, sweep["id"], now, "changed", f"{config.method}, {_size(config)}{gone}")
     reopen(db, sweep["id"], now)
     old = config_of(sweep["config"])
@@ -142,7 +143,8 @@ def reopen(db: sqlite3.Connection, sweep_id: int, now: float) -> None:
         columns = {"state": "waiting", "turn": 1, "failures": 0, "interruptions": 0}
         store_sweeps.update(db, "cells", cell["id"], **columns)
     if failed:
-        note(db, sweep_id, now, "reopened", f"{len(failed)} failed cells are tried again")
+        text = f"{counted(len(failed), 'failed cell')} to be tried again"
+        note(db, sweep_id, now, "reopened", text)
 
 
 def set_state(db: sqlite3.Connection, sweep: Row, state: str, now: float) -> None:
@@ -242,4 +244,4 @@ def describe(args: dict[str, Any]) -> str:
 
 def _size(config: SweepConfig) -> str:
     number = config.expected
-    return "cells without end" if number is None else f"{number} cell{'' if number == 1 else 's'}"
+    return "cells without end" if number is None else counted(number, "cell")

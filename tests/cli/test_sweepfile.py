@@ -120,6 +120,35 @@ def test_a_sweep_is_extended_by_seeds_and_values_but_not_by_other_fixed_values()
     assert with_seeds_of(fewer, old)["parameters"]["seed"] == {"values": [0, 1, 5]}
 
 
+@pytest.mark.parametrize("name", ["concat_at_equal_parameters", "label_efficiency.yaml"])
+def test_a_shipped_sweep_is_found_by_its_bare_name_from_another_folder(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    sweep, _ = command.prepare(Path(name), None, None, ())
+    assert sweep.path.is_absolute() and sweep.config["name"] == name.removesuffix(".yaml")
+    Path(name).write_text(TEXT + "name: own\n")  # a file of one's own comes first
+    assert command.prepare(Path(name), None, None, ())[0].config["name"] == "own"
+    for path in (tmp_path / "gone" / name, Path("gone") / name):
+        with pytest.raises(SweepFileError, match="no such sweep file"):
+            command.prepare(path, None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("method", "seeds", "end"),
+    [
+        ("grid", "[0]", "mine: 2 cells × 1 seed = 2 runs, every cell checked"),
+        ("grid", "[0, 1, 2]", "mine: 2 cells × 3 seeds = 6 runs, every cell checked"),
+        ("random\nrun_cap: 1", "[0]", "mine: random, 1 run; the ends of every parameter checked"),
+        ("bayes", "[0]", "mine: bayes, runs without end (`run_cap` ends them); the ends of every "
+         "parameter checked"),
+    ],
+)  # fmt: skip
+def test_the_size_of_a_sweep_in_words(file, capsys, method, seeds, end):
+    file.write_text(TEXT.replace("grid", method).replace("[0, 1]", seeds))
+    sweep, notes = command.prepare(file, None, None, ())
+    command.describe_cells(sweep, command.checked_points(sweep), notes)
+    assert capsys.readouterr().out.splitlines()[-1] == end
+
+
 @pytest.mark.parametrize(
     ("counts", "seconds", "done_here", "end"),
     [

@@ -77,7 +77,7 @@ def test_the_newest_report_decides_runs_and_data(
     assert chosen.data.root == root
     assert chosen.predictions is not None
     assert [arm.label for arm in chosen.predictions.arms] == ["concat", "late"]
-    assert "runs: 4 of 2 cells of new, on the test part" in capsys.readouterr().out
+    assert "runs: 4 in 2 cells of new, on the test part" in capsys.readouterr().out
 
 
 def test_a_contrast_finds_the_report_that_has_it(reports: Path, root: Path):
