@@ -97,7 +97,7 @@ class Grid:
         """Counts of cells × seeds, and of the runs beside them."""
         states = Counter(slot.state for slot in self.slots)
         repeated = sum(max(len(s.finished) - 1, 0) for c in self.cells for s in c.slots.values())
-        undrawn = max(self.run_cap - len(self.slots), 0) if self.search else 0
+        undrawn = max(self.run_cap - len(self.slots) - repeated, 0) if self.search else 0
         return {
             "expected": len(self.slots) + undrawn,
             **{state: states[state] for state in ("done", "failed", "running")},

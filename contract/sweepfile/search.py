@@ -5,12 +5,14 @@ that was restarted goes on as if it had not been. Grid, random and hyperband fol
 search library (PyPI `sweeps` 0.3, read for its behaviour); bayes is Optuna's TPE.
 
 Three deliberate differences from it: a grid gives every cell its first seed before any gets its
-second; random does not repeat itself where the space is finite, and ends when it is exhausted;
-and whoever asks may skip cells (`seen`), so failed ones can be run again.
+second; random gives every point of a finite space once before it repeats any, and repeats only
+where a `run_cap` says how often; and whoever asks may skip cells (`seen`), so failed ones can be
+run again.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -60,18 +62,24 @@ def suggest(
     if config.method == "bayes":
         from contract.sweepfile.bayes import ask
 
-        cell = make_cell(config, ask(config, stream, observations()))
-        if not seen(cell.key):
-            return Suggestion(cell, cursor + 1)
-    cell = _random(config, stream, seen)
-    return Suggestion(cell, cursor + 1) if cell else None
+        drawn = make_cell(config, ask(config, stream, observations()))
+    else:
+        drawn = _draw(config, random.Random(stream))
+    if seen(drawn.key):
+        fresh = _random(config, stream, seen)
+        if fresh is None and config.run_cap is None:
+            return None
+        drawn = fresh or _once_more(drawn, cursor, seen)
+    return Suggestion(drawn, cursor + 1)
 
 
 def any_left(config: SweepConfig, *, cursor: int, seen: Callable[[str], bool]) -> bool:
     """Whether `suggest` has more to give (an unbounded space always has, as far as one can say)."""
     if config.method == "grid":
         return _next_of_grid(config, cursor, seen) is not None
-    return config.size is None or _any_unseen(config, random.Random(cursor), seen) is not None
+    if config.run_cap is not None or config.size is None:
+        return True
+    return _any_unseen(config, random.Random(cursor), seen) is not None
 
 
 def grid_point(config: SweepConfig, index: int) -> Cell:
@@ -103,11 +111,20 @@ def _next_of_grid(
 def _random(config: SweepConfig, stream: str, seen: Callable[[str], bool]) -> Cell | None:
     rng = random.Random(stream)
     for _ in range(DRAWS):
-        values = tuple(p.distribution.at(rng.random()) for p in config.parameters)
-        cell = make_cell(config, values)
+        cell = _draw(config, rng)
         if not seen(cell.key):
             return cell
     return _any_unseen(config, rng, seen)
+
+
+def _draw(config: SweepConfig, rng: random.Random) -> Cell:
+    return make_cell(config, [p.distribution.at(rng.random()) for p in config.parameters])
+
+
+def _once_more(cell: Cell, cursor: int, seen: Callable[[str], bool]) -> Cell:
+    """The same point as a cell of its own."""
+    keys = (f"{cell.key}.{number}" for number in itertools.count(cursor))
+    return cell._replace(key=next(key for key in keys if not seen(key)))
 
 
 def _any_unseen(

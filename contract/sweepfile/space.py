@@ -86,9 +86,13 @@ class SweepConfig:
 
     @property
     def expected(self) -> int | None:
-        """Number of cells that the sweep will run; None where it runs until it is stopped."""
-        bounds = [bound for bound in (self.size, self.run_cap) if bound is not None]
-        return min(bounds) if bounds else None
+        """Number of cells that the sweep will run; None where it runs until it is stopped.
+
+        Only a grid ends before its run_cap: the others repeat points.
+        """
+        if self.run_cap is None or self.size is None or self.method != "grid":
+            return self.run_cap or self.size
+        return min(self.size, self.run_cap)
 
     def support(self, parameter: Parameter) -> Sequence[Any] | None:
         """All values of a parameter, or None where they are not finite.
@@ -103,8 +107,8 @@ class SweepConfig:
 
 
 class Cell(NamedTuple):
-    """One point of the space. `key` is the same for equal points, `args` is nested as the agent
-    wants it: {top-level name: value}."""
+    """One point of the space. `key` is the same for equal points, but for one that is drawn once
+    more; `args` is nested as the agent wants it: {top-level name: value}."""
 
     key: str
     args: dict[str, Any]

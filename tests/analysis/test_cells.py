@@ -107,6 +107,17 @@ def test_drawn_points_make_their_own_cells(sweep) -> None:
     assert (arranged.counts()["expected"], arranged.counts()["missing"]) == (5, 2)
 
 
+def test_points_that_a_search_drew_twice_count_towards_its_run_cap(sweep) -> None:
+    made = sweep({"learning_rate": [0.01, 0.002]}, seeds=1)
+    made.sweep["config"]["method"] = "random"
+    made.sweep["config"]["run_cap"] = 4
+    again = copy.deepcopy(made.runs[0])
+    again.id = "again"
+    made.runs.append(again)
+    found = counts(made)
+    assert (found["expected"], found["missing"], found["duplicates"]) == (3, 1, 1)
+
+
 def test_the_last_axis_varies_fastest_and_cells_follow_the_file(sweep) -> None:
     made = sweep({"downsample": ["maxpool", "strided"], "fusion": ["late", "add"]}, seeds=1)
     labels = [cell.label for cell in cells.arrange(made, last="downsample").cells]

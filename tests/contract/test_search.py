@@ -31,6 +31,14 @@ def config(method: str, parameters: dict[str, Any], **rest: Any) -> SweepConfig:
     return parse({"method": method, "parameters": parameters, **rest})
 
 
+def run_to_the_cap(config: SweepConfig, **options: Any) -> list[Any]:
+    """The values of `x` in the order in which they are suggested, run_cap of them."""
+    assert config.run_cap is not None
+    cells = run_through(config, config.run_cap, **options)
+    assert len(cells) == config.run_cap
+    return [cell["x"] for cell in cells]
+
+
 def run_through(config: SweepConfig, limit: int = 500, seed: str = "s") -> list[dict[str, Any]]:
     """All cells in the order in which they are suggested."""
     cells, seen, cursor = [], set(), 0
@@ -150,6 +158,30 @@ def test_random_over_a_finite_space_gives_every_cell_once_and_ends() -> None:
 def test_random_that_can_only_repeat_itself_ends() -> None:
     narrow = {"distribution": "q_normal", "mu": 0, "sigma": 1e-6}
     assert run_through(config("random", {"x": narrow})) == [{"x": 0}]
+
+
+SKEWED = {"values": [1, 2, 3, 4], "probabilities": [0.9, 0.1, 0.0, 0.0]}
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+@pytest.mark.parametrize(
+    ("spec", "points"),
+    [
+        ({"values": ["a", "b", None]}, 3),
+        (SKEWED, 2),
+        ({"distribution": "q_normal", "mu": 0, "sigma": 1e-6}, 1),
+    ],
+    ids=str,
+)
+def test_each_point_comes_once_before_any_is_repeated(method: str, spec: dict, points: int) -> None:
+    space = config(method, {"x": spec}, run_cap=20, metric=METRIC)
+    drawn = run_to_the_cap(space)
+    assert len(set(drawn[:points])) == points == len(set(drawn))
+
+
+def test_repeated_points_are_drawn_by_their_distribution() -> None:
+    drawn = run_to_the_cap(config("random", {"x": SKEWED}, run_cap=400))
+    assert drawn[2:].count(2) == pytest.approx(40, abs=20)
 
 
 DISTRIBUTIONS = [
