@@ -47,8 +47,9 @@ def prepare_environment() -> None:
         "OMP_NUM_THREADS": "1",
         # Hyperband decides on the rows that have arrived; the client's default is every 15 s.
         "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1",
-        # The server stops offering runs to a sick agent; the client's own rule exits with 0.
+        # The server stops offering runs to a sick agent; the client's own rules exit with 0.
         "WANDB_AGENT_DISABLE_FLAPPING": "true",
+        "WANDB_AGENT_MAX_INITIAL_FAILURES": "1000000",
         "WANDB_DIR": str(places.runs()),
     }
     for name, value in defaults.items():

@@ -9,7 +9,10 @@
 | exited with another code, or ended before wandb.init | waits for a new run, a fault             |
 | was offered to an agent that vanished                | waits, is offered again                  |
 
-A cell fails with its third fault (RETRIES + 1), or when it was interrupted too often. An agent on
+A cell fails with its third fault (RETRIES + 1), or when it was interrupted too often in a row
+without getting on: a step of history that its run had not reached before is progress, after which
+interruptions are counted from none. So a run on machines that are taken away every hour ends, and
+one that only ever interrupts itself does, too. An agent on
 which three runs in a row fail is dismissed. Where it has shown that it can finish runs, a cell that
 failed before is the suspect, and its further faults do not count against the agent.
 """
@@ -23,14 +26,18 @@ from contract.words import counted
 from tracker import scores, store_runs, store_sweeps, sweep_states
 from tracker.context import RunHook
 from tracker.store_runs import Row
-from tracker.store_sweeps import FAULTS
+from tracker.store_sweeps import FAULTS, SAME_RUN
 from tracker.sweep_states import config_of, note
 
 RETRIES = 2
-INTERRUPTIONS = 10  # more than anyone needs, so that a cell that always interrupts itself ends
+INTERRUPTIONS = 10  # in a row without progress
 DISMISSAL = 3  # faults in a row
 INTERRUPTED_CODES = (128 + 1, 128 + 2, 128 + 15)  # SIGHUP, SIGINT, SIGTERM
-SAME_RUN = ("interrupted", "crashed", "lost")  # outcomes after which the run itself goes on
+
+
+def never_began(attempt: Row) -> bool:
+    """Whether the attempt ended as a fault without a sign of life."""
+    return attempt["seen_at"] is None and attempt["outcome"] in FAULTS
 
 
 # --- what runs do (hooks) -----------------------------------------------------------------
@@ -128,21 +135,25 @@ def settle(db: sqlite3.Connection, attempt: Row, run: Row, now: float) -> None:
     close(db, attempt, run, outcome, now)
 
 
-def close(db: sqlite3.Connection, attempt: Row, run: Row, outcome: str, now: float) -> None:
+def close(
+    db: sqlite3.Connection, attempt: Row, run: Row, outcome: str, now: float, faults: int = 1
+) -> None:
+    """End an attempt; `faults`: how many it counts for the cell where its outcome is one."""
     columns = {"ended_at": now, "outcome": outcome, "process_alive": 0}
     store_sweeps.update(db, "attempts", attempt["id"], **columns)
     if run["state"] == "pending":  # it was offered and never begun
         store_runs.update_run(db, run["id"], state="crashed", ended_at=now)
     cell = store_sweeps.get_cell(db, attempt["cell_id"])
-    changes = _next_state(cell, outcome)
+    changes = _next_state(cell, outcome, faults, progress=run["last_step"] > attempt["from_step"])
     store_sweeps.update(db, "cells", cell["id"], **changes)
     text = f"{outcome}{_details(run)}; cell {changes['state']}"
     if changes["state"] == "failed":
-        text += f" after {counted(cell['failures'] + 1, 'fault')}"
-        text += f", {counted(cell['interruptions'], 'interruption')}"
+        counts = cell | changes
+        text += f" after {counted(counts['failures'], 'fault')}"
+        text += f", {counted(counts['interruptions'], 'interruption')}"
     note(db, attempt["sweep_id"], now, "ended", text, run["name"])
     if attempt["agent_id"] is not None:
-        _rate(db, attempt["agent_id"], outcome, changes.get("failures") == 1, now)
+        _rate(db, attempt["agent_id"], outcome, cell["failures"] == 0, now)
     sweep_states.conclude(db, attempt["sweep_id"], now)
 
 
@@ -233,16 +244,16 @@ def _outcome(attempt: Row, run: Row) -> str:
     return "failed"
 
 
-def _next_state(cell: Row, outcome: str) -> Row:
+def _next_state(cell: Row, outcome: str, faults: int, *, progress: bool) -> Row:
     """Columns of a cell after an attempt."""
     if outcome in ("done", "stopped"):
         return {"state": outcome}
     if outcome in FAULTS:
-        failures = cell["failures"] + 1
+        failures = min(cell["failures"] + faults, RETRIES + 1)
         state = "failed" if failures > RETRIES else "waiting"
         turn = 0 if outcome == "crashed" else 1
         return {"state": state, "failures": failures, "turn": turn}
-    interruptions = cell["interruptions"] + 1
+    interruptions = 0 if progress else cell["interruptions"] + 1
     state = "failed" if interruptions > INTERRUPTIONS else "waiting"
     return {"state": state, "interruptions": interruptions, "turn": 0}
 

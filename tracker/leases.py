@@ -4,6 +4,11 @@ A lease is an attempt whose `ended_at` is null; unique indexes allow one per cel
 It is kept while the agent's heartbeats name the run (`runState`) or the run itself is heard of;
 what follows its end stands in `attempts`. Cells whose run can go on come first, then fresh ones,
 then retries; a retry goes to another agent while there is a live one on which it has not failed.
+
+An offer may be lost on its way to the agent, which then asks once more. A program that ends before
+wandb.init looks the same from here: its agent, too, has nothing alive and nothing came of the run.
+So the same run is offered up to OFFERS times, and only then is it a fault. Where the cell or the
+agent has just had such a fault, there is no more doubt, and each offer counts.
 """
 
 from __future__ import annotations
@@ -15,12 +20,12 @@ from collections.abc import Set
 from typing import Any
 
 from tracker import attempts, ids, store_runs, store_sweeps, sweep_states
-from tracker.attempts import SAME_RUN
 from tracker.context import RunHook, Settings
 from tracker.store_runs import Row
-from tracker.store_sweeps import run_of, sweep_of
+from tracker.store_sweeps import SAME_RUN, run_of, sweep_of
 from tracker.sweep_states import config_of, describe, note
 
+OFFERS = 8  # of one lease that shows no sign of life
 STOP_PATIENCE = 20.0  # seconds to obey a person's stop by oneself; the client asks every 15
 CLOCK_JUMP = 60.0  # seconds between two ticks that say that this machine slept
 PROCESS = secrets.token_hex(8)  # this server process: offers of an earlier one may have been lost
@@ -66,9 +71,10 @@ class Leases:
                 seen_at = lease["seen_at"] or now
                 columns = {"process_alive": 1, "seen_at": seen_at}
                 store_sweeps.update(db, "attempts", lease["id"], **columns)
-            elif not alive and _reply_was_lost(lease, run):
-                store_sweeps.update(db, "attempts", lease["id"], offered_by=PROCESS)
-                return [_command(db, lease, run)]
+            elif not alive and _reply_was_lost(db, lease, run):
+                if sweep_of(db, agent["sweep_id"])["state"] == "RUNNING":
+                    return [_offer_again(db, agent, lease, run, now)]
+                attempts.close(db, lease, run, "lost", now)
             else:
                 attempts.process_ended(db, lease, run, now, run_ended)
         stops = [
@@ -84,6 +90,7 @@ class Leases:
         assert agent
         sweep = sweep_of(db, agent["sweep_id"])
         if agent["state"] == "running" and sweep["state"] == "RUNNING":
+            sweep_states.end_retries(db, sweep, now)
             cell = self._choose(db, sweep, agent, now)
             if cell:
                 return [self._lease(db, sweep, agent, cell, now)]
@@ -138,8 +145,10 @@ class Leases:
         number = forerunner["number"] + 1 if forerunner else 1
         if forerunner and forerunner["outcome"] in SAME_RUN:
             run = self._take_up(db, forerunner, now)
+            from_step = max(run["last_step"], forerunner["from_step"])  # it may have begun anew
         else:
             run = self._new_run(db, sweep, cell, forerunner, now)
+            from_step = run["last_step"]
         attempt_id = store_sweeps.insert(
             db,
             "attempts",
@@ -149,6 +158,7 @@ class Leases:
             agent_id=agent["id"],
             forerunner=forerunner["id"] if forerunner else None,
             number=number,
+            from_step=from_step,
             offered_by=PROCESS,
             leased_at=now,
         )
@@ -215,7 +225,7 @@ class Leases:
         for lease in store_sweeps.abandoned_leases(db, since):
             run = run_of(db, lease)
             if run["state"] == "pending":
-                attempts.close(db, lease, run, "lost", now)
+                _give_up_offer(db, lease, run, now, since)
             else:
                 attempts.process_ended(db, lease, run, now, (attempts.run_ended,))
         for sweep in store_sweeps.running_sweeps(db):
@@ -225,10 +235,43 @@ class Leases:
                 sweep_states.give_up(db, sweep, now)
 
 
-def _reply_was_lost(lease: Row, run: Row) -> bool:
-    """Whether the agent may never have seen the command: the server ended right after the offer."""
+def _reply_was_lost(db: sqlite3.Connection, lease: Row, run: Row) -> bool:
+    """Whether the agent, which has nothing alive, may never have seen the command."""
     never_seen = lease["seen_at"] is None and run["state"] == "pending"
-    return never_seen and lease["offered_by"] != PROCESS
+    if not never_seen or run["stop_requested"] or lease["offers"] >= OFFERS:
+        return False
+    return lease["offered_by"] != PROCESS or not any(
+        attempts.never_began(before) for before in store_sweeps.attempts_before(db, lease)
+    )
+
+
+def _offer_again(db: sqlite3.Connection, agent: Row, lease: Row, run: Row, now: float) -> Command:
+    offers = lease["offers"] + 1
+    store_sweeps.update(db, "attempts", lease["id"], offers=offers, offered_by=PROCESS)
+    text = f"offered again, {offers} of {OFFERS} times: no sign of it from agent {agent['name']}"
+    note(db, lease["sweep_id"], now, "lease", f"{text} (was the reply lost?)", run["name"])
+    return _command(db, lease, run)
+
+
+def _give_up_offer(db: sqlite3.Connection, lease: Row, run: Row, now: float, since: float) -> None:
+    """End the lease of a run that never began and whose agent has been silent since then.
+
+    An agent that asked again and again before may have ended over a program that does not start, as
+    the stock one does at its fifth failure. Where somebody else may come for the cell, it is lost.
+    Where nobody and nothing else is left, it has as many faults as there were offers without a sign
+    of life, each of which would have been a retry: else no end would be in sight for the sweep.
+    """
+    deaths = lease["offers"] - 1 if lease["seen_at"] is None else 0
+    sweep = sweep_of(db, lease["sweep_id"])
+    if (
+        not deaths
+        or store_sweeps.live_agents(db, sweep["id"], since)
+        or sweep_states.anything_left(db, sweep, besides=lease["cell_id"])
+    ):
+        attempts.close(db, lease, run, "lost", now)
+    else:
+        outcome = "crashed" if run["started"] else "unstarted"
+        attempts.close(db, lease, run, outcome, now, faults=deaths)
 
 
 def _command(db: sqlite3.Connection, lease: Row, run: Row) -> Command:

@@ -13,6 +13,12 @@ from contract.sweepfile.space import Cell
 from tracker.store_runs import Row, one
 
 FAULTS = ("failed", "crashed", "unstarted")  # outcomes that count against a cell
+SAME_RUN = ("interrupted", "crashed", "lost")  # outcomes after which the run itself goes on
+# a cell whose next attempt would be a run of its own
+NEEDS_RUN = (
+    "coalesce((SELECT outcome FROM attempts WHERE cell_id = cells.id ORDER BY id DESC LIMIT 1), '')"
+    f" NOT IN {SAME_RUN}"
+)
 
 
 def update(db: sqlite3.Connection, table: str, row_id: int, **columns: Any) -> None:
@@ -122,6 +128,15 @@ def add_cell(db: sqlite3.Connection, sweep_id: int, cell: Cell, state: str) -> i
     return db.execute(sql, (sweep_id, cell.key)).fetchone()[0]
 
 
+def fail_waiting_for_run(db: sqlite3.Connection, sweep_id: int) -> int:
+    """Cells that wait for a run of their own wait no more; returns how many there were."""
+    return db.execute(
+        "UPDATE cells SET state = 'failed'"
+        f" WHERE sweep_id = ? AND state = 'waiting' AND {NEEDS_RUN}",
+        (sweep_id,),
+    ).rowcount
+
+
 def waiting_cell(
     db: sqlite3.Connection, sweep_id: int, turn: int, agent_id: int, live_since: float
 ) -> Row | None:
@@ -144,10 +159,11 @@ def waiting_cell(
     )
 
 
-def any_cell(db: sqlite3.Connection, sweep_id: int, *states: str) -> bool:
+def any_cell(db: sqlite3.Connection, sweep_id: int, *states: str, besides: int = 0) -> bool:
+    """Whether a cell other than `besides` is in one of the states."""
     marks = ", ".join("?" * len(states))
-    sql = f"SELECT 1 FROM cells WHERE sweep_id = ? AND state IN ({marks}) LIMIT 1"
-    return db.execute(sql, (sweep_id, *states)).fetchone() is not None
+    sql = f"SELECT 1 FROM cells WHERE sweep_id = ? AND state IN ({marks}) AND id != ? LIMIT 1"
+    return db.execute(sql, (sweep_id, *states, besides)).fetchone() is not None
 
 
 def cells_in(db: sqlite3.Connection, sweep_id: int, *states: str) -> list[Row]:
@@ -188,6 +204,20 @@ def last_attempt(
     return one(db, f"SELECT * FROM attempts WHERE {column} = ? ORDER BY id DESC LIMIT 1", value)
 
 
+def attempts_before(db: sqlite3.Connection, attempt: Row) -> list[Row]:
+    """The attempt before this one at its cell, and the one before it of its agent."""
+    rows = [
+        one(
+            db,
+            f"SELECT * FROM attempts WHERE {column} = ? AND id < ? ORDER BY id DESC LIMIT 1",
+            attempt[column],
+            attempt["id"],
+        )
+        for column in ("cell_id", "agent_id")
+    ]
+    return [row for row in rows if row]
+
+
 def leases(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
     """Open attempts of a sweep."""
     rows = db.execute(
@@ -204,6 +234,12 @@ def attempted_runs(db: sqlite3.Connection, sweep_id: int) -> list[int]:
         (sweep_id,),
     )
     return [row[0] for row in rows]
+
+
+def count_runs(db: sqlite3.Connection, sweep_id: int) -> int:
+    """Runs that the sweep gave out and that were not deleted; those it took in are not counted."""
+    sql = "SELECT count(DISTINCT run_id) FROM attempts WHERE sweep_id = ? AND number > 0"
+    return db.execute(sql, (sweep_id,)).fetchone()[0]
 
 
 def abandoned_leases(db: sqlite3.Connection, before: float) -> list[Row]:

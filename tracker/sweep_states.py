@@ -145,6 +145,7 @@ def reopen(db: sqlite3.Connection, sweep_id: int, now: float) -> None:
     if failed:
         text = f"{counted(len(failed), 'failed cell')} to be tried again"
         note(db, sweep_id, now, "reopened", text)
+        end_retries(db, sweep_of(db, sweep_id), now)
 
 
 def set_state(db: sqlite3.Connection, sweep: Row, state: str, now: float) -> None:
@@ -175,6 +176,7 @@ def agent_came(db: sqlite3.Connection, sweep: Row, now: float) -> None:
 def conclude(db: sqlite3.Connection, sweep_id: int, now: float) -> None:
     """Finish a sweep when every cell has ended."""
     sweep = sweep_of(db, sweep_id)
+    end_retries(db, sweep, now)
     if sweep["state"] in ("RUNNING", *ABANDONED) and not anything_left(db, sweep):
         counts = store_sweeps.count_cells(db, sweep_id)
         text = ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
@@ -206,7 +208,7 @@ def _become(db: sqlite3.Connection, sweep: Row, state: str, now: float, why: str
 def fresh_cell(db: sqlite3.Connection, sweep: Row) -> int | None:
     """Hand out a cell that never was; None where there is none left."""
     config = config_of(sweep["config"])
-    if config.run_cap is not None and sweep["handed_out"] >= config.run_cap:
+    if not runs_left(db, sweep):
         return None
     suggestion = search.suggest(
         config,
@@ -224,15 +226,31 @@ def fresh_cell(db: sqlite3.Connection, sweep: Row) -> int | None:
     return cell_id
 
 
-def anything_left(db: sqlite3.Connection, sweep: Row) -> bool:
-    """Whether some cell has not ended, handed out or not."""
-    if store_sweeps.any_cell(db, sweep["id"], "waiting", "leased"):
+def anything_left(db: sqlite3.Connection, sweep: Row, besides: int = 0) -> bool:
+    """Whether some cell other than `besides` has not ended, handed out or not."""
+    if store_sweeps.any_cell(db, sweep["id"], "waiting", "leased", besides=besides):
         return True
     config = config_of(sweep["config"])
-    if config.run_cap is not None and sweep["handed_out"] >= config.run_cap:
+    if not runs_left(db, sweep):
         return False
     seen = partial(store_sweeps.is_seen, db, sweep["id"])
     return search.any_left(config, cursor=sweep["cursor"], seen=seen)
+
+
+def runs_left(db: sqlite3.Connection, sweep: Row) -> bool:
+    """Whether run_cap, which counts runs (retries too, resumed ones once), allows another one."""
+    run_cap = config_of(sweep["config"]).run_cap
+    return run_cap is None or store_sweeps.count_runs(db, sweep["id"]) < run_cap
+
+
+def end_retries(db: sqlite3.Connection, sweep: Row, now: float) -> None:
+    """Fail what waits for a run of its own where run_cap allows none."""
+    if runs_left(db, sweep):
+        return
+    failed = store_sweeps.fail_waiting_for_run(db, sweep["id"])
+    if failed:
+        text = f"run_cap is used up: {counted(failed, 'cell')} not tried again"
+        note(db, sweep["id"], now, "failed", text)
 
 
 def describe(args: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from tests.tracker.sweep_world import Agent, Process, RefusedError, World
 from tracker import attempts as rules
-from tracker import scores, store_sweeps
+from tracker import leases, scores, store_sweeps
 from tracker.sweep_states import config_of
 
 FOUR = {"a": {"values": [1, 2, 3, 4]}}
@@ -118,18 +119,131 @@ def test_a_run_that_always_dies_fails_after_its_bound(world: World) -> None:
     assert world.cells()[0][0] == "failed"
 
 
-def test_a_program_that_ends_before_wandb_init_is_retried_as_a_new_run(world: World) -> None:
+def offers_without_life(world: World, agent: Agent, most: int = 100) -> list[str]:
+    """The runs that an agent is given while nothing that it starts comes to life (or no reply
+    reaches it), until it is told something else."""
+    names: list[str] = []
+    while len(names) < most:
+        commands = world.beat(agent)
+        if [command["type"] for command in commands] not in (["run"], ["resume"]):
+            break
+        names.append(commands[0]["run_id"])
+        agent.processes.clear()
+    return names
+
+
+def test_replies_that_are_lost_one_after_another_burn_nothing(world: World) -> None:
+    world.sweep({"a": {"values": [1, 2]}})
+    agent = world.agent()
+    (lost,) = set(offers_without_life(world, agent, leases.OFFERS - 1))
+    process = world.take(agent)
+    assert process.name == lost
+    world.end(agent, process)
+    world.work([agent])
+    assert [state for state, _ in world.cells()] == ["done", "done"]
+    assert len(world.attempts()) == 2
+    told = [line for line in world.explain() if "offered again" in line]
+    assert len(told) == leases.OFFERS - 1 and "8 of 8 times: no sign of it from agent" in told[-1]
+
+
+def test_the_lost_offer_of_a_run_that_goes_on_is_repeated(world: World) -> None:
     world.sweep({"a": {"values": [1]}})
     agent = world.agent()
-    names = []
-    for _ in range(rules.RETRIES + 1):
-        (command,) = world.beat(agent)
-        assert command["type"] == "run"
-        names.append(command["run_id"])
-        agent.processes.clear()
+    process = world.take(agent)
+    world.end(agent, process, code=143)
+    assert offers_without_life(world, agent, 3) == [process.name] * 3
+    world.end(agent, world.take(agent))
+    assert world.cells() == [("done", {"a": 1})]
+
+
+def test_a_program_that_ends_before_wandb_init_fails_its_cell_and_its_agent(world: World) -> None:
+    world.sweep({"a": {"values": [1]}})
+    agent = world.agent()
+    names = offers_without_life(world, agent)
+    assert Counter(Counter(names).values()) == {leases.OFFERS: 1, 1: 2}  # then there is no doubt
+    assert agent.log[-1] == ("exit", None) and world.state == "FINISHED"
+    assert world.cells()[0][0] == "failed"
+    assert {world.run_state(name) for name in names} == {"crashed"}
+    told = world.explain()
+    assert any("unstarted (before wandb.init)" in line for line in told)
+    assert any("is dismissed: 3 runs in a row failed on it" in line for line in told)
+
+
+def test_a_sick_agent_learns_of_its_sickness_once(world: World) -> None:
+    world.sweep({"a": {"min": 1, "max": 6}})
+    sick = world.agent()
+    assert len(offers_without_life(world, sick)) == leases.OFFERS + rules.DISMISSAL - 1
+    world.work([world.agent()])
+    assert [state for state, _ in world.cells()] == ["done"] * 6
+
+
+def test_a_cell_that_cannot_start_is_doubted_once_and_costs_no_healthy_agent(world: World) -> None:
+    world.sweep({"a": {"values": [1, 2, 3, 4, 5]}})
+    agent = world.agent()
+    world.end(agent, world.take(agent))
+    for _ in range(leases.OFFERS + rules.RETRIES + 4):
+        world.beat(agent)
+        for process in list(agent.processes.values()):
+            if process.args["a"] == 2:
+                agent.processes.clear()
+            else:
+                world.end(agent, process)
+    assert Counter(process.args["a"] for process in world.processes_started) == {
+        1: 1, 2: leases.OFFERS + rules.RETRIES, 3: 1, 4: 1, 5: 1
+    }  # fmt: skip
+    assert [state for state, _ in world.cells()] == ["done", "failed", "done", "done", "done"]
+    assert not any("dismissed" in line for line in world.explain())
+
+
+def test_an_agent_that_ends_over_a_program_that_does_not_start_fails_the_last_cell(
+    world: World,
+) -> None:
+    """The stock agent ends by itself when the first five runs fail."""
+    world.sweep({"a": {"values": [1]}})
+    world.wait(200)
+    offers_without_life(world, world.agent(), 5)
+    world.wait(100)
+    assert world.cells()[0][0] == "failed" and world.state == "FINISHED"
+    assert any("after 3 faults" in line for line in world.explain())
+
+
+@pytest.mark.parametrize("left", ["cells", "an agent"])
+def test_where_something_is_left_it_costs_the_cell_no_fault(world: World, left: str) -> None:
+    world.sweep({"a": {"values": [1, 2] if left == "cells" else [1]}})
+    world.wait(200)
+    dying = world.agent()
+    offers_without_life(world, dying, 5)
+    other = world.agent()
+    for _ in range(20):
+        world.tick()
+        if left == "an agent":
+            assert world.beat(other) == [] or other.processes
+    assert world.rows("SELECT max(failures) AS most FROM cells") == [{"most": 0}]
+    world.work([other])
+    assert {state for state, _ in world.cells()} == {"done"} and world.state == "FINISHED"
+
+
+def test_a_lost_offer_is_not_repeated_while_the_sweep_pauses(world: World) -> None:
+    world.sweep({"a": {"values": [1]}})
+    agent = world.agent()
+    (lost,) = offers_without_life(world, agent, 1)
+    world.set_state("PAUSED")
+    assert world.beat(agent) == [] and world.beat(agent) == []
+    world.set_state("RUNNING")
+    process = world.take(agent)
+    assert process.name == lost
+    world.end(agent, process)
+    assert world.cells() == [("done", {"a": 1})]
+    assert world.rows("SELECT failures FROM cells") == [{"failures": 0}]
+
+
+def test_a_lost_offer_of_a_cancelled_sweep_is_not_repeated(world: World) -> None:
+    world.sweep({"a": {"values": [1]}})
+    agent = world.agent()
+    (lost,) = offers_without_life(world, agent, 1)
+    world.set_state("CANCELED")
     assert world.beat(agent) == [{"type": "exit"}]
-    assert len(set(names)) == 3 and {world.run_state(name) for name in names} == {"crashed"}
-    assert any("unstarted (before wandb.init)" in line for line in world.explain())
+    assert world.run_state(lost) == "killed"
 
 
 @pytest.mark.parametrize("code", [129, 130, 143])
@@ -145,13 +259,39 @@ def test_a_run_ended_by_a_signal_it_handled_goes_on(world: World, code: int) -> 
     assert world.cells()[0][0] == "done" and len({a["name"] for a in world.attempts()}) == 1
 
 
-def test_a_cell_that_always_interrupts_itself_ends(world: World) -> None:
+def preempt(world: World, agent: Agent, process: Process) -> None:
+    world.stream(process, {"preempting": True})
+    world.end(agent, process, code=143)
+
+
+def test_a_run_that_gets_on_between_its_interruptions_ends_in_the_end(world: World) -> None:
+    world.sweep({"a": {"values": [1]}})
+    agent, lines = world.agent(), 0
+    for i in range(2 * rules.INTERRUPTIONS):
+        process = world.take(agent)
+        process.lines = lines  # from its checkpoint
+        if i % 3:  # now and then it is taken away before its first row
+            world.log(process, {"loss": 1.0})
+        lines = process.lines
+        preempt(world, agent, process)
+    world.end(agent, world.take(agent))
+    assert world.cells() == [("done", {"a": 1})] and world.state == "FINISHED"
+    assert len({attempt["name"] for attempt in world.attempts()}) == 1
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_cell_that_always_interrupts_itself_ends(world: World, rows: int) -> None:
+    """Rows at steps that it has had before, for want of a checkpoint, are no progress."""
     world.sweep({"a": {"values": [1]}})
     agent = world.agent()
-    for _ in range(rules.INTERRUPTIONS + 1):
-        world.end(agent, world.take(agent), code=143)
+    for _ in range(rules.INTERRUPTIONS + bool(rows) + 1):  # the first rows are progress
+        process = world.take(agent)
+        for row in range(rows):
+            world.log(process, {"loss": float(row)})
+        preempt(world, agent, process)
     assert world.beat(agent) == [{"type": "exit"}]
     assert world.cells()[0][0] == "failed" and world.state == "FINISHED"
+    assert any("after 0 faults, 11 interruptions" in line for line in world.explain())
 
 
 def test_a_preempted_run_is_offered_again_first(world: World) -> None:
@@ -611,6 +751,12 @@ def test_an_invalid_change_is_refused_and_changes_nothing(world: World) -> None:
 DELETE_RUN = "mutation DeleteRun($id: ID!) { deleteRun(input: {id: $id}) { success } }"
 
 
+def delete(world: World, process: Process) -> None:
+    query = 'query Q($name: String!) { project(name: "p") { run(name: $name) { id } } }'
+    run = world.query(query, name=process.name)["project"]["run"]
+    world.query(DELETE_RUN, id=run["id"])
+
+
 @pytest.mark.parametrize("when", ["running", "done"])
 def test_a_deleted_run_is_run_again(world: World, when: str) -> None:
     world.sweep({"a": {"values": [1, 2]}})
@@ -618,9 +764,7 @@ def test_a_deleted_run_is_run_again(world: World, when: str) -> None:
     process = world.take(agent)
     if when == "done":
         world.end(agent, process)
-    query = 'query Q($name: String!) { project(name: "p") { run(name: $name) { id } } }'
-    run = world.query(query, name=process.name)["project"]["run"]
-    world.query(DELETE_RUN, id=run["id"])
+    delete(world, process)
     agent.processes.clear()
     world.work([agent])
     assert sorted(p.args["a"] for p in world.processes_started) == [1, 1, 2]
@@ -633,13 +777,70 @@ LINE: dict[str, Any] = {"x": {"min": 0.0, "max": 1.0}}
 METRIC = {"name": "loss", "goal": "minimize"}
 
 
-def test_run_cap_counts_cells_and_not_retries(world: World) -> None:
-    world.sweep(LINE, "random", run_cap=3)
+@pytest.mark.parametrize("agents", [1, 3])
+def test_run_cap_is_a_budget_of_runs(world: World, agents: int) -> None:
+    world.sweep(LINE, "random", run_cap=5)
+    crew = [world.agent() for _ in range(agents)]
+    world.end(crew[0], world.take(crew[0]), code=1)
+    world.work(crew)
+    assert Counter(state for state, _ in world.cells()) == {"done": 4, "failed": 1}
+    assert len(world.attempts()) == 5 and world.state == "FINISHED"
+    assert any("run_cap is used up: 1 cell not tried again" in line for line in world.explain())
+
+
+def test_what_run_cap_leaves_over_is_for_retries(world: World) -> None:
+    world.sweep(FOUR, run_cap=6)
+    one, two = world.agent(), world.agent()
+    for code in (1, 1, 1, 0):  # the fourth of the cells is done, two retries are left for three
+        agent = two if code == 1 and len(world.attempts()) == 1 else one
+        world.end(agent, world.take(agent), code)
+    world.work([one, two])
+    assert len(world.attempts()) == 6 and world.state == "FINISHED"
+    assert Counter(state for state, _ in world.cells()) == {"done": 3, "failed": 1}
+
+
+def test_a_run_that_goes_on_is_counted_once(world: World) -> None:
+    world.sweep(LINE, "random", run_cap=2)
+    agent = world.agent()
+    process = world.take(agent)
+    for _ in range(3):
+        world.end(agent, process, code=143)
+        process = world.take(agent)
+    world.end(agent, process)
+    last = world.take(agent)
+    agent.processes.clear()  # killed: it goes on, too
+    assert world.take(agent).name == last.name
+    world.end(agent, last)
+    world.work([agent])
+    assert [state for state, _ in world.cells()] == ["done", "done"]
+
+
+def test_a_larger_run_cap_and_a_deleted_run_give_runs_to_retries(world: World) -> None:
+    axes = {"a": {"values": [1, 2]}}
+    world.sweep(axes, run_cap=2)
     agent = world.agent()
     world.end(agent, world.take(agent), code=1)
     world.work([agent])
-    assert [state for state, _ in world.cells()] == ["done"] * 3
-    assert len(world.attempts()) == 4 and world.state == "FINISHED"
+    assert [state for state, _ in world.cells()] == ["failed", "done"]
+    world.set_state("RUNNING")
+    assert world.state == "FINISHED"  # there is still no run for it
+    world.change(axes, run_cap=3)
+    agent = world.agent()
+    done = world.take(agent)
+    world.end(agent, done)
+    assert world.state == "FINISHED"
+    delete(world, done)
+    world.set_state("RUNNING")
+    world.work([world.agent()])
+    assert [state for state, _ in world.cells()] == ["done", "done"]
+
+
+def test_random_over_a_finite_space_goes_on_to_run_cap(world: World) -> None:
+    world.sweep({"a": {"values": [None, 0.05]}}, "random", run_cap=12)
+    world.work([world.agent(), world.agent()])
+    drawn = [args["a"] for state, args in world.cells() if state == "done"]
+    assert len(drawn) == 12 and set(drawn[:2]) == set(drawn) == {None, 0.05}
+    assert world.state == "FINISHED" and world.read()["runCountExpected"] == 12
 
 
 def test_random_over_a_finite_space_ends_when_it_is_exhausted(world: World) -> None:

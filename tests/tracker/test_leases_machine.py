@@ -95,6 +95,13 @@ class LeaseMachine(RuleBasedStateMachine):
         self.world.beat(living[which % len(living)], obey=False)
         self.world.restart()
 
+    @precondition(lambda self: self.living())
+    @rule(which=WHICH, times=st.integers(1, 12))
+    def replies_are_lost(self, which: int, times: int) -> None:
+        living = self.living()
+        for _ in range(times):
+            self.world.beat(living[which % len(living)], obey=False)
+
     # --- runs ---
 
     @precondition(lambda self: self.runs())

@@ -19,6 +19,8 @@ import httpx
 import pytest
 import yaml
 
+from tests.tracker.lossy import LossyProxy
+from tracker import leases
 from tracker.server import find, stop
 
 pytestmark = pytest.mark.e2e
@@ -330,10 +332,45 @@ def test_a_preempted_run_is_offered_again_and_resumes(site: Site) -> None:
     assert f"{run['name']}: interrupted (exit code 1); cell waiting" in site.explain(sweep)
 
 
+# the stock agent ends by itself at its fifth failure
+PATIENT = {"WANDB_AGENT_MAX_INITIAL_FAILURES": "1000"}
+
+
+def test_replies_to_a_stock_agent_are_lost_and_no_cell_is_burnt(site: Site) -> None:
+    sweep = site.sweep({"x": {"values": [1, 2]}})
+    with LossyProxy(site.env["WANDB_BASE_URL"], lose=3) as proxy:
+        agent = site.agent(sweep, WANDB_BASE_URL=proxy.url)
+        assert agent.wait(90) == 0
+    assert len(set(proxy.lost)) == 1 and len(proxy.lost) == 3
+    runs = site.runs(sweep)
+    assert [run["state"] for run in runs] == ["finished"] * 2 and site.state(sweep) == "FINISHED"
+    assert proxy.lost[0] in [run["name"] for run in runs]
+    told = site.explain(sweep)
+    assert f"{proxy.lost[0]}: offered again, 2 of 8 times" in told and "unstarted" not in told
+
+
+def test_a_program_that_does_not_start_fails_its_cell_and_ends_its_agent(site: Site) -> None:
+    sweep = site.sweep({"x": {"values": [1]}})
+    agent = site.agent(sweep, TRAIN_SICK="1", **PATIENT)
+    assert agent.wait(60) == 0 and site.state(sweep) == "FINISHED"
+    assert [run["state"] for run in site.runs(sweep)] == ["crashed"] * 3
+    told = site.explain(sweep)
+    assert told.count("offered again") == leases.OFFERS - 1
+    assert "cell failed after 3 faults" in told
+
+
+def test_an_agent_that_gives_up_by_itself_fails_its_last_cell(site: Site) -> None:
+    sweep = site.sweep({"x": {"values": [1]}})
+    assert site.agent(sweep, TRAIN_SICK="1").wait(60) == 0
+    site.until(sweep)
+    assert [run["state"] for run in site.runs(sweep)] == ["crashed"]
+    assert "cell failed after 3 faults" in site.explain(sweep)
+
+
 def test_a_sick_agent_is_sent_away_and_a_healthy_one_does_the_work(site: Site) -> None:
     sweep = site.sweep({"x": {"min": 1, "max": 3}})
-    sick = site.agent(sweep, TRAIN_SICK="1")
-    assert sick.wait(40) == 0
+    sick = site.agent(sweep, TRAIN_SICK="1", **PATIENT)
+    assert sick.wait(60) == 0
     healthy = site.agent(sweep)
     site.until(sweep)
     assert healthy.wait(20) == 0
