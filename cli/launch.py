@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -244,30 +244,48 @@ def describe(counts: dict[str, int], seconds: float, done_here: int) -> str:
     return line
 
 
-DECISIONS = """
-query Decisions($entity: String!, $project: String!, $sweep: String!) {
-  project(name: $project, entityName: $entity) { sweep(sweepName: $sweep) { decisionLog } }
+SWEEP = """
+query Sweep($entity: String!, $project: String!, $sweep: String!) {
+  project(name: $project, entityName: $entity) { sweep(sweepName: $sweep) { id decisionLog } }
 }
+"""
+STOP = """
+mutation Stop($id: ID!) { upsertSweep(input: {id: $id, state: "STOPPED"}) { sweep { id } } }
 """
 
 
 def decision_log(url: str, path: str) -> list[str]:
     """Return the embedded tracker's decisions about the sweep "entity/project/id", oldest first."""
+    return _sweep(url, path)["decisionLog"]
+
+
+def tell_stopped(server: Chosen, path: str) -> None:
+    """Tell the embedded tracker that the agents of a sweep were stopped: they did not crash."""
     import requests
 
+    if server.data_dir is not None:
+        with suppress(LaunchError, requests.RequestException):  # then it has to guess
+            _ask(server.url, STOP, id=_sweep(server.url, path)["id"])
+
+
+def _sweep(url: str, path: str) -> dict[str, Any]:
     if path.count("/") != 2:
         raise LaunchError(f"SWEEP {path!r}: write entity/project/id, as `wandb sweep` prints it")
     entity, project, sweep = path.split("/")
-    answer = requests.post(
-        f"{url}/graphql",
-        json={
-            "query": DECISIONS,
-            "variables": {"entity": entity, "project": project, "sweep": sweep},
-        },
-        auth=("api", os.environ["WANDB_API_KEY"]),
-        timeout=30,
-    ).json()
-    found = (answer.get("data") or {}).get("project") or {}
+    found = _ask(url, SWEEP, entity=entity, project=project, sweep=sweep).get("project") or {}
     if not found.get("sweep"):
         raise LaunchError(f"SWEEP {path!r}: the server has no such sweep")
-    return found["sweep"]["decisionLog"]
+    return found["sweep"]
+
+
+def _ask(url: str, query: str, **variables: str) -> dict[str, Any]:
+    """Return the embedded tracker's answer to a query, {} where it refuses."""
+    import requests
+
+    answer = requests.post(
+        f"{url}/graphql",
+        json={"query": query, "variables": variables},
+        auth=("api", os.environ["WANDB_API_KEY"]),
+        timeout=30,
+    )
+    return answer.json().get("data") or {}

@@ -339,6 +339,7 @@ def run_agents(path: str, config: dict[str, Any], agents: int, server: Chosen) -
         except KeyboardInterrupt:
             click.echo("\nstopping: every run writes its checkpoint …", err=True)
             crew.stop()
+            launch.tell_stopped(server, path)
             click.echo("stopped; the same command goes on from here", err=True)
             raise SystemExit(130) from None
     left = expected - after["done"]

@@ -116,6 +116,15 @@ def is_seen(db: sqlite3.Connection, sweep_id: int, key: str) -> bool:
     return db.execute(sql, (sweep_id, key)).fetchone() is not None
 
 
+def any_waiting_since(db: sqlite3.Connection, sweep_id: int, outcome: str) -> bool:
+    """Whether a cell waits whose last attempt ended so."""
+    sql = (
+        "SELECT 1 FROM cells WHERE sweep_id = ? AND state = 'waiting' AND ? ="
+        " (SELECT outcome FROM attempts WHERE cell_id = cells.id ORDER BY id DESC LIMIT 1) LIMIT 1"
+    )
+    return db.execute(sql, (sweep_id, outcome)).fetchone() is not None
+
+
 def add_cell(db: sqlite3.Connection, sweep_id: int, cell: Cell, state: str) -> int:
     """Add a cell; one that was dropped before is the same cell again."""
     db.execute(

@@ -2,7 +2,8 @@
 
 PENDING until the first agent comes, then RUNNING. FINISHED when every cell has ended, when the
 target is reached, or on request (`wandb sweep --stop`); CANCELED and PAUSED on request; FAILED when
-every agent that came was sent away, CRASHED when they fell silent and nothing runs any more.
+every agent that came was sent away; when all fell silent and nothing runs any more, STOPPED where
+their runs were interrupted (Ctrl-C, SIGTERM) or a launcher says so, else CRASHED.
 Whatever ended can go on: with more cells, on request (`wandb sweep --resume`), or, where it ended
 for want of an agent, with one that comes or is heard of again.
 """
@@ -24,9 +25,16 @@ from tracker.errors import RequestError
 from tracker.store_runs import Row
 from tracker.store_sweeps import sweep_of
 
-ABANDONED = ("FAILED", "CRASHED")  # for want of an agent
+ABANDONED = ("FAILED", "CRASHED", "STOPPED")  # for want of an agent
 ENDED = ("FINISHED", "CANCELED", *ABANDONED)
-SETTABLE = ("RUNNING", "PAUSED", "FINISHED", "CANCELED")
+# What can be asked for, as `explain` says it. Nobody's client but our launcher says STOPPED.
+SETTABLE = {
+    "RUNNING": "resumed on request",
+    "PAUSED": "paused on request",
+    "FINISHED": "stopped on request; what runs goes on to its end",
+    "CANCELED": "canceled on request",
+    "STOPPED": "its agents were stopped; start one to go on",
+}
 
 
 @lru_cache(maxsize=128)
@@ -43,6 +51,14 @@ def note(
 ) -> None:
     """Write a decision down, for `explain`."""
     store_sweeps.insert(db, "decisions", sweep_id=sweep_id, at=now, kind=kind, text=text, run=run)
+
+
+def api_state(sweep: Row) -> str:
+    """Return the state in a word that W&B's clients know, whose commands go by it.
+
+    PAUSED is the nearest to STOPPED: halted by its owner, can go on, be finished or canceled.
+    """
+    return "PAUSED" if sweep["state"] == "STOPPED" else sweep["state"]
 
 
 def explain(db: sqlite3.Connection, sweep_id: int) -> list[str]:
@@ -149,12 +165,14 @@ def reopen(db: sqlite3.Connection, sweep_id: int, now: float) -> None:
 
 
 def set_state(db: sqlite3.Connection, sweep: Row, state: str, now: float) -> None:
-    """Pause, stop, cancel or resume on request."""
+    """Pause, stop, cancel or resume on request, or take note that its agents were stopped."""
     state = state.upper()
     if state not in SETTABLE:
         raise RequestError(f"state {state!r} is none of {', '.join(SETTABLE)}")
+    if state == "STOPPED" and sweep["state"] not in ("PENDING", "RUNNING"):
+        return  # it ended for another reason, which stays
     if state != sweep["state"]:
-        _become(db, sweep, state, now, "on request")
+        _become(db, sweep, state, now, SETTABLE[state])
     if state == "CANCELED":
         for lease in store_sweeps.leases(db, sweep["id"]):
             store_sweeps.update(
@@ -193,6 +211,10 @@ def give_up(db: sqlite3.Connection, sweep: Row, now: float) -> None:
     """End a running sweep that nobody works on."""
     if store_sweeps.any_dismissed(db, sweep["id"]):
         _become(db, sweep, "FAILED", now, "every agent was dismissed; start one to go on")
+    elif store_sweeps.any_waiting_since(db, sweep["id"], "interrupted") and not (
+        store_sweeps.any_waiting_since(db, sweep["id"], "crashed")
+    ):
+        _become(db, sweep, "STOPPED", now, SETTABLE["STOPPED"])
     else:
         _become(db, sweep, "CRASHED", now, "no agent is left; start one to go on")
 

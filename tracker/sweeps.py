@@ -177,7 +177,7 @@ def project_sweeps(
         rows = [
             row
             for row in store_sweeps.list_sweeps(db, source["id"])
-            if sweep_filters.matches(row, filters)
+            if sweep_filters.matches({**row, "state": sweep_states.api_state(row)}, filters)
         ]
     behind = [row for row in rows if place is None or row["id"] < place[0]]
     page = paging.connection(behind[: limit + 1], limit, lambda row: [row["id"]])
@@ -281,6 +281,7 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
     "Run": {"sweep": with_store(run_sweep), "agent": with_store(run_agent)},
     "Sweep": {
         "id": lambda row, info: ids.encode("Sweep", row["id"]),
+        "state": lambda row, info: sweep_states.api_state(row),
         "earlyStopJobRunning": lambda row, info: False,
         "bestLoss": with_store(
             lambda db, row: scores.best(db, config_of(row["config"]), row["id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -83,7 +84,11 @@ def test_ctrl_c_stops_cleanly_and_the_next_call_goes_on(checkout):
     assert process.returncode == 130 and "Traceback" not in output
     assert not checkout.processes("runner.py train")
     assert not checkout.processes("runner.py agent")
+    (path,) = re.findall(r"^sweep (\S+): 2 agents", output, re.MULTILINE)
+    explained = checkout.runner("sweep", "explain", path)
+    assert "RUNNING -> STOPPED: its agents were stopped" in explained
     checkout.run(*command)
+    assert "CRASHED" not in checkout.runner("sweep", "explain", path)
     runs = [r for r in checkout.api_runs(PROJECT) if r["config"]["epochs"] == 20]
     assert done_once(runs) and sum(r["state"] == "finished" for r in runs) == 2
 

@@ -545,6 +545,46 @@ def test_a_sweep_is_not_given_up_while_a_run_without_an_agent_lives(world: World
     assert [state for state, _ in world.cells()] == ["done", "done"] and world.state == "FINISHED"
 
 
+def test_a_sweep_whose_agents_were_interrupted_is_stopped_and_not_crashed(world: World) -> None:
+    world.sweep(FOUR)
+    agent, other = world.agent(), world.agent()
+    process, _ = world.take(agent), world.beat(other, obey=False)  # one dies before its run begins
+    world.stream(process, {"preempting": True})
+    world.stream(process, {"complete": True, "exitcode": 143})
+    world.wait(300)
+    assert world.explain()[-1].endswith("RUNNING -> STOPPED: its agents were stopped; start one to "
+                                        "go on")  # fmt: skip
+    assert world.state == "PAUSED", "the nearest that W&B has"
+    named = world.query('{ project(name: "p") { sweeps(filters: "{\\"state\\": \\"PAUSED\\"}") {'
+                        " totalCount edges { node { state } } } } }")  # fmt: skip
+    assert named["project"]["sweeps"] == {"totalCount": 1, "edges": [{"node": {"state": "PAUSED"}}]}
+    world.work([world.agent()])
+    assert world.state == "FINISHED" and len(world.cells()) == 4
+
+
+def test_one_agent_that_died_with_its_run_makes_it_a_crash(world: World) -> None:
+    world.sweep(FOUR)
+    stopped, dead = world.agent(), world.agent()
+    process, _ = world.take(stopped), world.take(dead)
+    world.end(stopped, process, code=130)
+    world.wait(300)
+    assert world.state == "CRASHED"
+
+
+def test_a_launcher_says_that_it_stopped_its_agents(world: World) -> None:
+    world.sweep(FOUR)
+    process = world.take(world.agent())
+    world.set_state("STOPPED")
+    assert world.state == "PAUSED"
+    world.wait(300)  # its process was killed without a word
+    assert world.run_state(process.name) == "crashed"
+    assert not any("CRASHED" in line for line in world.explain())
+    world.work([world.agent()])
+    assert world.state == "FINISHED"
+    world.set_state("STOPPED")
+    assert world.state == "FINISHED"
+
+
 def test_a_run_that_lives_after_all_wakes_its_sweep(world: World) -> None:
     world.sweep({"a": {"values": [1]}})
     agent = world.agent()
