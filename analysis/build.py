@@ -6,28 +6,17 @@ import math
 from collections import Counter
 from typing import Any
 
-from analysis import (
-    answers,
-    cells,
-    compare,
-    contrastive,
-    contrasts,
-    cost,
-    effects,
-    metrics,
-    plan,
-    schema,
-    sequential,
-    stats,
-    verdict,
-)  # fmt: skip
-from analysis import snapshot as snapshots
-from analysis.cells import Cell, Grid
-from analysis.compare import Data
+from analysis import contrastive, metrics
+from analysis.grid import cells, plan
+from analysis.grid.cells import Cell, Grid
+from analysis.grid.plan import SweepPlan
+from analysis.judge import claims, compare, contrasts, cost, effects, sequential, stats, verdict
+from analysis.judge.compare import Data
+from analysis.judge.warnings import warnings
 from analysis.metrics import Metric
-from analysis.notes import warnings
-from analysis.plan import SweepPlan
-from analysis.snapshot import Run, Snapshot
+from analysis.read import snapshot as snapshots
+from analysis.read.snapshot import Run, Snapshot
+from analysis.schema import report as schema
 from contract.values import number
 
 TABLE_METRICS = ["val/loss", "test/f1", "test/accuracy", "val/f1", "val/accuracy"]
@@ -74,7 +63,7 @@ def build(
         costs=costs,
         pareto=cost.pareto(compared, costs, judged[0] if judged else None),
         noise=noise(data, design, judged),
-        claims=answers.answer_all(known, grid, compared, costs),
+        claims=claims.answer_all(known, grid, compared, costs),
         contrastive=contrastive.section(grid),
         constants=schema.Constants(held=found.held, varied=found.varied, leaked=found.leaked),
         unexpected=[run_ref(run, False) for run in grid.unexpected],

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis import stats, verdict
-from analysis.cells import Cell, Grid
 from analysis.contrastive_setups import FINETUNE, groups, setups, shared_label, values
 from analysis.contrastive_stages import stage_values
+from analysis.grid.cells import Cell, Grid
+from analysis.judge import stats, verdict
+from analysis.read.snapshot import Run
 from analysis.schema_contrastive import ArmAccuracy, Contrastive, ContrastiveTest, StageValue
-from analysis.snapshot import Run
 
 # arm -> (prefix of its metrics in a summary, column of its logits in the predictions)
 ZERO_SHOT, FINE_TUNED, SCRATCH, LIDAR = (

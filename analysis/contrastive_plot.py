@@ -8,9 +8,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.contrastive import ARMS, FINE_TUNED, FINETUNE
-from analysis.plots import COLOURS, GREY, MARKERS, MAX_ROWS, caption, figure, shorten, styled
-from analysis.schema import Report
+from analysis.schema.report import Report
 from analysis.schema_contrastive import ArmAccuracy
+from analysis.show.pictures.results import (
+    COLOURS,
+    GREY,
+    MARKERS,
+    MAX_ROWS,
+    caption,
+    figure,
+    shorten,
+    styled,
+)
 
 LABELS = "labels"
 

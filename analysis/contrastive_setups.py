@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from analysis.cells import Cell, Grid, cell_label
+from analysis.grid.cells import Cell, Grid, cell_label
+from analysis.read.snapshot import number
 from analysis.schema_contrastive import Setup
-from analysis.snapshot import number
 from contract.values import key
 
 FINETUNE, PROJECTOR = "finetune", "projector"

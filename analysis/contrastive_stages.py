@@ -6,9 +6,9 @@ import re
 
 import numpy as np
 
-from analysis import stats
-from analysis.cells import Cell, Grid
 from analysis.contrastive_setups import groups, shared_label, values
+from analysis.grid.cells import Cell, Grid
+from analysis.judge import stats
 from analysis.schema_contrastive import StageValue
 
 STAGES = ("contrastive/", "projector/")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis import stats
+from analysis.judge import stats
 
 PerExample = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -7,20 +7,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from analysis import (
-    build,
-    cells,
-    contrastive_plot,
-    cost_plot,
-    forest,
-    panels,
-    plots,
-    render,
-    snapshot,
-    verdict,
-)
-from analysis.schema import Report
-from analysis.snapshot import Snapshot
+from analysis import build, contrastive_plot
+from analysis.grid import cells
+from analysis.judge import verdict
+from analysis.read import snapshot
+from analysis.read.snapshot import Snapshot
+from analysis.schema.report import Report
+from analysis.show import render
+from analysis.show.pictures import cost as cost_plot
+from analysis.show.pictures import forest, panels
+from analysis.show.pictures import results as plots
 from contract import places
 from contract.files import whole
 from contract.sweepfile.points import SEED
@@ -76,7 +72,7 @@ def report(
     else:
         if not sweep:
             raise ReportError("SWEEP is missing: entity/project/id, project/id, id, or --offline")
-        from analysis import fetch
+        from analysis.read import fetch
 
         source = fetch.find(sweep)
         folder = output or folder_of(Snapshot(source.info, []))

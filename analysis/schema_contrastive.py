@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.schema_base import Config, Model, Number
+from analysis.schema.base import Config, Model, Number
 
 
 class ArmAccuracy(Model):

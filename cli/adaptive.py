@@ -43,10 +43,10 @@ def until_decided(
     same sweep, and its own grid is put back at the end; the report counts every seed of a cell.
     A look sees the seeds planned for it and no others, so that an interrupted call, made again,
     takes the same decisions and goes on where it stopped. The correction for looking repeatedly is
-    `analysis.sequential`. Returns the last report and the exit code (3: added runs failed).
+    `analysis.judge.sequential`. Returns the last report and the exit code (3: added runs failed).
     """
+    from analysis.judge.sequential import cells_of, undecided
     from analysis.report import report
-    from analysis.sequential import cells_of, undecided
 
     if server.data_dir is None:
         raise SweepFileError(

@@ -65,7 +65,7 @@ def command(
     if show:
         display(reports.as_page(written))
     if publish:
-        from analysis.publish import publish as send
+        from analysis.show.publish import publish as send
 
         click.echo(send(written))
     click.echo(f"wrote {written}")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from analysis import snapshot
-from analysis.snapshot import Snapshot
+from analysis.read import snapshot
+from analysis.read.snapshot import Snapshot
 from contract import places
 from contract.words import counted
 from explore import contrast, pairs, predictions

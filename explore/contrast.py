@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis import metrics
-from analysis.cells import pair_label
+from analysis.grid.cells import pair_label
 from explore.errors import ExploreError
 from explore.predictions import Arm, Predictions, match
 

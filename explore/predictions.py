@@ -15,10 +15,10 @@ from functools import cached_property
 import numpy as np
 
 from analysis import build
-from analysis.cells import Cell, Grid
 from analysis.contrastive import ARMS, FINE_TUNED
-from analysis.snapshot import Examples, Run, Snapshot
-from analysis.snapshot import Predictions as Made
+from analysis.grid.cells import Cell, Grid
+from analysis.read.snapshot import Examples, Run, Snapshot
+from analysis.read.snapshot import Predictions as Made
 from contract.words import identifier
 from explore.errors import ExploreError
 from explore.pairs import DataSet

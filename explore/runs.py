@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis import report, snapshot
-from analysis.snapshot import Snapshot, SnapshotError
+from analysis import report
+from analysis.read import snapshot
+from analysis.read.snapshot import Snapshot, SnapshotError
 from explore.errors import ExploreError
 
 
@@ -36,7 +37,7 @@ def fetch(sweep: str, folder: Path, reports: Path) -> Snapshot:
 
     Raises FetchError.
     """
-    from analysis import fetch as server
+    from analysis.read import fetch as server
 
     source = server.find(sweep)
     kept = folder / "snapshots" / f"{source.info['id']}.json.gz"

@@ -8,7 +8,7 @@ from functools import reduce
 from operator import and_, or_
 from typing import Any
 
-from analysis import plan
+from analysis.grid import plan
 from explore import fields
 from explore.contrast import Contrast, contrast
 from explore.errors import ExploreError

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import stats
-from analysis.snapshot import Examples, Predictions, Run, Snapshot
+from analysis.judge import stats
+from analysis.read.snapshot import Examples, Predictions, Run, Snapshot
 
 FUSIONS = ["early", "late", "concat", "add", "mul", "matmul", "rgb", "lidar"]
 QUALITY = dict(zip(FUSIONS, [1.6, 1.1, 1.9, 1.8, 1.2, 1.3, 0.9, 0.9], strict=True))

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import build, contrastive, contrastive_plot, fetch, render, snapshot
+from analysis import build, contrastive, contrastive_plot
+from analysis.read import fetch, snapshot
+from analysis.read.snapshot import Run, Snapshot
 from analysis.schema_contrastive import Contrastive
-from analysis.snapshot import Run, Snapshot
+from analysis.show import render
 
 AXES = {"logits": ["study", "learned"], "finetune": ["projector", "all"]}
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from analysis import report as reports
-from analysis import snapshot
 from analysis.build import build
-from analysis.render import markdown
+from analysis.read import snapshot
 from analysis.report import IncompleteError, NothingComparableError, ReportError
+from analysis.show.render import markdown
 from contract import places
 
 GOLDEN = Path(__file__).with_name("golden")

@@ -47,7 +47,8 @@ def test_wrong_usage_exits_with_two(runner, arguments: list[str], words: str) ->
 
 def test_analysis_imports_neither_torch_nor_wandb() -> None:
     code = (
-        "import sys; import analysis.report, analysis.build, analysis.plots, analysis.render, "
-        "analysis.sequential; sys.exit(bool({'torch', 'wandb'} & set(sys.modules)))"
+        "import sys; import analysis.report, analysis.build, analysis.show.pictures.results, "
+        "analysis.show.render, analysis.judge.sequential; "
+        "sys.exit(bool({'torch', 'wandb'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

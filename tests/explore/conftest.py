@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
-from analysis import stats
-from analysis.snapshot import Examples, Predictions, Run, Snapshot
+from analysis.judge import stats
+from analysis.read.snapshot import Examples, Predictions, Run, Snapshot
 from explore import lazy, mongod, pairs, screenshot
 from explore.errors import ExploreError
 from explore.pairs import DataSet

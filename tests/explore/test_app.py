@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.snapshot import Snapshot, save
+from analysis.read.snapshot import Snapshot, save
 from explore import app, mongod, screenshot
 from explore.errors import ExploreError
 

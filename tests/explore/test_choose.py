@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis.snapshot import Examples, Predictions, Run, Snapshot, save
+from analysis.read.snapshot import Examples, Predictions, Run, Snapshot, save
 from cli.explore import command
 from contract import places
 from explore import choose as choosing

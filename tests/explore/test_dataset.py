@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.snapshot import Snapshot
+from analysis.read.snapshot import Snapshot
 from explore import curation, dataset, embeddings, fields, media, pairs, prepare, views
 from explore.contrast import contrast
 from explore.errors import ExploreError

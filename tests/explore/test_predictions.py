@@ -13,8 +13,11 @@ import pytest
 from scipy import stats as scipy_stats
 from scipy.special import softmax
 
-from analysis import build, cells, compare, contrasts, metrics, plan, render, stats
-from analysis.snapshot import Snapshot, save
+from analysis import build, metrics
+from analysis.grid import cells, plan
+from analysis.judge import compare, contrasts, stats
+from analysis.read.snapshot import Snapshot, save
+from analysis.show import render
 from explore import embeddings, lazy, runs
 from explore.contrast import METRICS, contrast, parse
 from explore.errors import ExploreError

@@ -1,0 +1,172 @@
+"""The study's claims, answered from the contrasts and cost ratios of one report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis.grid import plan
+from analysis.grid.cells import Grid
+from analysis.judge.verdict import DIFFERENT, EQUIVALENT
+from analysis.schema import report as schema
+from contract.values import key
+
+SUPPORTED = "supported"
+CONTRADICTED = "contradicted"
+MIXED = "mixed"
+OPEN = "not resolved"
+ELSEWHERE = "needs another sweep"
+CLAIMED_KEY = "claimed"
+
+
+def answer_all(
+    known: str, grid: Grid, contrasts: list[schema.Contrast], costs: list[schema.CostRatio]
+) -> list[schema.ClaimAnswer]:
+    """Every claim of claims.yaml, for a sweep of the study; none for other sweeps."""
+    if not known:
+        return []
+    return [_answer(claim, known, grid, contrasts, costs) for claim in plan.claims().claims]
+
+
+def _answer(
+    claim: plan.Claim,
+    known: str,
+    grid: Grid,
+    contrasts: list[schema.Contrast],
+    costs: list[schema.CostRatio],
+) -> schema.ClaimAnswer:
+    parts: list[schema.ClaimPart] = []
+    needs = claim.needs or f"sweeps/{claim.sweep}.yaml"
+    missing = claim.sweep != known
+    if not missing:
+        if claim.ratios is not None:
+            parts = _ratio_parts(claim.ratios, costs)
+            missing = not parts
+        else:
+            found = [_part(item, claim.metric, contrasts) for item in claim.contrasts]
+            parts = [part for part in found if part is not None]
+            missing = len(parts) < len(found)
+    verdict = ELSEWHERE if missing else combine([part.answer for part in parts])
+    return schema.ClaimAnswer(
+        id=claim.id,
+        text=claim.text,
+        reading=claim.reading,
+        answer=verdict,
+        needs=needs if missing else "",
+        parts=parts,
+        metric=_metric(claim, contrasts) if claim.sweep == known else "",
+        published=dict(claim.published.items()),
+        ours=_ours(claim, grid, contrasts, costs) if claim.sweep == known else {},
+    )
+
+
+def combine(answers: list[str]) -> str:
+    """One answer from those of the parts: all must agree for `supported`."""
+    agrees, contradicts = answers.count("agrees"), answers.count("contradicts")
+    if agrees and contradicts:
+        return MIXED
+    if answers and agrees == len(answers):
+        return SUPPORTED
+    return CONTRADICTED if contradicts else OPEN
+
+
+def _part(
+    wanted: plan.Expectation, metric: str, contrasts: list[schema.Contrast]
+) -> schema.ClaimPart | None:
+    """The contrast of a claim, turned around where the report has B − A; None where it has none."""
+    for contrast in contrasts:
+        if contrast.metric.split("/")[-1] != metric:
+            continue
+        if _is(contrast.a, wanted.a) and _is(contrast.b, wanted.b):
+            return _claim_part(contrast, wanted.expect, 1)
+        if _is(contrast.a, wanted.b) and _is(contrast.b, wanted.a):
+            return _claim_part(contrast, wanted.expect, -1)
+    return None
+
+
+def _is(config: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    return key(config) == key(wanted)
+
+
+def _claim_part(contrast: schema.Contrast, expect: str, sign: int) -> schema.ClaimPart:
+    interval = contrast.crossed or contrast
+    low, high = interval.low, interval.high
+    delta = None if contrast.delta is None else sign * contrast.delta
+    if sign < 0 and low is not None and high is not None:
+        low, high = -high, -low
+    labels = [contrast.a_label, contrast.b_label][::sign]
+    return schema.ClaimPart(
+        text=f"{contrast.metric}: {labels[0]} − {labels[1]}",
+        expect=expect,
+        verdict=contrast.verdict,
+        observed=delta,
+        low=low,
+        high=high,
+        answer=_agreement(contrast.verdict, delta, expect),
+    )
+
+
+def _agreement(verdict: str, delta: float | None, expect: str) -> str:
+    if verdict == EQUIVALENT:
+        return "agrees" if expect == "equal" else "contradicts"
+    if verdict != DIFFERENT or delta is None:
+        return "open"
+    return "agrees" if expect == ("higher" if delta > 0 else "lower") else "contradicts"
+
+
+def _ratio_parts(claim: plan.Ratios, costs: list[schema.CostRatio]) -> list[schema.ClaimPart]:
+    """A counted ratio is held against the claimed one; a measured one by its interval."""
+    parts = []
+    low, high = claim.claimed * (1 - claim.tolerance), claim.claimed * (1 + claim.tolerance)
+    for cost in costs:
+        matches = cost.a.get(claim.axis) == claim.a and cost.b.get(claim.axis) == claim.b
+        if cost.metric not in claim.metrics or not matches or cost.ratio is None:
+            continue
+        ends = (cost.ratio, cost.ratio) if cost.exact else (cost.low, cost.high)
+        if ends[0] is None or ends[1] is None:
+            verdict, answer = "unresolved", "open"
+        elif low <= ends[0] and ends[1] <= high:
+            verdict, answer = "within", "agrees"
+        elif ends[1] < low or ends[0] > high:
+            verdict, answer = "outside", "contradicts"
+        else:
+            verdict, answer = "unresolved", "open"
+        parts.append(
+            schema.ClaimPart(
+                text=f"{cost.metric}: {cost.a_label} / {cost.b_label}",
+                expect=f"{claim.claimed:g}",
+                verdict=verdict,
+                observed=cost.ratio,
+                low=cost.low,
+                high=cost.high,
+                answer=answer,
+            )
+        )
+    return parts
+
+
+def _metric(claim: plan.Claim, contrasts: list[schema.Contrast]) -> str:
+    """The metric of the report that the claim's metric stands for, e.g. test/loss for loss."""
+    judged = [c.metric for c in contrasts if c.metric.split("/")[-1] == claim.metric]
+    return judged[0] if judged else ""
+
+
+def _ours(
+    claim: plan.Claim,
+    grid: Grid,
+    contrasts: list[schema.Contrast],
+    costs: list[schema.CostRatio],
+) -> dict[str, float | None]:
+    """Our figures under the names of the published ones: means of cells, or ratios of costs."""
+    figures: dict[str, float | None] = {}
+    metric = _metric(claim, contrasts)
+    for cell in grid.cells:
+        if cell.label in claim.published and metric:
+            values = list(cell.finite(metric).values())
+            figures[cell.label] = sum(values) / len(values) if values else None
+    if claim.ratios is not None:
+        for cost in costs:
+            rest = [str(v) for axis, v in cost.a.items() if axis != claim.ratios.axis]
+            name = f"{' · '.join(rest)} {cost.metric}"
+            if cost.a.get(claim.ratios.axis) == claim.ratios.a and name in claim.published:
+                figures[name] = cost.ratio
+    return figures

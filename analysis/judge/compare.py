@@ -1,0 +1,208 @@
+"""What was held, varied and leaked; and whether two cells may be compared at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis import metrics
+from analysis.grid import plan
+from analysis.grid.cells import Cell, Grid, flatten, value
+from analysis.judge import stats
+from analysis.metrics import Metric
+from analysis.read.snapshot import Run, Snapshot
+from contract.sweepfile.points import SEED
+from contract.values import canonical, key
+
+DEFINITION = "metric definition"
+EXAMPLES = "test_hash"
+SATURATED_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Constants:
+    """held: key -> value; varied: axis -> values; leaked: key -> differing values."""
+
+    held: dict[str, Any]
+    varied: dict[str, list[Any]]
+    leaked: dict[str, list[Any]]
+
+
+def counted(grid: Grid) -> list[Run]:
+    """The runs that count, in the order of cells and seeds."""
+    return [run for cell in grid.cells for run in cell.runs.values()]
+
+
+def constants(grid: Grid) -> Constants:
+    """Sort the config keys of the runs that count into held, varied (by the sweep) and leaked."""
+    seen: dict[str, dict[str, Any]] = {}
+    runs = counted(grid)
+    for run in runs:
+        for name, item in flatten(run.config).items():
+            seen.setdefault(name, {})[key(item)] = canonical(item)
+    swept = {name.replace("-", "_") for name in grid.axes} | {SEED}
+    varied = {name: list(values) for name, values in grid.axes.items()}
+    seeds = dict.fromkeys(seed for cell in grid.cells for seed in cell.slots)
+    varied[SEED] = list(seeds)
+    if grid.search:
+        varied |= {axis: list(seen.get(axis, {}).values()) for axis in grid.axes}
+    held, leaked = {}, {}
+    for name, values in sorted(seen.items()):
+        if name.replace("-", "_") in swept:
+            continue
+        (held if len(values) == 1 else leaked)[name] = (
+            next(iter(values.values())) if len(values) == 1 else list(values.values())
+        )
+    return Constants(held, varied, leaked)
+
+
+class Data:
+    """Per-example terms of the cells of one snapshot, computed once per (cell, metric)."""
+
+    def __init__(self, snapshot: Snapshot, grid: Grid) -> None:
+        self.snapshot, self.grid = snapshot, grid
+        self._terms: dict[tuple[int, str], dict[str, np.ndarray]] = {}
+        self._faithful: dict[tuple[int, str], dict[str, bool]] = {}
+
+    def terms(self, cell: Cell, metric: Metric) -> dict[str, np.ndarray]:
+        """seed -> per-example terms (N,) whose mean is the metric; only runs that have them."""
+        place = (id(cell), metric.name)
+        if place not in self._terms:
+            self._terms[place] = dict(self._compute(cell, metric))
+        return self._terms[place]
+
+    def _compute(self, cell: Cell, metric: Metric) -> Iterable[tuple[str, np.ndarray]]:
+        if metric.per_example is None:
+            return
+        for seed, run in cell.runs.items():
+            predictions = run.predictions
+            if predictions is None or predictions.part != metric.part:
+                continue
+            if not np.isfinite(predictions.logits).all():
+                continue
+            labels = predictions.examples.labels
+            yield seed, metric.per_example(predictions.logits[None], labels)[0]
+
+    def faithful(self, cell: Cell, metric: Metric) -> dict[str, bool]:
+        """seed -> whether the summary's value is the one that the predictions give."""
+        place = (id(cell), metric.name)
+        if place not in self._faithful:
+            said = cell.finite(metric.name)
+            self._faithful[place] = {
+                seed: _same(said[seed], float(terms.mean()), metric)
+                for seed, terms in self.terms(cell, metric).items()
+                if seed in said
+            }
+        return self._faithful[place]
+
+
+def _same(said: float, given: float, metric: Metric) -> bool:
+    """Equal up to float32: losses by a thousandth, fractions by less than any one example."""
+    slack = 1e-3 * abs(given) + 1e-6 if metric.bound is None else 1e-5
+    return abs(said - given) <= slack
+
+
+def differing(data: Data, a: Cell, b: Cell, metric: Metric) -> list[str]:
+    """Keys that must be equal and are not, over the runs of both cells that hold the metric.
+
+    Values that a swept axis explains are allowed to differ; unknown values are not counted here
+    (they are a warning).
+    """
+    rules = plan.claims().comparability
+    swept = {name.replace("-", "_") for name in data.grid.axes} | {SEED}
+    allowed = swept | {k for axis in swept for k in rules.explained_by.get(axis, [])}
+    runs = [r for c in (a, b) for s, r in c.runs.items() if s in c.finite(metric.name)]
+    found = [k for k in rules.error if k not in allowed and len(_known(runs, k)) > 1]
+    sets = {
+        r.predictions.examples.digest
+        for r in runs
+        if r.predictions is not None and r.predictions.part == metric.part
+    }
+    if len(sets) > 1 and EXAMPLES not in found:
+        found.append(EXAMPLES)
+    agreed = {**_tagged(data.faithful(a, metric), "a"), **_tagged(data.faithful(b, metric), "b")}
+    if len(set(agreed.values())) > 1:
+        found.append(DEFINITION)
+    return found
+
+
+def _tagged(flags: dict[str, bool], tag: str) -> dict[str, bool]:
+    return {f"{tag}{seed}": flag for seed, flag in flags.items()}
+
+
+def attribute(run: Run, name: str) -> Any:
+    """A run's config value or, failing that, its provenance; None where unknown."""
+    found = run.config.get(name, run.provenance.get(name))
+    return None if found == "" else found
+
+
+def _known(runs: list[Run], name: str) -> set[str]:
+    return {key(v) for run in runs if (v := attribute(run, name)) is not None}
+
+
+def saturated(cell: Cell, metric: Metric) -> bool:
+    """Whether at least 80 % of the cell's finished runs lie within 1/N of the metric's bound.
+
+    A loss has no such bound; it is at its floor where fp32 cannot tell it from zero.
+    """
+    values = np.array([cell.values(metric.name)[s] for s in cell.values(metric.name)])
+    if values.size == 0:
+        return False
+    if metric.bound is None:
+        is_loss = metric.role == "quality" and metric.name.split("/")[-1] == "loss"
+        near = np.abs(values) < metrics.FP32_RESOLUTION if is_loss else np.zeros(1, bool)
+    else:
+        sizes = [
+            run.predictions.examples.labels.size
+            for run in cell.runs.values()
+            if run.predictions is not None and run.predictions.part == metric.part
+        ]
+        slack = 1 / min(sizes) if sizes else 1e-3
+        near = values >= metric.bound - slack * (1 + 1e-9)
+    return bool(near.sum() >= SATURATED_SHARE * len(cell.runs) - 1e-9)
+
+
+def noise_floor(data: Data, plan_: plan.SweepPlan, metric: str) -> tuple[float, int, str] | None:
+    """(range, n, source) of A/A differences; None where nothing was run twice.
+
+    The source is two cells declared to be the same model, or a cell of which at least three seeds
+    have a repeated run. The range is the larger end of the 95 % interval of the mean difference.
+    """
+    deltas, source = _declared_repeats(data.grid, plan_, metric)
+    if len(deltas) < 3:
+        deltas, source = _repeated_runs(data.grid, metric)
+    if len(deltas) < 3:
+        return None
+    interval = stats.mean_interval(deltas)
+    return max(abs(interval.low), abs(interval.high)), interval.n, source
+
+
+def _declared_repeats(grid: Grid, plan_: plan.SweepPlan, metric: str) -> tuple[list[float], str]:
+    if plan_.noise_floor is None:
+        return [], ""
+    found = [
+        next((c for c in grid.cells if key(c.config) == key(config)), None)
+        for config in plan_.noise_floor
+    ]
+    if found[0] is None or found[1] is None:
+        return [], ""
+    a, b = found[0].finite(metric), found[1].finite(metric)
+    return [a[s] - b[s] for s in a if s in b], f"{found[0].label} and {found[1].label}"
+
+
+def _repeated_runs(grid: Grid, metric: str) -> tuple[list[float], str]:
+    most: list[float] = []
+    label = ""
+    for cell in grid.cells:
+        deltas = []
+        for slot in cell.slots.values():
+            values = [v for run in slot.finished if (v := value(run, metric)) is not None]
+            if len(values) > 1 and all(map(math.isfinite, values[:2])):
+                deltas.append(values[1] - values[0])
+        if len(deltas) > len(most):
+            most, label = deltas, f"repeated runs of {cell.label}"
+    return most, label

@@ -1,0 +1,1 @@
+"""What was measured: runs read from a server, kept in one file."""

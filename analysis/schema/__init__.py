@@ -1,0 +1,1 @@
+"""The public format of report.json, and its page."""

@@ -1,0 +1,277 @@
+"""The part of report.json that holds comparisons: contrasts, effects, costs, claims."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis.schema.base import Config, Model, Number
+
+
+class CrossedInterval(Model):
+    """Seeds and examples both taken as samples (two-way random effects)."""
+
+    seeds: int
+    """Matched seeds with predictions on both sides."""
+    examples: int
+    """Examples of the test (or validation) set."""
+    delta: Number
+    """Mean difference of the per-example terms."""
+    low: Number
+    """Lower end, 95 %."""
+    high: Number
+    """Upper end, 95 %."""
+    df: Number
+    """Satterthwaite degrees of freedom."""
+    p: Number
+    """Two-sided p."""
+    floor: Number
+    """Half-width that remains with unlimited seeds: what this many examples cannot resolve."""
+
+
+class Statement(Model):
+    """The numbers of the sentence, so that each stands here in the form it is read."""
+
+    higher: str
+    """Label of the cell with the higher mean, where the sentence names one."""
+    lower: str
+    """Label of the other cell."""
+    by: Number
+    """Absolute difference."""
+    low: Number
+    """Interval that the sentence quotes, lower end, in the sentence's direction."""
+    high: Number
+    """Upper end."""
+    excluded: Number
+    """Largest absolute end of the interval: larger differences are excluded."""
+
+
+class Contrast(Model):
+    """A − B on one metric, over the seeds that both cells have (matched by value)."""
+
+    a: Config
+    """Config of A, as in `cells`."""
+    b: Config
+    """Config of B."""
+    a_label: str
+    """Label of A."""
+    b_label: str
+    """Label of B."""
+    metric: str
+    """Metric."""
+    n: int
+    """Matched seeds with finite values."""
+    delta: Number
+    """Mean over seeds of A − B."""
+    low: Number
+    """Lower end of the 95 % paired t-interval over seeds: holds on this very test set."""
+    high: Number
+    """Upper end of the 95 % paired t-interval over seeds."""
+    sd: Number
+    """Standard deviation of the differences."""
+    deltas: dict[str, Number]
+    """Seed -> difference."""
+    p: Number
+    """Two-sided p of the paired t-test over seeds."""
+    p_exact: Number
+    """Two-sided exact sign-flip p."""
+    p_exact_min: Number
+    """Smallest sign-flip p that n seeds can reach."""
+    wins: int
+    """Seeds with A higher than B."""
+    ties: int
+    """Seeds with A equal to B."""
+    wins_low: Number
+    """Clopper–Pearson interval of the share wins / (n − ties), lower end."""
+    wins_high: Number
+    """Upper end."""
+    crossed: CrossedInterval | None
+    """Interval that also holds for new examples; null where predictions are missing."""
+    p_family: Number
+    """p that enters the family: the larger of p and the crossed p."""
+    p_holm: Number
+    """Holm-adjusted p over the family: the p_family of all contrasts of the report, on all metrics,
+    that are not null."""
+    family: int
+    """Contrasts in the family: those with a p_family."""
+    verdict: str
+    """NOT_COMPARABLE, INSUFFICIENT, SATURATED, BELOW_NOISE_FLOOR, EQUIVALENT, DIFFERENT,
+    DIFFERENT_HERE or INCONCLUSIVE: the first whose rule holds."""
+    sentence: str
+    """The only sentence that the verdict allows."""
+    statement: Statement
+    """The numbers of the sentence."""
+    differing: list[str]
+    """Keys in which the runs differ, so that no comparison is made."""
+    margin: Number
+    """Declared margin of equivalence."""
+    equivalence_low: Number
+    """Lower end of the 90 % interval that the margin is held against."""
+    equivalence_high: Number
+    """Upper end."""
+    detectable: Number
+    """Minimum |Δ| that n seeds find with 80 % power."""
+    seeds_needed: int | None
+    """Where undecided: seeds at which a difference as large as the observed one is found with 80 %
+    power, counting the variance that these examples leave; null above 1000."""
+    seeds_needed_family: int | None
+    """The same at the level alpha / family that the correction asks for at worst."""
+    needs: str
+    """Where undecided: what would be needed (seeds, or examples), in words."""
+    unmatched_a: list[str]
+    """Seeds that only A has."""
+    unmatched_b: list[str]
+    """Seeds that only B has."""
+    welch_delta: Number
+    """Sensitivity: difference of the means over all seeds, matched or not."""
+    welch_low: Number
+    """Lower end of Welch's 95 % interval."""
+    welch_high: Number
+    """Upper end."""
+    bca_low: Number
+    """Cross-check from 20 seeds on: BCa bootstrap interval, lower end."""
+    bca_high: Number
+    """Upper end."""
+    failed_at_chance: Number
+    """Sensitivity: Δ with every failed or diverged run put at chance."""
+    capacity_ratio: Number
+    """Parameters of A / parameters of B; above 1.1 or below 1/1.1 capacity differs."""
+
+
+class Effect(Model):
+    """The effect of one axis, averaged over the levels of the other axes (stratified)."""
+
+    axis: str
+    """Axis."""
+    a: Any
+    """Value of A."""
+    b: Any
+    """Value of B."""
+    metric: str
+    """Metric."""
+    strata: int
+    """Levels of the other axes that the mean runs over."""
+    n: int
+    """Seeds that every stratum has for A and B."""
+    delta: Number
+    """Mean over strata and seeds of A − B."""
+    low: Number
+    """Lower end of the 95 % t-interval over seeds."""
+    high: Number
+    """Upper end."""
+    crossed: CrossedInterval | None
+    """The same with examples as samples too."""
+    interaction_f: Number
+    """F of "the effect is the same in every stratum" (Greenhouse–Geisser)."""
+    interaction_df1: Number
+    """Numerator degrees of freedom."""
+    interaction_df2: Number
+    """Denominator degrees of freedom."""
+    interaction_p: Number
+    """p of that F."""
+    smallest: Number
+    """Smallest effect of a stratum."""
+    largest: Number
+    """Largest effect of a stratum."""
+    smallest_in: str
+    """Stratum of the smallest effect."""
+    largest_in: str
+    """Stratum of the largest effect."""
+
+
+class CostRatio(Model):
+    """A cost of A relative to B, paired by seed, within one kind of hardware."""
+
+    a: Config
+    """Config of A."""
+    b: Config
+    """Config of B."""
+    a_label: str
+    """Label of A."""
+    b_label: str
+    """Label of B."""
+    metric: str
+    """Cost metric."""
+    n: int
+    """Matched seeds on the same hardware."""
+    ratio: Number
+    """Geometric mean over seeds of A / B."""
+    low: Number
+    """Lower end of the 95 % t-interval of the log ratio; null for counted costs and n < 2."""
+    high: Number
+    """Upper end."""
+    exact: bool
+    """Counted (parameters, FLOPs), not measured."""
+    note: str
+    """Why there is no ratio, where there is none."""
+
+
+class Dominance(Model):
+    """A is on the wanted side in quality (or equivalent) and in cost, both resolved."""
+
+    a_label: str
+    """The cell that dominates."""
+    b_label: str
+    """The cell that is dominated."""
+    quality: str
+    """Quality metric."""
+    verdict: str
+    """Its verdict: DIFFERENT or EQUIVALENT."""
+    cost: str
+    """Cost metric."""
+    ratio: Number
+    """Cost of A / cost of B."""
+
+
+class ClaimPart(Model):
+    """One comparison of a claim."""
+
+    text: str
+    """What is compared."""
+    expect: str
+    """Direction or value that the claim says."""
+    verdict: str
+    """Verdict of the contrast, or of the ratio: within, outside, unresolved."""
+    observed: Number
+    """Observed difference or ratio."""
+    low: Number
+    """Lower end of its 95 % interval."""
+    high: Number
+    """Upper end."""
+    answer: str
+    """agrees, contradicts or open."""
+
+
+class ClaimAnswer(Model):
+    """A published claim and what these runs say to it."""
+
+    id: int
+    """Number of the claim."""
+    text: str
+    """The claim."""
+    reading: str
+    """How it is made testable."""
+    answer: str
+    """supported, contradicted, mixed, not resolved, or needs another sweep."""
+    needs: str
+    """The sweep that would be needed."""
+    parts: list[ClaimPart]
+    """Its comparisons."""
+    metric: str
+    """Metric of `ours`, where they are means of cells."""
+    published: dict[str, Number]
+    """Published figures."""
+    ours: dict[str, Number]
+    """Our means beside them."""
+
+
+class NoiseFloor(Model):
+    """One cell run twice (A/A): the range within which differences mean nothing."""
+
+    metric: str
+    """Metric."""
+    source: str
+    """The cells or repeated runs it comes from."""
+    n: int
+    """Matched seeds."""
+    range: Number
+    """Differences up to this size are below the floor."""

@@ -1,0 +1,1 @@
+"""Pictures of a report; each is a function of the report alone."""

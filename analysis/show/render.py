@@ -1,0 +1,294 @@
+"""The report's numbers as Markdown, CSV and HTML. Nothing is computed here, only formatted."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+
+from analysis.grid.cells import cell_label, display, pair_label
+from analysis.judge.effects import effect_label
+from analysis.judge.verdict import INCONCLUSIVE, MIN_SEEDS, UNDECIDED
+from analysis.metrics import describe
+from analysis.schema.report import (
+    CellReport,
+    ClaimAnswer,
+    Contrast,
+    CostRatio,
+    Dominance,
+    Effect,
+    Report,
+)
+from analysis.show import text
+from contract.values import key
+
+TEMPLATES = Path(__file__).with_name("templates")
+ROWS = 36  # rows of a table in the Markdown; the CSV twin has them all
+ANSWERS = 12
+NAMED = 8  # contrasts named in a line of the answer
+
+
+def markdown(report: Report, pictures: list[str]) -> str:
+    """report.md. pictures: file names that exist beside it."""
+    page = _environment().get_template("report.md.j2")
+    rendered = page.render(r=report, pictures=pictures, view=View(report))
+    return re.sub(r"\n{3,}", "\n\n", rendered).strip() + "\n"
+
+
+def html(title: str, body_markdown: str, folder: Path) -> str:
+    """The Markdown as one self-contained page: pictures become data URLs."""
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(body_markdown)
+
+    def embed(match: re.Match[str]) -> str:
+        path = folder / match[1]
+        if not path.is_file():
+            return match[0]
+        data = base64.b64encode(path.read_bytes()).decode()
+        return f'src="data:image/png;base64,{data}"'
+
+    body = re.sub(r'src="([\w.-]+\.png)"', embed, body)
+    # the only markup of ours; text from outside is never a paragraph of its own
+    body = body.replace("<p>&lt;/details&gt;</p>", "</details>")
+    folded = r"<p>&lt;details&gt;&lt;summary&gt;([^<&]*)&lt;/summary&gt;</p>"
+    body = re.sub(folded, r"<details><summary>\1</summary>", body)
+    body = re.sub(r"(<table>.*?</table>)", r'<div class="wide">\1</div>', body, flags=re.DOTALL)
+    page = _environment().get_template("report.html.j2")
+    return page.render(title=title, body=body)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "fmt": text.fmt,
+        "p": text.fmt_p,
+        "esc": text.escape,
+        "display": display,
+        "show": lambda value: text.escape(display(value)),
+        "link": link,
+    }
+    environment.globals |= {"span": text.span, "with_span": text.with_span}
+    return environment
+
+
+def link(label: str, url: str) -> str:
+    """A Markdown link; plain text where the URL is not one."""
+    if not url.startswith(("http://", "https://")):
+        return text.escape(label)
+    return f"[{text.escape(label)}]({quote(url, safe=':/?#&=%~+,@-._')})"
+
+
+class View:
+    """What the template needs in another arrangement than the report's."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.rows = ROWS
+
+    @property
+    def columns(self) -> list[str]:
+        """Metrics of the results table, in the order of the study's columns."""
+        roles = {metric.name: metric.role for metric in self.report.metrics}
+        doubled = {f"val/{n.removeprefix('test/')}" for n in roles if n.startswith("test/")}
+        names = [n for n in roles if n == "val/loss" or n not in doubled]
+        order = ["quality", "cost", "other"]
+        return sorted(names, key=lambda n: (n != "val/loss", order.index(roles[n])))
+
+    def title(self, name: str) -> str:
+        """Title with unit."""
+        return describe(name).axis_title if describe(name).unit else describe(name).title
+
+    def mean(self, cell: CellReport, name: str) -> str:
+        """mean ± half-width (n); the bare value of one run; a dash without any."""
+        stats = cell.metrics.get(name)
+        if stats is None or stats.mean is None:
+            return text.NONE
+        return f"{text.plus_minus(name, stats.mean, stats.half)} ({stats.n})"
+
+    def pair(self, item: Contrast | CostRatio) -> str:
+        """A contrast or ratio by what its cells share and where they differ."""
+        return pair_label(item.a, item.b, self.report.axes)
+
+    def explore(self) -> str:
+        """The command that opens the samples behind the first contrast; "" without predictions."""
+        first = next((c for c in self.report.contrasts if c.crossed), None)
+        if first is None:
+            return ""
+        sweep = self.report.sweep
+        words = ["--runs", f"{sweep.entity}/{sweep.project}/{sweep.id}"]
+        words += ["--contrast", self.pair(first)]
+        return f"python runner.py explore {shlex.join(words)}"
+
+    def effect(self, item: Effect) -> str:
+        """The two levels of an effect."""
+        return effect_label(item)
+
+    def contrasts(self, metric: str) -> list[Contrast]:
+        """Contrasts of one metric."""
+        return [c for c in self.report.contrasts if c.metric == metric]
+
+    def judged(self) -> list[str]:
+        """Metrics with contrasts, primary first."""
+        return list(dict.fromkeys(c.metric for c in self.report.contrasts))
+
+    def main_effects(self) -> list[Effect]:
+        """Effects on the primary metric: those of the question's axis first, at most 12.
+
+        None where the seeds allow no inference.
+        """
+        found = [
+            e for e in self.report.effects if e.metric == self.report.primary and e.n >= MIN_SEEDS
+        ]
+        return sorted(found, key=lambda e: e.axis not in self.report.baseline)[:ANSWERS]
+
+    def resolved(self) -> list[Contrast]:
+        """The contrasts whose sentences open the report: at most 12 of the primary metric."""
+        found = [c for c in self.contrasts(self.report.primary) if c.verdict not in UNDECIDED]
+        return found[:ANSWERS]
+
+    def unresolved(self) -> list[tuple[str, list[str]]]:
+        """(verdict, at most 8 contrasts of the primary metric) where nothing was resolved."""
+        found = [(v, [c for c in self.contrasts(self.report.primary) if c.verdict == v])
+                 for v in UNDECIDED]  # fmt: skip
+        return [(name, [self.pair(c) for c in rows[:NAMED]]) for name, rows in found if rows]
+
+    def undecided(self) -> list[Contrast]:
+        """Contrasts that more seeds or examples could decide."""
+        return [c for c in self.report.contrasts if c.needs]
+
+    def inconclusive(self) -> list[Contrast]:
+        """Those of them that have enough seeds for a forecast."""
+        return [c for c in self.undecided() if c.verdict == INCONCLUSIVE]
+
+    def untidy(self) -> bool:
+        """Whether the counts of the grid belong on top: something is not done, or too much is."""
+        grid = self.report.grid
+        return grid.done < grid.expected or grid.duplicates > 0 or grid.unexpected > 0
+
+    def two_way(self) -> tuple[str, list[Any], list[tuple[str, dict[str, CellReport]]]] | None:
+        """(column axis, its values, rows) of an ablation: a row per level of the other axes."""
+        if self.report.kind != "ablation" or not self.report.baseline:
+            return None
+        axis = next(iter(self.report.baseline))
+        rows: dict[str, dict[str, CellReport]] = {}
+        for cell in self.report.cells:
+            rest = {name: item for name, item in cell.config.items() if name != axis}
+            label = cell_label(rest, self.report.axes)
+            rows.setdefault(label, {})[display(cell.config[axis])] = cell
+        return axis, [display(v) for v in self.report.axes[axis]], list(rows.items())
+
+    def contrast(self, cell: CellReport | None, metric: str) -> Contrast | None:
+        """The contrast of that cell with the baseline; None where there is none."""
+        if cell is None:
+            return None
+        axis, value = next(iter(self.report.baseline.items()))
+        return self._against_baseline.get((key(cell.config), metric, axis, key(value)))
+
+    @cached_property
+    def _against_baseline(self) -> dict[tuple[str, str, str, str], Contrast]:
+        axis = next(iter(self.report.baseline))
+        return {(key(c.a), c.metric, axis, key(c.b.get(axis))): c for c in self.report.contrasts}
+
+    def claims_here(self) -> list[ClaimAnswer]:
+        """Claims that have comparisons or figures in this sweep."""
+        return [claim for claim in self.report.claims if claim.parts or claim.ours]
+
+    def dominances(self) -> list[list[Dominance]]:
+        """Cells that dominate others, the costs of each pair together."""
+        rows: dict[tuple[str, str], list[Dominance]] = {}
+        for item in self.report.pareto:
+            rows.setdefault((item.a_label, item.b_label), []).append(item)
+        return list(rows.values())
+
+    def cost_rows(self) -> list[list[CostRatio]]:
+        """Cost ratios of each pair of cells, in the order of the metrics."""
+        rows: dict[tuple[str, str], list[CostRatio]] = {}
+        for item in self.report.costs:
+            rows.setdefault((item.a_label, item.b_label), []).append(item)
+        return list(rows.values())
+
+    def sensitivity(self) -> list[Contrast]:
+        """Contrasts for which something beyond the two intervals can be said."""
+        return [
+            c for c in self.report.contrasts
+            if c.unmatched_a or c.unmatched_b or c.failed_at_chance is not None
+            or c.bca_low is not None
+        ]  # fmt: skip
+
+    def incomplete(self) -> list[CellReport]:
+        """Cells with a point that is not done."""
+        return [c for c in self.report.cells if set(c.states.values()) - {"done"}]
+
+
+def tables(report: Report) -> dict[str, str]:
+    """File name -> CSV of the tables, without the limits that the Markdown has."""
+    axes = list(report.axes)
+    cells = [
+        {
+            **{axis: display(cell.config.get(axis, "")) for axis in axes},
+            "metric": name,
+            **stats.model_dump(exclude={"values"}),
+        }
+        for cell in report.cells
+        for name, stats in cell.metrics.items()
+    ]
+    runs = [
+        {
+            **{axis: display(cell.config.get(axis, "")) for axis in axes},
+            **ref.model_dump(),
+            **{
+                name: stats.values.get(ref.seed) if ref.counted else None
+                for name, stats in cell.metrics.items()
+            },
+        }
+        for cell in report.cells
+        for ref in cell.runs
+    ]
+    files = {
+        "cells.csv": cells,
+        "runs.csv": runs,
+        "contrasts.csv": [_flat(item.model_dump()) for item in report.contrasts],
+        "effects.csv": [_flat(item.model_dump()) for item in report.effects],
+        "costs.csv": [_flat(item.model_dump()) for item in report.costs],
+    }
+    return {name: _csv(rows) for name, rows in files.items() if rows}
+
+
+def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Configs and lists as JSON text, nested models as prefixed columns."""
+    flat: dict[str, Any] = {}
+    for name, item in row.items():
+        if name in ("crossed", "statement"):
+            flat |= _flat(item, f"{name}_") if item else {}
+        elif isinstance(item, dict | list):
+            flat[prefix + name] = json.dumps(item, ensure_ascii=False)
+        else:
+            flat[prefix + name] = item
+    return flat
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
