@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
+from tracker import patterns
 from tracker.store_runs import Row, one
 
 FILE = (
@@ -87,7 +88,7 @@ def count_files(
 def narrowed(names: list[str] | None, pattern: str | None) -> tuple[str, list[Any]]:
     if names:
         return " AND name IN (SELECT value FROM json_each(?))", [json.dumps(names)]
-    return (" AND name LIKE ?", [pattern]) if pattern else ("", [])
+    return (" AND name REGEXP ?", [patterns.of_like(pattern)]) if pattern else ("", [])
 
 
 def delete_file(db: sqlite3.Connection, file_id: int) -> None:
