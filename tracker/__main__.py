@@ -12,8 +12,11 @@ from tracker.server import serve
 
 SECONDS = (
     "heartbeat_timeout",
+    "agent_timeout",
     "start_grace",
     "tick_seconds",
+    "upload_grace",
+    "clear_seconds",
     "header_seconds",
     "body_seconds",
     "query_seconds",

@@ -22,6 +22,7 @@ from tracker import (
     console,
     files,
     handlers,
+    leftovers,
     page_views,
     projects,
     run_changes,
@@ -30,6 +31,7 @@ from tracker import (
     users,
 )
 from tracker.bodies import Budget
+from tracker.clocks import Watch
 from tracker.context import Hooks, Settings
 from tracker.gate import Gate
 from tracker.handlers import Server, guarded
@@ -130,31 +132,38 @@ def routes() -> list[Route]:
 @contextlib.asynccontextmanager
 async def lifespan(server: Server, _: Starlette) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = WORKERS
-    ticking = asyncio.create_task(tick_for_ever(server))
+    settings, watch = server.settings, Watch(server.settings.start_grace)
+    chores = [
+        asyncio.create_task(for_ever(settings.tick_seconds, partial(tick, server, watch))),
+        asyncio.create_task(for_ever(settings.clear_seconds, partial(clear, server))),
+    ]
     try:
         yield
     finally:
-        ticking.cancel()
+        for chore in chores:
+            chore.cancel()
         server.store.ending.set()  # requests have had their time
 
 
-async def tick_for_ever(server: Server) -> None:
-    """Looks after silent runs; the first look comes `start_grace` after the start, for clients
-    could not be heard while the server was down.
-    """
-    settings, started = server.settings, server.clock()
+async def for_ever(seconds: float, chore: Callable[[], None]) -> None:
+    """Does it at once, and every so many seconds."""
     while True:
-        await asyncio.sleep(settings.tick_seconds)
         try:
-            await anyio.to_thread.run_sync(tick, server, started)
+            await anyio.to_thread.run_sync(chore)
         except Exception:
-            log.exception("the periodic look failed; it is tried again")
+            log.exception("a periodic chore failed; it is tried again")
+        await asyncio.sleep(seconds)
 
 
-def tick(server: Server, started: float) -> None:
+def tick(server: Server, watch: Watch) -> None:
+    """Looks after what has fallen silent."""
     now = server.clock()
     with server.store.write() as db:
-        if now >= started + server.settings.start_grace:
+        if watch.hears(db, now):
             run_changes.tick(db, now, server.settings.heartbeat_timeout, server.hooks.run_ended)
-        for hook in server.hooks.tick:
-            hook(db, now)
+            for hook in server.hooks.tick:
+                hook(db, now)
+
+
+def clear(server: Server) -> None:
+    leftovers.clear(server.store, server.blobs, server.clock(), server.settings.upload_grace)

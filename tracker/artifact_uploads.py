@@ -101,6 +101,7 @@ def create_artifact(_: Any, info: Info, input: Row) -> Row:
         )
         if run:
             store_artifacts.link_run(db, found["id"], run["id"], "output", context.now)
+        store_artifacts.touch_pending(db, found["id"], context.now)
         return {"artifact": store_artifacts.get_artifact(db, found["id"])}
 
 
@@ -189,6 +190,7 @@ def create_manifest(_: Any, info: Info, input: Row) -> Row:
             input["digest"],
             context.now,
         )
+        store_artifacts.touch_pending(db, artifact["id"], context.now)
         row = store_artifacts.get_manifest(db, manifest_id)
     assert row
     return {"artifact_manifest": manifest_node(context, row)}
@@ -220,6 +222,7 @@ def create_files(_: Any, info: Info, input: Row) -> Row:
             name = ids.check_path(spec["name"], "file name")
             blob = store_files.blob_by_md5(db, spec["md5"])
             target = {"artifact": artifact["id"], "name": name, "md5": spec["md5"]}
+            store_artifacts.touch_pending(db, artifact["id"], context.now)
             if blob:  # held from now on, so that it cannot go before the commit
                 store_artifacts.put_artifact_file(
                     db, artifact["id"], name, spec["md5"], blob["size"], blob["hash"]
@@ -252,10 +255,12 @@ def store_upload(context: Context, target: dict[str, Any], upload: blobs.Upload)
         raise RequestError("the manifest is too large", status=413)
     with context.store.write() as db:
         if "manifest" in target:
-            if store_artifacts.get_manifest(db, target["manifest"]) is None:
+            manifest = store_artifacts.get_manifest(db, target["manifest"])
+            if manifest is None:
                 raise RequestError("the artifact of this manifest was deleted", status=404)
             hash = upload.keep(db, context.now)
             store_collections.update_row(db, "manifests", target["manifest"], hash=hash)
+            store_artifacts.touch_pending(db, manifest["artifact_id"], context.now)
             return
         if store_artifacts.get_artifact(db, target["artifact"]) is None:
             raise RequestError("the artifact of this file was deleted", status=404)
@@ -263,6 +268,7 @@ def store_upload(context: Context, target: dict[str, Any], upload: blobs.Upload)
         store_artifacts.put_artifact_file(
             db, target["artifact"], target["name"], target["md5"], upload.size, hash
         )
+        store_artifacts.touch_pending(db, target["artifact"], context.now)
 
 
 def commit_artifact(_: Any, info: Info, input: Row) -> Row:

@@ -89,10 +89,14 @@ def sweep_unused(store: Store, folder: Path) -> int:
     """Removes contents that nothing refers to any more; returns how many.
 
     The rows go first: what dies in between leaves a file without a row, never a row without one.
+    They are looked for without holding up who writes.
     """
+    with store.read() as db:
+        found = store_files.unused_blobs(db)
+    if not found:
+        return 0
     with store.write() as db:
-        unused = store_files.unused_blobs(db)
-        store_files.forget_blobs(db, unused)
+        unused = store_files.forget_unused(db, found)
     removed = 0
     for hash in unused:
         with store.write() as db:  # the same content may just have come again

@@ -22,7 +22,8 @@ class Hooks:
     run_started: tuple[RunHook, ...] = ()  # a client has begun it, or has begun it again
     run_logged: tuple[RunHook, ...] = ()  # history rows were added
     run_ended: tuple[RunHook, ...] = ()  # finished, failed, crashed, killed, preempted or deleted
-    tick: tuple[Callable[[sqlite3.Connection, float], None], ...] = ()  # every few seconds
+    # every few seconds, when silence counts (see clocks.py)
+    tick: tuple[Callable[[sqlite3.Connection, float], None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class Settings:
     agent_timeout: float = 60.0  # the same for a sweep's agent (stock ones beat every 5 s)
     start_grace: float = 120.0  # seconds after a start before any run is called crashed
     tick_seconds: float = 5.0
+    # for the next part of an upload: its addresses are good for a day, and the largest content may
+    # take another to come
+    upload_grace: float = 3 * 24 * 3600.0
+    clear_seconds: float = 3600.0
     max_json_bytes: int = 64 << 20  # one GraphQL or file_stream body, after decompression
     max_gzip_ratio: int = 100
     max_upload_bytes: int = 64 << 30

@@ -27,18 +27,15 @@ from tracker.sweep_states import config_of, describe, note
 
 OFFERS = 8  # of one lease that shows no sign of life
 STOP_PATIENCE = 20.0  # seconds to obey a person's stop by oneself; the client asks every 15
-CLOCK_JUMP = 60.0  # seconds between two ticks that say that this machine slept
 PROCESS = secrets.token_hex(8)  # this server process: offers of an earlier one may have been lost
 Command = dict[str, Any]
 
 
 class Leases:
-    """The rules above; state lies in the database, but for the times of the last ticks."""
+    """The rules above; all state lies in the database."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.last_tick: float | None = None
-        self.quiet_until = 0.0
 
     # --- agents -------------------------------------------------------------------------------
 
@@ -211,16 +208,7 @@ class Leases:
     # --- time ---------------------------------------------------------------------------------
 
     def tick(self, db: sqlite3.Connection, now: float) -> None:
-        """Take back leases of vanished agents; end sweeps that nobody works on any more.
-
-        Not for a while after a start, or after this machine slept: agents could not be heard.
-        """
-        last, self.last_tick = self.last_tick, now
-        if last is None or not -1 <= now - last <= CLOCK_JUMP:
-            self.quiet_until = now + self.settings.start_grace
-            store_sweeps.set_back_clocks(db, now)
-        if now < self.quiet_until:
-            return
+        """Take back leases of vanished agents; end sweeps that nobody works on any more."""
         since = now - self.settings.agent_timeout
         for lease in store_sweeps.abandoned_leases(db, since):
             run = run_of(db, lease)

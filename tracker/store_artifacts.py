@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
-from tracker.store_runs import Row, one
+from tracker.store_runs import ALIVE, Row, one
 
 # A version as it stands in a collection; `membership_index` may differ from its own index
 VERSIONS = (
@@ -206,10 +206,21 @@ def find_content(db: sqlite3.Connection, entity: str, digest: str) -> Row | None
     )
 
 
+def touch_pending(db: sqlite3.Connection, artifact_id: int, now: float) -> None:
+    """Something came for a version that is not committed yet."""
+    db.execute(
+        "UPDATE artifacts SET updated_at = ? WHERE id = ? AND state = 'PENDING'",
+        (now, artifact_id),
+    )
+
+
 def abandoned(db: sqlite3.Connection, before: float) -> list[int]:
-    """Versions that nobody has committed since."""
+    """Versions that nobody has committed since, and that no living run is making."""
     rows = db.execute(
-        "SELECT id FROM artifacts WHERE state = 'PENDING' AND updated_at < ?", (before,)
+        "SELECT id FROM artifacts WHERE state = 'PENDING' AND updated_at < ? AND NOT EXISTS ("
+        " SELECT 1 FROM artifact_runs JOIN runs ON runs.id = artifact_runs.run_id"
+        f" WHERE artifact_id = artifacts.id AND runs.state IN {ALIVE})",
+        (before,),
     )
     return [row[0] for row in rows]
 

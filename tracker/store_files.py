@@ -21,6 +21,10 @@ HOLDERS = (
     ("artifacts", "manifest_hash"),
     ("manifests", "hash"),
 )
+UNUSED = " AND ".join(
+    f"NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.{column} = blobs.hash)"
+    for table, column in HOLDERS
+)
 
 
 def add_blob(db: sqlite3.Connection, hash: str, size: int, md5: str, now: float) -> None:
@@ -97,12 +101,10 @@ def delete_file(db: sqlite3.Connection, file_id: int) -> None:
 
 def unused_blobs(db: sqlite3.Connection) -> list[str]:
     """Hashes that nothing holds."""
-    tests = " AND ".join(
-        f"NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.{column} = blobs.hash)"
-        for table, column in HOLDERS
-    )
-    return [row[0] for row in db.execute(f"SELECT hash FROM blobs WHERE {tests}")]
+    return [row[0] for row in db.execute(f"SELECT hash FROM blobs WHERE {UNUSED}")]
 
 
-def forget_blobs(db: sqlite3.Connection, hashes: Iterable[str]) -> None:
-    db.executemany("DELETE FROM blobs WHERE hash = ?", [(hash,) for hash in hashes])
+def forget_unused(db: sqlite3.Connection, hashes: Iterable[str]) -> list[str]:
+    """Deletes the rows of those that nothing holds; returns which these were."""
+    sql = f"DELETE FROM blobs WHERE hash = ? AND {UNUSED}"
+    return [hash for hash in hashes if db.execute(sql, (hash,)).rowcount]

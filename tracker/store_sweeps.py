@@ -263,12 +263,6 @@ def abandoned_leases(db: sqlite3.Connection, before: float) -> list[Row]:
     return [dict(row) for row in rows]
 
 
-def set_back_clocks(db: sqlite3.Connection, now: float) -> None:
-    """A clock that was set back must not make what is silent look alive for hours."""
-    db.execute("UPDATE agents SET heartbeat_at = ? WHERE heartbeat_at > ?", (now, now))
-    db.execute("UPDATE sweeps SET updated_at = ? WHERE updated_at > ?", (now, now))
-
-
 # --- the metric -------------------------------------------------------------------------------
 
 

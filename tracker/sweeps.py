@@ -35,7 +35,7 @@ MAX_LIVE_RUNS = 1_000  # of one agent
 
 
 def make_hooks(settings: Settings) -> Hooks:
-    """What sweeps do when a run changes, and every few seconds."""
+    """What sweeps do when a run changes, and every few seconds when silence counts."""
     return Hooks(
         run_started=(attempts.run_started,),
         run_logged=(attempts.run_logged,),

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from tracker import app, leases, run_changes, stream, sweep_states
+from tracker.clocks import Watch
 from tracker.context import Context, Settings
 from tracker.query import QueryEngine, load_schema
 from tracker.signing import Signer
@@ -69,7 +70,7 @@ class World:
         leases.PROCESS = f"server process {self.starts}"
         self.store = Store(self.path)
         self.hooks = app.gather_hooks(self.settings)
-        self.started = self.now
+        self.watch = Watch(self.settings.start_grace)
 
     def restart(self) -> None:
         self.store.close()
@@ -90,11 +91,11 @@ class World:
         """Let time pass; the server looks after silent runs and agents as `app.tick` does."""
         self.now += seconds
         with self.store.write() as db:
-            if self.now >= self.started + self.settings.start_grace:
+            if self.watch.hears(db, self.now):
                 timeout = self.settings.heartbeat_timeout
                 run_changes.tick(db, self.now, timeout, self.hooks.run_ended)
-            for hook in self.hooks.tick:
-                hook(db, self.now)
+                for hook in self.hooks.tick:
+                    hook(db, self.now)
 
     def wait(self, seconds: float) -> None:
         """Let time pass in small ticks, while nobody says anything."""

@@ -663,6 +663,34 @@ def test_a_clock_that_was_set_back_does_not_keep_dead_leases(world: World) -> No
     assert world.cells()[0][0] == "waiting"
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_clock_that_is_set_back_over_a_restart_does_not_keep_dead_leases(
+    world: World, begun: bool
+) -> None:
+    world.sweep(FOUR)
+    agent = world.agent()
+    world.beat(agent)
+    if begun:
+        world.begin(next(iter(agent.processes.values())))
+    world.now -= 3600
+    world.restart()
+    world.wait(400)
+    assert world.cells()[0][0] == "waiting" and world.state == "CRASHED"
+
+
+def test_a_clock_that_is_set_back_does_not_put_off_a_stop(world: World) -> None:
+    world.sweep(FOUR)
+    agent = world.agent()
+    process = world.take(agent)
+    stop(world, process)
+    assert world.beat(agent) == []
+    world.now -= 3600
+    world.restart()
+    world.tick()
+    world.tick(20)
+    assert world.beat(agent) == [{"type": "stop", "run_id": process.name}]
+
+
 # --- changes on request ---
 
 
@@ -708,12 +736,16 @@ def test_cancel_kills_running_runs_and_resume_runs_them_again(world: World) -> N
 STOP_RUN = "mutation StopRun($id: ID!) { stopRun(input: {id: $id}) { success } }"
 
 
+def stop(world: World, process: Process) -> None:
+    query = 'query Q($name: String!) { project(name: "p") { run(name: $name) { id } } }'
+    world.query(STOP_RUN, id=world.query(query, name=process.name)["project"]["run"]["id"])
+
+
 def test_a_run_stopped_by_a_person_is_not_run_again(world: World) -> None:
     world.sweep({"a": {"values": [1, 2]}})
     agent = world.agent()
     process = world.take(agent)
-    run = world.query('{ project(name: "p") { runs { edges { node { id } } } } }')
-    world.query(STOP_RUN, id=run["project"]["runs"]["edges"][0]["node"]["id"])
+    stop(world, process)
     assert world.beat(agent) == []  # it may stop by itself
     world.tick(20)
     assert world.beat(agent) == [{"type": "stop", "run_id": process.name}]

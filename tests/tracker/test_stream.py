@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.tracker.worlds import START, Site
+from tests.tracker.worlds import Site
 from tracker import ids
-from tracker.app import tick
+from tracker.clocks import Watch
 
 HISTORY = "wandb-history.jsonl"
 
@@ -315,16 +314,45 @@ def test_a_silent_preempting_run_was_preempted(site: Site):
 
 
 def test_after_a_start_nobody_is_called_crashed_before_the_grace_is_over(site: Site):
-    server = site.app.app.state.server  # type: ignore[attr-defined]
-    server.settings = replace(server.settings, start_grace=60)
     site.start_run()
-    site.now = START + 10_000  # the server was down meanwhile
-    started = site.now
-    tick(server, started)
-    assert state(site) == "running"
-    site.now += 61
-    tick(server, started)
+    site.watch = Watch(60)
+    site.tick(10_000)  # the server was down meanwhile
+    for _ in range(2):
+        assert state(site) == "running"
+        site.tick(30)
     assert state(site) == "crashed"
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_clock_that_was_set_back_does_not_keep_silent_runs_alive(site: Site, stopped: bool):
+    site.start_run()
+    if stopped:
+        site.watch = Watch(0)
+    site.tick(-3600)
+    site.tick(30)
+    assert state(site) == "running"
+    for _ in range(3):
+        site.tick(60)
+    assert state(site) == "crashed"
+
+
+def test_a_question_of_a_client_does_not_stay_in_the_future(site: Site):
+    """Where the run stands was asked by one that went on at once, not by whoever begins it next."""
+    site.start_run()
+    site.log("r1", *numbered(0, 3))
+    site.gql(
+        'query($n: String!) { model(name: "p", entityName: "local") {'
+        " bucket(name: $n, missingOk: true) { historyLineCount } } }",
+        n="r1",
+    )
+    site.stream(complete=True, exitcode=1)
+    site.watch = Watch(0)
+    asked = "SELECT resume_asked_at FROM runs"
+    with site.store.read() as db:
+        assert db.execute(asked).fetchone()[0] == site.now
+    site.tick(-3600)
+    with site.store.read() as db:
+        assert db.execute(asked).fetchone()[0] == site.now
 
 
 def test_an_ended_run_is_not_crashed_by_time(site: Site):

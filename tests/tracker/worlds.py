@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from tracker.app import make_app, tick
+from tracker.clocks import Watch
 from tracker.context import Settings
 from tracker.server import Server, find
 from tracker.store import Store
@@ -74,6 +75,7 @@ class Site:
         self.app = make_app(
             self.store, KEY, folder / "blobs", settings=self.settings, clock=lambda: self.now
         )
+        self.watch = Watch(self.settings.start_grace)
         self.http = Http(self.app)
 
     def gql(self, query: str, **variables: Any) -> dict[str, Any]:
@@ -122,7 +124,7 @@ class Site:
     def tick(self, seconds: float) -> None:
         """Lets time pass, and the server look after what has fallen silent."""
         self.now += seconds
-        tick(self.app.app.state.server, START)  # type: ignore[attr-defined]
+        tick(self.app.app.state.server, self.watch)  # type: ignore[attr-defined]
 
     def close(self) -> None:
         self.http.close()
