@@ -33,7 +33,7 @@ from tracker.context import Context, Hooks, Settings
 from tracker.errors import RequestError
 from tracker.gate import SESSION_SECONDS, cookie_name, vouch
 from tracker.query import QueryEngine
-from tracker.signing import Signer
+from tracker.signing import LOGIN_SECONDS, Signer
 from tracker.store import Store
 from tracker.work import Work
 
@@ -289,7 +289,7 @@ async def login(request: Request) -> Response:
     server: Server = request.app.state.server
     token = request.query_params.get("key", "")
     try:
-        server.signer.open_token("login", token, server.clock())
+        server.signer.open_token("login", token, server.clock(), LOGIN_SECONDS)
     except RequestError:
         return page_views.not_logged_in()
     if token in server.used_logins:

@@ -25,7 +25,7 @@ from typing import Any
 
 from tracker.errors import DamagedError, TrackerError
 from tracker.folder import hold, holder, make
-from tracker.signing import Signer, load_key
+from tracker.signing import LOGIN_SECONDS, Signer, load_key
 
 __all__ = [
     "DamagedError",
@@ -42,7 +42,6 @@ __all__ = [
 
 START_SECONDS = 60.0  # a large database is checked at the start
 STOP_SECONDS = 15.0
-LOGIN_SECONDS = 15 * 60
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 EVERYWHERE = ("0.0.0.0", "::")
 WIDE = """\

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import math
 import os
 import secrets
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from tracker.errors import RequestError, TrackerError
 
+LOGIN_SECONDS = 15 * 60  # of a link that logs a browser in
 KEY_LENGTH = 40  # what the wandb client asks of a key, at least
 
 
@@ -59,8 +61,13 @@ class Signer:
         body = json.dumps([content, int(expires)], separators=(",", ":")).encode()
         return _encode(body) + "." + _encode(self._mac(purpose, body)[:16])
 
-    def open_token(self, purpose: str, token: str, now: float) -> dict[str, Any]:
-        """The content of a token that this server made; RequestError (403) otherwise."""
+    def open_token(
+        self, purpose: str, token: str, now: float, lifetime: float = math.inf
+    ) -> dict[str, Any]:
+        """The content of a token that this server made; RequestError (403) otherwise.
+
+        One that ends later than its `lifetime` from now was made before the clock was set back.
+        """
         body_part, _, mac_part = token.partition(".")
         try:
             body, mac = _decode(body_part), _decode(mac_part)
@@ -69,7 +76,7 @@ class Signer:
         if not hmac.compare_digest(mac, self._mac(purpose, body)[:16]):
             raise RequestError("this address was not made by this server", status=403)
         content, expires = json.loads(body)
-        if now > expires:
+        if not now <= expires <= now + lifetime:
             raise RequestError("this address has expired: ask for a new one", status=403)
         return content
 

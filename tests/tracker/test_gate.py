@@ -394,6 +394,12 @@ def test_an_old_or_forged_link_does_not(site: Site):
         assert "runner.py serve --link" in answer.text
 
 
+def test_a_clock_that_was_set_back_does_not_prolong_a_link(site: Site):
+    made = link(site)
+    site.now -= 3600
+    assert site.http.get(made, headers={"Authorization": ""}).status_code == 401
+
+
 def test_every_open_or_tokened_path_is_meant_to_be():
     assert sorted(OPEN) == ["/healthz", "/login"]
     assert TOKEN_PREFIX in API
