@@ -1,24 +1,26 @@
 """What a continued run needs, in one safetensors file: tensors, and scalars in its header.
 
-No pickle: loading a checkpoint runs no code.
+The file carries a hash of itself, and the one before it is kept: where the last one is damaged, the
+run goes on from there. No pickle: loading a checkpoint runs no code.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
-from contract.files import write_atomic
+from fusion import sealed
 from fusion.adam import Adam
 
-VERSION = 2
+VERSION = 3
+UNCHECKED = 2  # the version before, which is the same without a hash
+log = logging.getLogger(__name__)
 
 
 class CheckpointError(Exception):
@@ -51,7 +53,10 @@ class State:
 
 
 def write(path: Path, state: State, identity: dict[str, Any]) -> None:
-    """Replace the checkpoint at `path`. `identity`: config and hashes of the data, JSON values."""
+    """Write the checkpoint at `path`; the one that was there is kept as the previous one.
+
+    `identity`: config and hashes of the data, JSON values.
+    """
     tensors = {f"model/{name}": t for name, t in state.model.state_dict().items()}
     tensors |= {f"best/{name}": t for name, t in state.best.items()}
     tensors |= {f"optimizer/{name}": t for name, t in state.optimizer.state().items()}
@@ -59,27 +64,74 @@ def write(path: Path, state: State, identity: dict[str, Any]) -> None:
     if torch.cuda.is_available():
         tensors["rng/cuda"] = torch.cuda.get_rng_state()
     header = {"version": VERSION, "identity": identity, "progress": asdict(state.progress)}
-    # safetensors knows only contiguous tensors: channels_last comes back when values are copied in
-    packed = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    write_atomic(path, save(packed, {"format": "pt", "state": json.dumps(header)}))
+    metadata = {"format": "pt", "state": json.dumps(header)}
+    sealed.write(path, tensors, metadata, previous=previous(path))
 
 
 def read(path: Path, state: State, identity: dict[str, Any]) -> None:
-    """Fill `state` from the checkpoint at `path`.
+    """Fill `state` from the checkpoint at `path`; where there never was one, leave it.
 
-    Raises CheckpointError where the file is damaged or belongs to another config or other data.
+    Where that file is damaged or missing, the previous one is taken, with a warning. Raises
+    CheckpointError where none is whole, or it belongs to another config or other data.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            header = json.loads(file.metadata()["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: not a checkpoint of this project: {error}") from None
-    if header["version"] != VERSION or header["identity"] != identity:
+    reasons: list[str] = []
+    for file in (path, previous(path)):
+        try:
+            header, tensors = _load(file)
+        except sealed.DamagedError as error:
+            reasons.append(f"{file.name} {error}")
+            continue
+        if header["identity"] != identity:
+            raise CheckpointError(
+                f"{file}: written for another configuration or other data; "
+                "choose another --output, or remove this folder to start anew"
+            )
+        _fill(state, header, tensors)
+        if file != path:
+            done = f"{state.progress.epoch} epochs and {state.progress.batch} steps"
+            log.warning("%s: %s; going on from %s: %s", path.parent, reasons[0], file.name, done)
+            # Else the next one that is written would push out this one, and keep the damaged one
+            file.replace(path)
+        return
+    if path.exists() or previous(path).exists():
         raise CheckpointError(
-            f"{path}: written for another configuration, other data or another version; "
+            f"{path.parent}: no checkpoint is whole ({'; '.join(reasons)}); "
             "choose another --output, or remove this folder to start anew"
         )
+
+
+def remove(path: Path) -> None:
+    """Remove the checkpoint at `path` and the previous one."""
+    path.unlink(missing_ok=True)
+    previous(path).unlink(missing_ok=True)
+
+
+def previous(path: Path) -> Path:
+    """Return where the checkpoint before the one at `path` is kept."""
+    return path.with_stem(f"{path.stem}.previous")
+
+
+def _load(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return header and tensors. Raises DamagedError, and CheckpointError of another version."""
+    tensors, metadata, checked = sealed.read(file)
+    try:
+        header = json.loads(metadata["state"])
+        version = header["version"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise sealed.DamagedError(f"is damaged: no state in its header ({error!r})") from None
+    if version == VERSION and not checked:
+        raise sealed.DamagedError("is damaged: its SHA-256 is missing")
+    if version == UNCHECKED and not checked:
+        log.warning("%s carries no hash: damage to it would go unseen", file)
+    elif version != VERSION:
+        raise CheckpointError(
+            f"{file}: written by another version of this program ({version}, this one writes "
+            f"{VERSION}); choose another --output, or remove this folder to start anew"
+        )
+    return header, tensors
+
+
+def _fill(state: State, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     state.progress = Progress(**header["progress"])
     state.model.load_state_dict(_below("model/", tensors))
     state.best = _below("best/", tensors)

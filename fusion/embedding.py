@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
+from fusion import sealed
 from fusion.config import ConfigError, RunConfig, check
 from fusion.dataset import Data, DataError, load
 from fusion.models import build
@@ -35,8 +34,12 @@ def embed(run: Path, root: Path, part: str, device: torch.device) -> Embedded:
         sidecar = json.loads((run / "weights.json").read_text(encoding="utf-8"))
         config = check(sidecar["config"])
         model = build(config)
-        model.load_state_dict(load_file(run / "weights.safetensors"))
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ConfigError) as error:
+        model.load_state_dict(sealed.read(run / "weights.safetensors").tensors)
+    except sealed.DamagedError as error:
+        raise DataError(
+            f"{run}: no weights of a run that can be loaded (weights.safetensors {error})"
+        ) from None
+    except (OSError, ValueError, KeyError, RuntimeError, ConfigError) as error:
         raise DataError(f"{run}: no weights of a run that can be loaded ({error})") from None
     data = _data_of(run, root, config, sidecar["hashes"], device)
     return forward(model.to(device, memory_format=torch.channels_last), data, part)  # type: ignore[call-overload]

@@ -1,7 +1,7 @@
 """The folder of one run: whose it is, how far it is, and what is written into it.
 
 config.json          the RunConfig, from the start on
-checkpoint.safetensors   see checkpoint.py
+checkpoint.safetensors   and checkpoint.previous.safetensors, see checkpoint.py
 history.jsonl        a row by finished epoch
 predictions.csv      pair, label, logit of the evaluated part (test, or val without a test part)
 weights.safetensors  of the best epoch, with weights.json beside them
@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
-from safetensors.torch import save
 from torch import nn
 
 from contract.files import write_atomic, write_json
+from fusion import sealed
 from fusion.config import Config, ConfigError, RunConfig, check
 from fusion.dataset import Part
 from fusion.tracking import BEST_EPOCH_METRICS
@@ -151,8 +151,7 @@ def write_predictions(folder: Path, part: Part, logits: Mapping[str, np.ndarray]
 
 def write_weights(folder: Path, model: nn.Module) -> None:
     """Write parameters and buffers of a model."""
-    packed = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
-    write_atomic(folder / WEIGHTS, save(packed, {"format": "pt"}))
+    sealed.write(folder / WEIGHTS, model.state_dict(), {"format": "pt"})
 
 
 def write_summary(folder: Path, summary: dict[str, Any]) -> None:

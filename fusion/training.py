@@ -83,7 +83,7 @@ def fit(
     if pretrained is not None:
         transfer.initialise(state.model, pretrained)
     identity = {"config": config.model_dump(), "hashes": data.hashes}
-    if checkpoint_path is not None and checkpoint_path.exists():
+    if checkpoint_path is not None:
         checkpoint.read(checkpoint_path, state, identity)
     for row in state.progress.history:
         log(row)

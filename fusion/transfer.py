@@ -8,19 +8,20 @@ they belong to the task that they were trained for.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from fusion import sealed
 from fusion.config import CONTRASTIVE, RunConfig
 
 WEIGHTS, SETTINGS = "weights.safetensors", "stage.json"
 MODALITIES = ("rgb", "lidar")
 # Fields that must be equal for the encoders to see what they were trained on, in their shapes
 EQUAL = ("width", "downsample", "align")
+log = logging.getLogger(__name__)
 
 
 class TransferError(Exception):
@@ -34,9 +35,8 @@ def read(folder: Path, config: RunConfig) -> dict[str, Tensor]:
     flag = f"--init {config.init}"
     try:
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
-        weights = load_file(folder / WEIGHTS)
         inputs = settings["inputs"]
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise TransferError(
             f"{flag}: {folder} holds no stage `contrastive` of `runner.py pretrain`: {error}"
         ) from None
@@ -52,7 +52,15 @@ def read(folder: Path, config: RunConfig) -> dict[str, Tensor]:
     ]
     if differing:
         raise TransferError(f"{flag}: {', '.join(differing)}")
-    return weights
+    try:
+        found = sealed.read(folder / WEIGHTS)
+    except sealed.DamagedError as error:
+        raise TransferError(
+            f"{flag}: {folder / WEIGHTS} {error}; run `runner.py pretrain` again, or fetch it again"
+        ) from None
+    if not found.checked:
+        log.warning("%s carries no hash: damage to it would go unseen", folder / WEIGHTS)
+    return found.tensors
 
 
 def initialise(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:

@@ -71,7 +71,7 @@ def train(
     torch.manual_seed(stream(plan.seed, f"{plan.name}/noise").initial_seed())
     free = [p for p in model.parameters() if p.requires_grad]
     state = State(model, Adam(free))
-    if job.checkpoint_path is not None and job.checkpoint_path.exists():
+    if job.checkpoint_path is not None:
         checkpoint.read(job.checkpoint_path, state, job.identity)
     for row in state.progress.history:
         job.log(row)

@@ -2,7 +2,8 @@
 
 A stage's folder is `ROOT/NAME-KEY/`; its key is a hash over its settings, data, inputs, the code of
 this package and torch's version. A file lock keeps two agents from training the same stage; while
-one does, the other trains another stage that it will need.
+one does, the other trains another stage that it will need. A stage is done once its folder lists
+the hashes of its files; where one of those is damaged later, it is trained anew.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import functools
 import hashlib
 import io
 import json
+import logging
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -22,16 +24,20 @@ import numpy as np
 import torch
 from filelock import BaseFileLock, FileLock, Timeout
 from PIL import Image
-from safetensors.torch import load_file, save
 from torch import nn
 
 import fusion
 from contract.files import write_atomic, write_json
+from fusion import checkpoint, sealed
 from fusion.contrastive.loop import Job
 from fusion.contrastive.outcome import Outcome
+from fusion.training import StoppedError
 
 Row = dict[str, float]
-SUMMARY = "summary.json"  # written last: where it is, the stage is done
+SUMMARY = "summary.json"
+HASHES = "sha256.json"  # name -> SHA-256 of what the stage left; written last
+PATIENCE = 0.5  # seconds between two looks whether to stop, while waiting for another process
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ def obtain(
     """
     done: dict[str, Finished] = {}
     while pending := [stage for stage in stages if stage.key not in done]:
-        stage, lock = first_free(pending, root)
+        stage, lock = first_free(pending, root, stop)
         try:
             done[stage.key] = ensure(stage, stage.folder(root), recorder, stop)
         finally:
@@ -138,7 +144,9 @@ def obtain(
     return [done[stage.key] for stage in stages]
 
 
-def first_free(stages: list[Stage], root: Path) -> tuple[Stage, BaseFileLock]:
+def first_free(
+    stages: list[Stage], root: Path, stop: Callable[[], bool] = lambda: False
+) -> tuple[Stage, BaseFileLock]:
     """Take the lock of the first stage that nobody holds; wait for the first where all are held."""
     root.mkdir(parents=True, exist_ok=True)
     locks = [FileLock(stage.folder(root).with_suffix(".lock")) for stage in stages]
@@ -149,13 +157,21 @@ def first_free(stages: list[Stage], root: Path) -> tuple[Stage, BaseFileLock]:
         except Timeout:
             continue
     print(f"waiting for another process that trains {stages[0].name}", file=sys.stderr, flush=True)
-    locks[0].acquire()
-    return stages[0], locks[0]
+    while not stop():
+        try:
+            locks[0].acquire(timeout=PATIENCE)
+            return stages[0], locks[0]
+        except Timeout:
+            continue
+    raise StoppedError(f"{stages[0].name}: stopped while another process trains it")
 
 
 def ensure(stage: Stage, folder: Path, recorder: Recorder, stop: Callable[[], bool]) -> Finished:
     """Train and publish a stage, as far as that was not done before."""
-    done = (folder / SUMMARY).exists()
+    done = (folder / HASHES).exists()
+    if done and (reason := damage(folder)):
+        log.warning("%s is damaged (%s): this stage is trained anew", folder, reason)
+        done = False
     if not done or not recorder.knows(stage, folder):
         with recorder.opened(stage, folder) as report:
             if not done:
@@ -167,10 +183,25 @@ def ensure(stage: Stage, folder: Path, recorder: Recorder, stop: Callable[[], bo
     return read(stage, folder)
 
 
+def damage(folder: Path) -> str:
+    """Return what is not as a stage left it, "" where all is."""
+    try:
+        hashes = json.loads((folder / HASHES).read_text(encoding="utf-8"))
+        wrong = [name for name, known in hashes.items() if sha256(folder / name) != known]
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        return str(error)
+    return f"{', '.join(wrong)} changed" if wrong else ""
+
+
+def sha256(file: Path) -> str:
+    """Return the hash of a file's bytes."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def fit(stage: Stage, folder: Path, report: Report, stop: Callable[[], bool]) -> None:
     """Train a stage, from its checkpoint where there is one, and write what it leaves."""
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / "checkpoint.safetensors"
+    path = folder / "checkpoint.safetensors"
     history: list[Row] = []
 
     def take(row: Row) -> None:
@@ -180,9 +211,8 @@ def fit(stage: Stage, folder: Path, report: Report, stop: Callable[[], bool]) ->
         print(line, file=sys.stderr, flush=True)
 
     module = stage.build()
-    outcome = stage.fit(module, Job(checkpoint, stage.identity, take, stop))
-    weights = {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}
-    write_atomic(folder / "weights.safetensors", save(weights))
+    outcome = stage.fit(module, Job(path, stage.identity, take, stop))
+    sealed.write(folder / "weights.safetensors", module.state_dict(), {"format": "pt"})
     write_atomic(
         folder / "history.jsonl",
         "".join(json.dumps(row, allow_nan=False) + "\n" for row in history),
@@ -197,13 +227,17 @@ def fit(stage: Stage, folder: Path, report: Report, stop: Callable[[], bool]) ->
         Image.fromarray(picture).save(buffer, "png")
         write_atomic(folder / f"{name}.png", buffer.getvalue())
     write_json(folder / SUMMARY, outcome.summary)
-    checkpoint.unlink(missing_ok=True)
+    left = ["weights.safetensors", "history.jsonl", "stage.json", SUMMARY]
+    left += [f"{name}.npy" for name in outcome.arrays]
+    left += [f"{name}.png" for name in outcome.pictures]
+    write_json(folder / HASHES, {name: sha256(folder / name) for name in left})
+    checkpoint.remove(path)
 
 
 def read(stage: Stage, folder: Path) -> Finished:
     """Return a stage that is done."""
     module = stage.build()
-    module.load_state_dict(load_file(folder / "weights.safetensors"))
+    module.load_state_dict(sealed.read(folder / "weights.safetensors").tensors)
     lines = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
     return Finished(
         stage,

@@ -208,10 +208,56 @@ def test_a_stopped_stage_goes_on_to_the_same_bits(name: str, views: Views, tmp_p
     (straight,) = obtain([stage], tmp_path / "straight", stages.Nobody())
     with pytest.raises(StoppedError):
         obtain([stage], tmp_path / "stopped", stages.Nobody(), stop_after(3))
-    assert not (stage.folder(tmp_path / "stopped") / stages.SUMMARY).exists()
+    assert not (stage.folder(tmp_path / "stopped") / stages.HASHES).exists()
     (resumed,) = obtain([stage], tmp_path / "stopped", stages.Nobody())
     assert digest(resumed.module) == digest(straight.module)
     assert resumed.summary == straight.summary
+
+
+def test_a_kept_stage_that_was_damaged_is_trained_anew_to_the_same_bits(
+    views: Views, tmp_path: Path, caplog
+) -> None:
+    stage = classifier_stage(config(), views, "lidar")
+    (first,) = obtain([stage], tmp_path, stages.Nobody())
+    files = {p.name: p.read_bytes() for p in first.folder.iterdir()}
+    assert set(files) == {
+        "history.jsonl", "logits.npy", "sha256.json", "stage.json", "summary.json",
+        "weights.safetensors",
+    }  # fmt: skip
+    damages = [(name, content[:-1] + bytes([content[-1] ^ 4])) for name, content in files.items()]
+    damages += [("weights.safetensors", b""), ("summary.json", files["summary.json"][:9])]
+    for name, damaged in damages:
+        (first.folder / name).write_bytes(damaged)
+        caplog.clear()
+        (again,) = obtain([stage], tmp_path, stages.Nobody())
+        assert f"{first.folder} is damaged" in caplog.text and "trained anew" in caplog.text
+        assert digest(again.module) == digest(first.module)
+        assert again.summary == first.summary and stages.damage(first.folder) == ""
+    caplog.clear()
+    obtain([stage], tmp_path, stages.Nobody())
+    assert caplog.text == ""
+
+
+def test_no_bit_of_the_list_of_hashes_can_flip_unseen(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    stages.write_json(tmp_path / stages.HASHES, {"a": stages.sha256(tmp_path / "a")})
+    assert stages.damage(tmp_path) == ""
+    content = (tmp_path / stages.HASHES).read_bytes()
+    for place in range(len(content)):
+        for bit in range(8):
+            changed = bytearray(content)
+            changed[place] ^= 1 << bit
+            (tmp_path / stages.HASHES).write_bytes(changed)
+            assert stages.damage(tmp_path), (place, bit)
+
+
+def test_a_run_that_waits_for_another_s_stage_can_be_stopped(views: Views, tmp_path: Path) -> None:
+    stage = classifier_stage(config(), views, "lidar")
+    with (
+        FileLock(stage.folder(tmp_path).with_suffix(".lock")),
+        pytest.raises(StoppedError, match="while another process trains it"),
+    ):
+        obtain([stage], tmp_path, stages.Nobody(), stop_after(1))
 
 
 # field -> stages whose result it decides; the classifiers feed the projector

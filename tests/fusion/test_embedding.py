@@ -81,3 +81,12 @@ def test_weights_that_are_damaged_are_named(run: Path, data_root: Path, tmp_path
     shutil.copy(damaged / "weights.json", damaged / "weights.safetensors")
     with pytest.raises(DataError, match="no weights of a run that can be loaded"):
         embed(damaged, data_root, "test", CPU)
+
+
+def test_a_flipped_bit_in_the_weights_is_named(run: Path, data_root: Path, tmp_path: Path):
+    damaged = shutil.copytree(run, tmp_path / "damaged")
+    content = bytearray((damaged / "weights.safetensors").read_bytes())
+    content[-1] ^= 1
+    (damaged / "weights.safetensors").write_bytes(content)
+    with pytest.raises(DataError, match=r"weights\.safetensors is damaged"):
+        embed(damaged, data_root, "test", CPU)

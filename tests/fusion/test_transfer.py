@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from fusion import transfer
+from fusion import sealed, transfer
 from fusion.config import ConfigError, RunConfig, check
 from fusion.contrastive.config import PretrainConfig
 from fusion.contrastive.contrast import Pretraining
@@ -105,3 +105,19 @@ def test_what_cannot_be_initialised_is_refused_before_anything_runs(values: dict
     with pytest.raises(ConfigError) as caught:
         check(values)
     assert "contrastive:ARTIFACT" in caught.value.problems["init"]
+
+
+def test_a_flipped_bit_in_the_weights_is_refused(stage: Path) -> None:
+    path = stage / "weights.safetensors"
+    sealed.write(path, load_file(path), {"format": "pt"})
+    transfer.read(stage, config())
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(TransferError, match=r"weights\.safetensors is damaged.* pretrain"):
+        transfer.read(stage, config())
+
+
+def test_weights_without_a_hash_are_taken_with_a_warning(stage: Path, caplog) -> None:
+    transfer.read(stage, config())
+    assert "weights.safetensors carries no hash" in caplog.text
