@@ -20,7 +20,10 @@ POLL_INTERVAL = 0.5
 @click.option("--count", type=click.IntRange(min=1), help="Stop after this many runs.")
 @server_options
 def command(sweep: str, count: int | None, tracker: str | None, data_dir: Path | None) -> None:
-    """Run one agent for SWEEP (entity/project/id) until the server has nothing more to run."""
+    """Run one agent for SWEEP (entity/project/id) until the server has nothing more to run.
+
+    SIGTERM and SIGUSR1 are passed on to the run, which writes its checkpoint; then the agent ends.
+    """
     from cli.launch import LaunchError
 
     if sweep.count("/") > 2:
@@ -29,13 +32,16 @@ def command(sweep: str, count: int | None, tracker: str | None, data_dir: Path |
     server = choose(tracker, data_dir)
     click.echo(server.line)
     prepare_environment()
+    from wandb import wandb_agent
     from wandb.errors import CommError
-    from wandb.wandb_agent import Agent, run_agent
+
+    from cli.passing import Agent
 
     Agent.POLL_INTERVAL = POLL_INTERVAL  # type: ignore[assignment]
+    wandb_agent.Agent = Agent  # type: ignore[misc]
     os.chdir(places.CODE)
     try:
-        run_agent(sweep, count=count)
+        wandb_agent.run_agent(sweep, count=count)
     except CommError as error:  # no such sweep, or no server any more
         raise LaunchError(f"SWEEP {sweep!r}: {server.url} says: {error}") from error
 

@@ -154,16 +154,10 @@ class Agents:
         return any(process.poll() is None for process in self.processes)
 
     def stop(self) -> None:
-        """Ask agents to end their runs at once; kill what does not listen.
-
-        The client's agent waits for its runs at the first signal and passes the second one on as
-        SIGTERM, upon which a run writes its checkpoint.
-        """
+        """Ask agents to end their runs at a checkpoint; kill what does not listen."""
         deadline = time.monotonic() + STOP_SECONDS
-        for pause in (1.0, 0.0):
-            for process in self.processes:
-                process.send_signal(signal.SIGINT)  # does nothing to a process that has ended
-            time.sleep(pause)
+        for process in self.processes:
+            process.terminate()  # does nothing to a process that has ended
         for process in self.processes:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
@@ -174,16 +168,20 @@ class Agents:
 
 @contextmanager
 def terminated_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C, so that a stopped sweep stops its agents in both cases."""
+    """Treat SIGTERM, and SIGUSR1 by which Slurm warns, like Ctrl-C: all of them stop the agents."""
 
     def interrupt(signum: int, frame: object) -> None:
+        # once: a scheduler's second word must not keep agents from being stopped
+        for known in before:
+            signal.signal(known, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {s: signal.signal(s, interrupt) for s in (signal.SIGTERM, signal.SIGUSR1)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def watch(

@@ -34,18 +34,27 @@ class TrackingModeError(Exception):
 
 
 class Stop:
-    """SIGTERM and SIGINT: in training, the step ends and a checkpoint is written; else at once."""
+    """SIGTERM, SIGUSR1 and SIGINT: in training, the step ends and a checkpoint is written; else at
+    once.
+
+    SIGUSR1, by which Slurm warns, counts as SIGTERM. Both may come several times, from a scheduler,
+    an agent and a sweep's command, and say nothing new then; a further SIGINT, a person's, ends the
+    run at once.
+    """
 
     def __init__(self) -> None:
         self.signum = 0
         self.training = False
-        for signum in (signal.SIGTERM, signal.SIGINT):
+        for signum in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
             signal.signal(signum, self._on_signal)
 
     def _on_signal(self, signum: int, frame: object) -> None:
-        again, self.signum = bool(self.signum), signum
+        again = bool(self.signum)
+        if again and signum != signal.SIGINT:
+            return
+        self.signum = signal.SIGTERM if signum == signal.SIGUSR1 else signum
         if again or not self.training:
-            raise SystemExit(128 + signum)
+            raise SystemExit(128 + self.signum)
 
     def __call__(self) -> bool:
         return bool(self.signum)

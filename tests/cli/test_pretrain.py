@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +33,8 @@ TINY = (
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
     """Give back the threads and the signal handlers that a command in this process takes."""
-    handlers = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
+    stopping = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+    handlers = {s: signal.getsignal(s) for s in stopping}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -124,3 +127,32 @@ def test_a_stage_that_diverges_is_a_result(tmp_path: Path) -> None:
     assert done.exit_code == 1 and "diverged" in done.output
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["diverged"] is True and "test/loss" not in summary
+
+
+def test_sigusr1_ends_a_run_at_a_checkpoint_in_a_stage_and_in_the_run_itself(
+    tmp_path: Path,
+) -> None:
+    make(tmp_path / "data", "study", 60, 0, workers=1)
+    args = [f"--data={tmp_path / 'data'}", *TINY, "--classifier-epochs=9", "--finetune-epochs=9"]
+
+    def start(name: str) -> subprocess.Popen[str]:
+        places = [f"--output={tmp_path / name}", f"--stages={tmp_path / name / 'stages'}"]
+        command = [sys.executable, "runner.py", "pretrain", *args, *places, "--threads=1"]
+        return subprocess.Popen(
+            command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    for line in ("lidar-classifier, epoch 2:", "finetune, epoch 2/9"):
+        process = start("broken")
+        assert process.stdout is not None
+        assert any(printed.startswith(line) for printed in process.stdout)
+        process.send_signal(signal.SIGUSR1)
+        printed, _ = process.communicate()
+        assert process.returncode == 128 + signal.SIGTERM
+        assert "goes on from there" in printed and "Traceback" not in printed
+    for name in ("broken", "whole"):
+        process = start(name)
+        printed, _ = process.communicate()
+        assert process.returncode == 0, printed
+    for name in ("weights.safetensors", "predictions.csv"):
+        assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
