@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.flags import ConfigCommand, config_from
-from cli.train import Stop, project_of, run_options, tracking_mode
+from cli.train import Stop, load_data, project_of, run_options, tracking_mode
 from contract import places
 from fusion.contrastive.config import PretrainConfig
 
 if TYPE_CHECKING:
-    import torch
-
     from fusion.contrastive.pipeline import Prepared
     from fusion.contrastive.views import Views
+    from fusion.dataset import Data
     from fusion.tracking import Tracking
 
 
@@ -42,8 +41,12 @@ def command(**values: Any) -> None:
 
     from fusion import output, training
 
+    # All checks come first: what is refused leaves no folder, and no run on a server
     folder: Path = values["output"] or places.runs() / os.environ.get("WANDB_RUN_ID", config.name)
+    output.check_folder(folder, config)
+    output.check_writable(values["stages"], "--stages")
     device = training.pick_device(values["device"], values["threads"])
+    data = None if output.read_summary(folder) else load_data(config, device)
 
     def waiting() -> None:
         click.echo(f"another process trains in {folder}; waiting for it")
@@ -57,7 +60,8 @@ def command(**values: Any) -> None:
                     tracking.log(row)
                 tracking.publish(summary, folder)
         else:
-            summary = _run(config, folder, values, mode, device, stop)
+            data = data or load_data(config, device)
+            summary = _run(config, data, folder, values, mode, stop)
             click.echo(f"wrote {folder}")
         if not summary["diverged"]:
             click.echo(_accuracies(summary))
@@ -94,10 +98,10 @@ def _tracking(mode: str, config: PretrainConfig, folder: Path, values: dict[str,
 
 def _run(
     config: PretrainConfig,
+    data: Data,
     folder: Path,
     values: dict[str, Any],
     mode: str,
-    device: torch.device,
     stop: Stop,
 ) -> dict[str, Any]:
     """Train what is not trained, write the results, send them; return the summary."""
@@ -107,16 +111,8 @@ def _run(
     from fusion.contrastive.record import WandbRecorder
     from fusion.contrastive.stages import Nobody
     from fusion.contrastive.views import Views
-    from fusion.dataset import load
     from fusion.training import StoppedError
 
-    data = load(
-        config.data,
-        split=config.split,
-        train_pairs=config.train_pairs,
-        align=config.align,
-        device=device,
-    )
     views = Views(data, config.inputs)
     recorder = WandbRecorder(mode, project_of(values), config.group)
     summary: dict[str, Any] = {}
@@ -140,7 +136,7 @@ def _run(
                 if name := recorder.artifact(stage):
                     run.use(name)
             summary = _finetune(config, views, prepared, folder, run, stop)
-        summary["provenance"] = measure.provenance(device, data.hashes)
+        summary["provenance"] = measure.provenance(data.device, data.hashes)
         output.write_summary(folder, summary)
         run.publish(summary, folder)
     return summary

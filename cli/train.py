@@ -20,6 +20,7 @@ from fusion.config import CONTRASTIVE, RunConfig
 if TYPE_CHECKING:
     import torch
 
+    from fusion.contrastive.config import PretrainConfig
     from fusion.dataset import Data
     from fusion.tracking import Tracking
 
@@ -105,8 +106,14 @@ def command(**values: Any) -> None:
 
     from fusion import output, training
 
+    # All checks come first: what is refused leaves no folder, and no run on a server
     folder: Path = values["output"] or places.runs() / os.environ.get("WANDB_RUN_ID", config.name)
+    output.check_folder(folder, config)
     device = training.pick_device(values["device"], values["threads"])
+    finished = output.read_summary(folder) is not None
+    data = None if finished else load_data(config, device)
+    if not finished:
+        _check_init(config, mode)
 
     def waiting() -> None:
         click.echo(f"another process trains in {folder}; waiting for it")
@@ -120,20 +127,25 @@ def command(**values: Any) -> None:
                     tracking.log(row)
                 tracking.publish(summary, folder)
         else:
-            from fusion.dataset import load
-
-            data = load(
-                config.data,
-                split=config.split,
-                train_pairs=config.train_pairs,
-                align=config.align,
-                device=device,
-            )
+            data = data or load_data(config, device)
             with _tracking(mode, config, folder, values) as tracking:
                 summary = _train(config, data, device, folder, tracking, stop)
             click.echo(f"wrote {folder}: {', '.join(_written(folder))}")
     if summary["diverged"] and "WANDB_SWEEP_ID" not in os.environ:
         raise SystemExit(1)
+
+
+def load_data(config: RunConfig | PretrainConfig, device: torch.device) -> Data:
+    """Return the data that a configuration names."""
+    from fusion.dataset import load
+
+    return load(
+        config.data,
+        split=config.split,
+        train_pairs=config.train_pairs,
+        align=config.align,
+        device=device,
+    )
 
 
 def tracking_mode(asked: str | None) -> str:
@@ -224,6 +236,21 @@ def _train(
     return summary
 
 
+def _check_init(config: RunConfig, mode: str) -> None:
+    """Raise TransferError where --init names what cannot be had; artifacts only a server knows."""
+    if not config.init.startswith(CONTRASTIVE):
+        return
+    from fusion import transfer
+
+    name = config.init.removeprefix(CONTRASTIVE)
+    if Path(name).is_dir():
+        transfer.read(Path(name), config)
+    elif mode != "online":
+        raise transfer.TransferError(
+            f"--init {config.init}: {name} is no folder, and an artifact needs --tracking online"
+        )
+
+
 def _pretrained(
     config: RunConfig, folder: Path, tracking: Tracking
 ) -> dict[str, torch.Tensor] | None:
@@ -236,10 +263,6 @@ def _pretrained(
     if Path(name).is_dir():
         return transfer.read(Path(name), config)
     artifact = tracking.use(name)
-    if artifact is None:
-        raise transfer.TransferError(
-            f"--init {config.init}: {name} is no folder, and an artifact needs --tracking online"
-        )
     return transfer.read(Path(artifact.download(root=str(folder / "init"))), config)
 
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from fusion import layout, manifest, splits
+from fusion import generate, layout, manifest, splits
 from fusion.generate import resolve
 from fusion.layout import DataError
 from fusion.manifest import Manifest
@@ -148,13 +148,16 @@ def load(
     data: a folder, or PROFILE:PAIRS[:SEED]. split: "default" (train, val, test 70/10/20) or "study"
     (train, val 80/20). train_pairs: 0 = all, else that many of the training part, stratified; a
     larger number holds a smaller one. align: bring the depth map into the image's orientation.
-    curated: with the changes that a person made to the parts. Raises DataError.
+    curated: with the changes that a person made to the parts. Raises DataError, and has then made
+    and written nothing.
     """
+    if (planned := generate.planned(data)) is not None:
+        _rows(planned, split, train_pairs)
     root = resolve(data)
-    found = manifest.current(root)
-    if not curated:
-        found = replace(found, curation=None)
+    examined = manifest.examine(root)
+    found = examined.manifest if curated else replace(examined.manifest, curation=None)
     rows = _rows(found, split, train_pairs)
+    manifest.keep(examined)
     packed = pack(root, found)
     parts = {name: _part(found, packed, positions) for name, positions in rows.items()}
     hashes = _hashes(found, split, rows)

@@ -35,14 +35,7 @@ def resolve(data: str, name: str = "--data") -> Path:
     """
     if Path(data).is_dir():
         return Path(data)
-    match = SPEC.fullmatch(data)
-    if match is None:
-        raise DataError(
-            f"{name} {data!r} is neither a folder nor a specification PROFILE:PAIRS[:SEED], "
-            f"as in fusion:4000:0, with PROFILE one of {', '.join(scenes.PROFILES)}"
-        )
-    profile, pairs, seed = match["profile"], int(match["pairs"]), int(match["seed"] or 0)
-    _check(profile, pairs, seed)
+    profile, pairs, seed = _parse(data, name)
     root = places.data() / f"{profile}-{pairs}-{seed}"
     places.data().mkdir(parents=True, exist_ok=True)
     with FileLock(places.data() / f".{root.name}.lock"):
@@ -56,6 +49,37 @@ def resolve(data: str, name: str = "--data") -> Path:
             f"remove that folder, and it is made anew; or name it by its path to use it as it is"
         )
     return root
+
+
+def planned(data: str) -> Manifest | None:
+    """What a data set that is still to be made would hold; hashes are "". None for a folder.
+
+    Raises DataError, as `resolve`.
+    """
+    if Path(data).is_dir():
+        return None
+    profile, pairs, seed = _parse(data, "--data")
+    if (places.data() / f"{profile}-{pairs}-{seed}").is_dir():
+        return None
+    found = [
+        Pair(f"{class_name}/{n:04d}", label, "", "")
+        for label, class_name in enumerate(CLASSES)
+        for n in range(pairs // 2)
+    ]
+    return Manifest(tuple(found), {})
+
+
+def _parse(data: str, name: str) -> tuple[str, int, int]:
+    """Profile, pairs and seed of a specification."""
+    match = SPEC.fullmatch(data)
+    if match is None:
+        raise DataError(
+            f"{name} {data!r} is neither a folder nor a specification PROFILE:PAIRS[:SEED], "
+            f"as in fusion:4000:0, with PROFILE one of {', '.join(scenes.PROFILES)}"
+        )
+    profile, pairs, seed = match["profile"], int(match["pairs"]), int(match["seed"] or 0)
+    _check(profile, pairs, seed)
+    return profile, pairs, seed
 
 
 def _check(profile: str, pairs: int, seed: int) -> None:

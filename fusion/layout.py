@@ -123,7 +123,9 @@ def examine_angles(root: Path) -> tuple[dict[str, np.ndarray], list[Problem]]:
 
 
 def pair_ids(root: Path) -> list[str]:
-    """All pairs of which at least one file is there, in order."""
+    """All pairs of which at least one file is there, in order. Raises DataError without any."""
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder")
     for class_name in CLASSES:
         for folder in ("rgb", "lidar"):
             if not (root / class_name / folder).is_dir():

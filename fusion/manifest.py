@@ -2,7 +2,7 @@
 
 One hash per file, one of the whole (`data_hash`), the pairs left out and why. It is written to
 `ROOT/manifest.json`, or, where ROOT cannot be written, to a folder of its own below the checkout's
-`data/.cache/`.
+`data/.cache/`; and only once all of ROOT was read and found good (`examine`, then `keep`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from contract.files import write_atomic
 from fusion import curation as curations
 from fusion import layout, splits
 from fusion.curation import Curation
+from fusion.fingerprint import fingerprint
 from fusion.layout import ANGLES, BadDataError, DataError, Problem
 from fusion.progress import track
 from fusion.scenes import CLASSES
@@ -93,12 +92,32 @@ def _examine(root: Path, pair: str) -> tuple[Pair, list[Problem]]:
     return Pair(pair, CLASSES.index(pair.split("/")[0]), *hashes), []
 
 
+@dataclass(frozen=True)
+class Examined:
+    """A data folder that was read and found good; nothing was written into it for that.
+
+    `is_new`: there was no manifest, or it is to be replaced; all files were read. `known`: the
+    files are those that were compared the last time.
+    """
+
+    root: Path
+    manifest: Manifest
+    fingerprint: str
+    is_new: bool = False
+    known: bool = False
+
+
 def index(root: Path, *, skip_bad: bool = False) -> Manifest:
     """Read and check every file, then write the manifest.
 
     skip_bad: leave out (quarantine) pairs with bad files; nothing is deleted. Raises BadDataError.
     """
+    return keep(_read_all(root, skip_bad=skip_bad))
+
+
+def _read_all(root: Path, *, skip_bad: bool) -> Examined:
     ids, before = layout.pair_ids(root), fingerprint(root)
+    read(root)  # a damaged one is refused, not replaced
     angles, of_angles = layout.examine_angles(root)
     good: list[Pair] = []
     bad: dict[str, list[Problem]] = {}
@@ -112,18 +131,47 @@ def index(root: Path, *, skip_bad: bool = False) -> Manifest:
         raise BadDataError(root, of_angles + [p for problems in bad.values() for p in problems])
     if not good:
         raise DataError(f"{root}: no usable pair")
-    manifest = _keep_origin(
-        read(root),
-        Manifest(
-            pairs=tuple(good),
-            angles={name: hash_array(values) for name, values in angles.items()},
-            quarantined={k: [f"{p.file}: {p.reason}" for p in v] for k, v in bad.items()},
-        ),
+    found = Manifest(
+        pairs=tuple(good),
+        angles={name: hash_array(values) for name, values in angles.items()},
+        quarantined={k: [f"{p.file}: {p.reason}" for p in v] for k, v in bad.items()},
     )
-    with lock(root):
-        write(store(root), manifest)
-        _remember(root, manifest, before)
+    return Examined(root, found, before, is_new=True)
+
+
+def examine(root: Path) -> Examined:
+    """Make sure that the files are those of the manifest, or read them all where there is none.
+
+    Sizes and times are compared first (a moment); only where those differ are the files hashed.
+    Raises BadDataError, or DataError naming files that changed. Writes nothing.
+    """
+    layout.pair_ids(root)
+    manifest = read(root)
+    if manifest is None:
+        return _read_all(root, skip_bad=False)
+    now = fingerprint(root)
+    known = _remembered(root) == f"{manifest.data_hash} {now}"
+    if not known:
+        _verify(root, manifest)
+    return Examined(root, manifest, now, known=known)
+
+
+def keep(found: Examined) -> Manifest:
+    """Write down what was found, as far as it is not; return the manifest."""
+    if found.known:
+        return found.manifest
+    manifest = found.manifest
+    with lock(found.root):
+        if found.is_new:
+            manifest = _keep_origin(read(found.root), manifest)
+            write(store(found.root), manifest)
+        _remember(found.root, manifest, found.fingerprint)
     return manifest
+
+
+def current(root: Path) -> Manifest:
+    """The manifest, made where there is none; as `examine`, then `keep`."""
+    return keep(examine(root))
 
 
 def _keep_origin(old: Manifest | None, new: Manifest) -> Manifest:
@@ -144,10 +192,11 @@ def _keep_origin(old: Manifest | None, new: Manifest) -> Manifest:
 
 def curate(root: Path, file: Path) -> Manifest:
     """Take up a curation file in place of an earlier one. Raises DataError."""
+    found = examine(root)
+    pairs = [p.id for p in found.manifest.pairs]
+    asked = curations.read(file, pairs, found.manifest.data_hash)
     with lock(root):
-        found = current(root)
-        asked = curations.read(file, [p.id for p in found.pairs], found.data_hash)
-        curated = replace(found, curation=asked)
+        curated = replace(keep(found), curation=asked)
         write(store(root), curated)
     return curated
 
@@ -158,25 +207,21 @@ def hash_array(values: np.ndarray) -> str:
 
 def store(root: Path) -> Path:
     """Where manifest and cache of a root live: the root itself, unless it cannot be written."""
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder")
     try:
         with tempfile.TemporaryFile(dir=root):
             return root
     except OSError:
         key = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
-        folder = places.data() / ".cache" / key
-        if not folder.exists():
-            log.warning("%s cannot be written: manifest and cache go to %s", root, folder)
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return places.data() / ".cache" / key
 
 
 def lock(root: Path) -> FileLock:
     """One process at a time writes manifest and cache of a root (re-entrant within a process)."""
-    folder = store(root) / "cache"
-    folder.mkdir(exist_ok=True)
-    return FileLock(folder / ".lock", is_singleton=True)
+    folder = store(root)
+    if not folder.exists():
+        log.warning("%s cannot be written: manifest and cache go to %s", root, folder)
+    (folder / "cache").mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / "cache" / ".lock", is_singleton=True)
 
 
 def write(folder: Path, manifest: Manifest) -> None:
@@ -232,23 +277,6 @@ def read(root: Path) -> Manifest | None:
     return manifest
 
 
-def current(root: Path) -> Manifest:
-    """The manifest, made where there is none, after making sure that the files are still the same.
-
-    Sizes and times are compared first (a moment); only where those differ are the files hashed.
-    Raises BadDataError, or DataError naming files that changed.
-    """
-    with lock(root):
-        manifest = read(root)
-        if manifest is None:
-            return index(root)
-        now = fingerprint(root)
-        if _remembered(root) != f"{manifest.data_hash} {now}":
-            _verify(root, manifest)
-            _remember(root, manifest, now)
-        return manifest
-
-
 def _verify(root: Path, manifest: Manifest) -> None:
     angles = layout.read_angles(root)
     changed = [f"{n}.npy" for n in ANGLES if hash_array(angles[n]) != manifest.angles[n]]
@@ -268,28 +296,6 @@ def _verify(root: Path, manifest: Manifest) -> None:
             f"Restore the files, or accept them as another data set with "
             f"`runner.py data check {root}`"
         )
-
-
-def fingerprint(root: Path) -> str:
-    """Of names, sizes and modification times of all files of the layout."""
-    digest = hashlib.sha256()
-    for line in sorted(_stats(root)):
-        digest.update(line.encode(errors="surrogateescape"))
-    return digest.hexdigest()
-
-
-def _stats(root: Path) -> Iterator[str]:
-    for folder in [f"{c}{sub}" for c in CLASSES for sub in ("", "/rgb", "/lidar")]:
-        if not (root / folder).is_dir():
-            continue
-        with os.scandir(root / folder) as entries:
-            for e in entries:
-                if e.name.endswith((".png", ".npy")):
-                    try:
-                        s = e.stat()
-                    except OSError:  # a link that leads nowhere: reading it will say so
-                        s = e.stat(follow_symlinks=False)
-                    yield f"{folder}/{e.name} {s.st_size} {s.st_mtime_ns}\n"
 
 
 def _remember(root: Path, manifest: Manifest, state: str) -> None:

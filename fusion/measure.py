@@ -6,6 +6,7 @@ import platform
 import resource
 import subprocess
 import sys
+from importlib.machinery import all_suffixes
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,7 @@ def provenance(device: torch.device, hashes: dict[str, str]) -> dict[str, Any]:
     commit = _git("rev-parse", "HEAD")
     return {
         "commit": commit,
-        # files that are neither committed nor ignored count: they may be imported
-        "dirty": bool(_git("status", "--porcelain")) if commit else "",
+        "dirty": _dirty() if commit else "",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "wandb": _version("wandb"),
@@ -103,9 +103,31 @@ def provenance(device: torch.device, hashes: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def _dirty() -> bool:
+    """Return whether the code may be another than that of the commit.
+
+    That is so where a committed file was changed, and where a file that git does not know could be
+    imported. Other new files are results, wherever a person lets them be written.
+    """
+    changes = _git("status", "--porcelain", "--untracked-files=all", "-z", "--no-renames")
+    return any(not c.startswith("??") or _importable(c[3:]) for c in changes.split("\0") if c)
+
+
+def _importable(path: str) -> bool:
+    """Return whether a path in the checkout is that of a module; a whole repository may be one."""
+    if path.endswith("/"):
+        return True
+    *folders, name = path.split("/")
+    suffix = next((s for s in all_suffixes() if name.endswith(s)), None)
+    return suffix is not None and all(
+        part.isidentifier() for part in (*folders, name.removesuffix(suffix))
+    )
+
+
 def _git(*arguments: str) -> str:
     """Return what git prints about this checkout; "" without git, or outside a checkout of it."""
-    command = ["git", "-C", str(places.CODE)]
+    # no lock on the index, which a person's own git may want
+    command = ["git", "--no-optional-locks", "-C", str(places.CODE)]
     try:
         top = subprocess.run(
             [*command, "rev-parse", "--show-toplevel"], capture_output=True, text=True, timeout=10
@@ -113,7 +135,13 @@ def _git(*arguments: str) -> str:
         # An unpacked copy inside somebody else's repository has no commit of its own.
         if top.returncode != 0 or Path(top.stdout.strip()).resolve() != places.CODE:
             return ""
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            [*command, *arguments],
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=10,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

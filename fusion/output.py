@@ -11,6 +11,7 @@ summary.json         written last: where it is, the run has finished
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,28 @@ class OutputError(Exception):
     exit_code = 2
 
 
+def check_folder(folder: Path, config: Config) -> None:
+    """Raise OutputError where `folder` cannot take a run of `config`; nothing is written."""
+    check_writable(folder, "--output")
+    if (folder / CONFIG).exists():
+        _same(folder, config)
+    elif folder.exists():
+        strangers = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+        if strangers:
+            raise OutputError(
+                f"--output {folder} holds {strangers[0]} and no run; name a new or empty folder"
+            )
+
+
+def check_writable(folder: Path, flag: str) -> None:
+    """Raise OutputError where `folder` cannot be made or written into; `flag` named it."""
+    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not place.is_dir():
+        raise OutputError(f"{flag} {folder}: {place} is a file; name a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise OutputError(f"{flag} {folder}: {place} cannot be written into; name another folder")
+
+
 @contextmanager
 def claim(
     folder: Path, config: Config, waiting: Callable[[], None] = lambda: None
@@ -47,17 +70,10 @@ def claim(
     """Hold `folder` for a run of `config`; no other process trains in it meanwhile.
 
     Where one does (an agent was killed, its run lives on), `waiting` is called and it is awaited.
-    Raises OutputError where the folder holds something else.
+    Raises OutputError where the folder holds something else. Call it once all else is checked: it
+    makes the folder.
     """
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"--output {folder} is a file; name a folder")
-    known = folder / CONFIG
-    if folder.exists() and not known.exists():
-        strangers = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
-        if strangers:
-            raise OutputError(
-                f"--output {folder} holds {strangers[0]} and no run; name a new or empty folder"
-            )
+    check_folder(folder, config)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
@@ -66,10 +82,10 @@ def claim(
         waiting()
         lock.acquire()
     try:
-        if known.exists():
+        if (folder / CONFIG).exists():
             _same(folder, config)
         else:
-            write_json(known, config.model_dump())
+            write_json(folder / CONFIG, config.model_dump())
         yield
     finally:
         lock.release()

@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from cli.launch import terminated_as_interrupt
+from contract import places
 from fusion import generate
 from tracker import server
 
-ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 60
 READ = """
 import json, sys, wandb
@@ -31,12 +31,11 @@ print(json.dumps([run.id, run.state, [row["epoch"] for row in run.scan_history()
 class World:
     """A tracker of its own, a sweep of one cell, and agents that work on it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.output = folder, folder / "run"
+    def __init__(self, folder: Path, checkout: Path) -> None:
+        self.folder, self.checkout, self.output = folder, checkout, folder / "run"
         self.server = server.ensure(folder / "tracker")
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
-        self.env = kept | {
-            "HOME": str(folder),
+        self.env = os.environ | {
+            places.HOME: str(folder / "home"),
             "WANDB_BASE_URL": self.server.url,
             "WANDB_API_KEY": self.server.key,
             "WANDB_DIR": str(folder),
@@ -66,7 +65,9 @@ class World:
 
     def python(self, *arguments: str) -> str:
         command = [sys.executable, *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=self.checkout, env=self.env, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -74,7 +75,7 @@ class World:
         with (self.folder / "agent.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "runner.py", "agent", sweep],
-                cwd=ROOT,
+                cwd=self.checkout,
                 env=self.env,
                 stdout=log,
                 stderr=log,
@@ -89,8 +90,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path)
+def world(tmp_path: Path, checkout_copy: Path) -> Iterator[World]:
+    world = World(tmp_path, checkout_copy)
     yield world
     server.stop(tmp_path / "tracker")
 

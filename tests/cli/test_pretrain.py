@@ -130,7 +130,7 @@ def test_a_stage_that_diverges_is_a_result(tmp_path: Path) -> None:
 
 
 def test_sigusr1_ends_a_run_at_a_checkpoint_in_a_stage_and_in_the_run_itself(
-    tmp_path: Path,
+    tmp_path: Path, checkout_copy: Path
 ) -> None:
     make(tmp_path / "data", "study", 60, 0, workers=1)
     args = [f"--data={tmp_path / 'data'}", *TINY, "--classifier-epochs=9", "--finetune-epochs=9"]
@@ -139,7 +139,7 @@ def test_sigusr1_ends_a_run_at_a_checkpoint_in_a_stage_and_in_the_run_itself(
         places = [f"--output={tmp_path / name}", f"--stages={tmp_path / name / 'stages'}"]
         command = [sys.executable, "runner.py", "pretrain", *args, *places, "--threads=1"]
         return subprocess.Popen(
-            command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command, cwd=checkout_copy, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
     for line in ("lidar-classifier, epoch 2:", "finetune, epoch 2/9"):

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from cli.flags import ConfigCommand, config_from, flag
-from cli.train import TrackingModeError, command, tracking_mode
+from cli.train import Stop, TrackingModeError, command, tracking_mode
 from contract import places
 from fusion import generate, output
 from fusion.config import ConfigError, RunConfig
 from tests.processes import read_line_by_line, wait_for_line
+
+STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 def parse(*args: str) -> RunConfig:
@@ -132,13 +138,14 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train_here(data_root, tmp_path):
     """Run `train` in this process; returns click's result."""
 
-    def run(*flags: str, output: Path = tmp_path / "run") -> Result:
+    def run(*flags: str, output: Path | None = tmp_path / "run") -> Result:
+        place = [] if output is None else [f"--output={output}"]
         args = [f"--data={data_root}", "--width=0.04", "--batch-size=2", "--epochs=2"]
-        before = [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)]
+        before = {s: signal.getsignal(s) for s in STOPPING}
         try:
-            return CliRunner().invoke(command, [*args, f"--output={output}", "--threads=1", *flags])
+            return CliRunner().invoke(command, [*args, *place, "--threads=1", *flags])
         finally:
-            for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+            for number, handler in before.items():
                 signal.signal(number, handler)
 
     return run
@@ -219,16 +226,51 @@ def test_divergence_is_a_result_in_a_sweep_and_a_failure_elsewhere(
     assert train_here(*wild, "--tracking=disabled").exit_code == 0
 
 
-def test_the_default_folder_is_named_after_the_run_or_the_configuration(monkeypatch, tmp_path):
+def test_the_default_folder_is_named_after_the_run_or_the_configuration(
+    train_here, monkeypatch, tmp_path
+):
     monkeypatch.setenv(places.HOME, str(tmp_path))
-    data = f"--data={tmp_path / 'nowhere'}"
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
-    with_id = CliRunner().invoke(command, [data])
+    assert train_here("--epochs=1", output=None).exit_code == 0
     monkeypatch.delenv("WANDB_RUN_ID")
-    without = CliRunner().invoke(command, [data])
-    assert [getattr(r.exception, "exit_code", 0) for r in (with_id, without)] == [2, 2]
-    names = {p.name for p in (tmp_path / "runs").iterdir()}
-    assert names == {"abc", RunConfig(data=str(tmp_path / "nowhere")).name}
+    assert train_here("--epochs=1", "--fusion=late", output=None).exit_code == 0
+    of_config = {p.name for p in (tmp_path / "runs").iterdir()} - {"abc"}
+    assert len(of_config) == 1 and "late" in of_config.pop()
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--data=nowhere"], "--data 'nowhere'"),
+        (["--data={docs}"], "no folder cubes/rgb"),
+        (["--data={bad}"], "1 bad files"),
+        (["--train-pairs=99"], "--train-pairs 99: allowed are 2 to 42"),
+        (["--data=fusion:40:7", "--train-pairs=99"], "--train-pairs 99: allowed are 2 to 28"),
+        (["--init=contrastive:{docs}"], "holds no stage"),
+        (["--init=contrastive:p/a:v0"], "needs --tracking online"),
+        (["--device=cuda"], "--device cuda"),
+        (["--output={file}"], "is a file"),
+        (["--output={file}/below"], "is a file"),
+    ],
+)
+def test_what_is_refused_leaves_everything_as_it_was(
+    train_here, monkeypatch, tmp_path, data_root, flags, named
+):
+    if "cuda" in named and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    named_places = {name: tmp_path / name for name in ("docs", "bad", "file")}
+    named_places["docs"].mkdir()
+    named_places["file"].write_text("x")
+    shutil.copytree(
+        data_root, named_places["bad"], ignore=shutil.ignore_patterns("cache", "manifest.json")
+    )
+    (named_places["bad"] / "cubes" / "rgb" / "0001.png").write_bytes(b"x")
+    monkeypatch.setenv(places.HOME, str(tmp_path))
+    before = sorted(tmp_path.rglob("*"))
+    result = train_here(*(flag.format(**named_places) for flag in flags))
+    assert getattr(result.exception, "exit_code", 0) == 2, result.output
+    assert named in str(result.exception)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.fixture
@@ -247,26 +289,59 @@ def test_killed_and_terminated_runs_end_with_the_weights_of_an_undisturbed_one(
     start, tmp_path, train_here
 ):
     broken = tmp_path / "broken"
-    process = start(broken, 6)
+    process = start(broken, 8)
     wait_for_line(process, "epoch 2/")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert not (broken / "summary.json").exists()
 
-    process = start(broken, 6)
-    wait_for_line(process, "epoch 3/")
-    process.send_signal(signal.SIGINT)
-    printed, _ = process.communicate()
-    assert process.returncode == 128 + signal.SIGINT
-    assert "checkpoint" in printed and "Traceback" not in printed
+    for epoch, signum, code in (
+        (3, signal.SIGINT, 128 + signal.SIGINT),
+        (4, signal.SIGTERM, 128 + signal.SIGTERM),
+        (5, signal.SIGUSR1, 128 + signal.SIGTERM),
+    ):
+        process = start(broken, 8)
+        wait_for_line(process, f"epoch {epoch}/")
+        process.send_signal(signum)
+        printed, _ = process.communicate()
+        assert process.returncode == code
+        assert "checkpoint" in printed and "Traceback" not in printed
 
-    assert train_here("--epochs=6", output=broken).exit_code == 0
-    assert train_here("--epochs=6", output=tmp_path / "whole").exit_code == 0
+    assert train_here("--epochs=8", output=broken).exit_code == 0
+    assert train_here("--epochs=8", output=tmp_path / "whole").exit_code == 0
     for name in ("weights.safetensors", "predictions.csv"):
         assert (broken / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     rows = [json.loads(line) for line in (broken / "history.jsonl").read_text().splitlines()]
-    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.fixture
+def stop() -> Iterator[Stop]:
+    """What a run listens with, in this process."""
+    before = {s: signal.getsignal(s) for s in STOPPING}
+    yield Stop()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_asked_again_by_machines_a_run_goes_on_stopping_and_a_person_ends_it_at_once(stop):
+    stop.training = True
+    for signum in (signal.SIGUSR1, signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM):
+        os.kill(os.getpid(), signum)
+        assert stop() and stop.signum == signal.SIGTERM
+    with pytest.raises(SystemExit) as end:
+        os.kill(os.getpid(), signal.SIGINT)
+    assert end.value.code == 128 + signal.SIGINT
+
+
+@pytest.mark.parametrize("signum", STOPPING)
+def test_outside_of_training_a_signal_ends_a_run_and_the_next_one_does_not_disturb(stop, signum):
+    with pytest.raises(SystemExit) as end:
+        os.kill(os.getpid(), signum)
+    assert end.value.code == 128 + (signal.SIGINT if signum == signal.SIGINT else signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGUSR1)  # while the server is told of the end
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_a_second_process_waits_for_the_one_that_holds_the_folder(start, data_root, tmp_path):
