@@ -134,7 +134,7 @@ def check(folder: Path, embed: str, *, browser: bool) -> None:
 
     lazy.require("fiftyone")
     mongod.find()
-    mongod.make_folder(folder)
+    mongod.check_folder(folder)
     embeddings.check_method(embed)
     if browser:
         lazy.require("playwright")

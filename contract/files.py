@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,19 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o666) -> None
 def write_json(path: Path, content: Any) -> None:
     """Write JSON that every reader takes: NaN and Infinity are refused with ValueError."""
     write_atomic(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def unwritable(folder: Path) -> str:
+    """Return why nothing can be written into a folder, be it there or to be made; "" where it can.
+
+    Nothing is left behind.
+    """
+    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def _sync(path: Path) -> None:

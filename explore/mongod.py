@@ -28,6 +28,7 @@ from typing import IO
 
 import psutil
 
+from contract.files import unwritable
 from explore.errors import ExploreError
 
 START_SECONDS = 60.0
@@ -65,17 +66,21 @@ def connect(folder: Path) -> str:
     return uri
 
 
+def check_folder(folder: Path) -> None:
+    """Raise ExploreError where the folder cannot be made or written into; nothing is written."""
+    if reason := unwritable(folder.resolve()):
+        raise ExploreError(
+            f"--folder {folder.resolve()} cannot be written ({reason}); name another folder, on a "
+            "local disk"
+        )
+
+
 def make_folder(folder: Path) -> Path:
     """The folder, made where it is missing. Raises ExploreError where it cannot be written."""
+    check_folder(folder)
     folder = folder.resolve()
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (folder / "start.lock").touch()
-    except OSError as error:
-        raise ExploreError(
-            f"--folder {folder} cannot be written ({error.strerror}); name another folder, on a "
-            "local disk"
-        ) from None
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "start.lock").touch()
     return folder
 
 

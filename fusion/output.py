@@ -11,7 +11,6 @@ summary.json         written last: where it is, the run has finished
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from torch import nn
 
-from contract.files import write_atomic, write_json
+from contract.files import unwritable, write_atomic, write_json
 from fusion import sealed
 from fusion.config import Config, ConfigError, RunConfig, check
 from fusion.dataset import Part
@@ -56,11 +55,8 @@ def check_folder(folder: Path, config: Config) -> None:
 
 def check_writable(folder: Path, flag: str) -> None:
     """Raise OutputError where `folder` cannot be made or written into; `flag` named it."""
-    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if not place.is_dir():
-        raise OutputError(f"{flag} {folder}: {place} is a file; name a folder")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise OutputError(f"{flag} {folder}: {place} cannot be written into; name another folder")
+    if reason := unwritable(folder):
+        raise OutputError(f"{flag} {folder} cannot be written ({reason}); name another folder")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from contract import places
 from fusion import generate
 from tracker import server
 
-EPOCHS = 60
+EPOCHS = 30
 READ = """
 import json, sys, wandb
 (run,) = wandb.Api().sweep(sys.argv[1]).runs
@@ -33,6 +34,7 @@ class World:
 
     def __init__(self, folder: Path, checkout: Path) -> None:
         self.folder, self.checkout, self.output = folder, checkout, folder / "run"
+        self.agents: list[subprocess.Popen[bytes]] = []
         self.server = server.ensure(folder / "tracker")
         self.env = os.environ | {
             places.HOME: str(folder / "home"),
@@ -73,13 +75,15 @@ class World:
 
     def agent(self, sweep: str) -> subprocess.Popen[bytes]:
         with (self.folder / "agent.log").open("ab") as log:
-            return subprocess.Popen(
+            agent = subprocess.Popen(
                 [sys.executable, "runner.py", "agent", sweep],
                 cwd=self.checkout,
                 env=self.env,
                 stdout=log,
                 stderr=log,
             )
+        self.agents.append(agent)
+        return agent
 
     def log(self) -> str:
         return (self.folder / "agent.log").read_text()
@@ -93,31 +97,33 @@ class World:
 def world(tmp_path: Path, checkout_copy: Path) -> Iterator[World]:
     world = World(tmp_path, checkout_copy)
     yield world
+    for agent in world.agents:
+        agent.kill()
+        agent.wait()
+    for run in runs_in(world.output):
+        os.kill(run, signal.SIGKILL)
     server.stop(tmp_path / "tracker")
 
 
-def wait_for(condition: Callable[[], Any], world: World, seconds: float = 120.0) -> None:
+def wait_for(condition: Callable[[], Any], world: World, seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, world.log()
         time.sleep(0.02)
 
 
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of this machine's runs that write into a folder."""
+def runs_in(folder: Path) -> list[int]:
+    """Ids of this machine's processes that train in a folder."""
     found = []
     for entry in Path("/proc").iterdir():
-        try:
-            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if f"--output={folder}" in line:
-            found.append(line)
+        with contextlib.suppress(OSError):
+            if f"--output={folder}\0".encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
     return found
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1], ids=lambda s: s.name)
 def test_an_agent_passes_a_signal_on_and_ends_with_its_run(world: World, signum: int) -> None:
     sweep = world.sweep()
@@ -125,14 +131,14 @@ def test_an_agent_passes_a_signal_on_and_ends_with_its_run(world: World, signum:
     wait_for((world.output / "history.jsonl").exists, world)
     agent.send_signal(signum)
     agent.send_signal(signum)  # a scheduler tells everybody, and several times
-    assert agent.wait(120) == 128 + signal.SIGTERM, world.log()
-    assert not processes_of(world.output)
+    assert agent.wait(300) == 128 + signal.SIGTERM, world.log()
+    assert not runs_in(world.output)
     assert "checkpoint in" in world.log() and "Traceback" not in world.log()
     run, state, _ = world.read(sweep)
     assert state == "preempted"
     assert not (world.output / "summary.json").exists()
 
-    assert world.agent(sweep).wait(240) == 0, world.log()
+    assert world.agent(sweep).wait(500) == 0, world.log()
     assert world.read(sweep) == [run, "finished", list(range(1, EPOCHS + 1))]
 
 

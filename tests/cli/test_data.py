@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -78,3 +79,36 @@ def test_errors_are_one_line(root, data, tmp_path):
         assert done.returncode == 2 and done.stdout == ""
         assert named in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("command", ["info", "check", "curate"])
+@pytest.mark.parametrize("what", ["stranger", "damaged", "touched"])
+def test_what_is_refused_leaves_the_folder_as_it_was(tmp_path, root, data, command, what):
+    folder = {"stranger": tmp_path / "docs"}.get(what, root)
+    folder.mkdir(exist_ok=True)
+    for file in ("manifest.json", "cache/fingerprint"):
+        (folder / file).unlink(missing_ok=True)
+    if what == "damaged":
+        (root / "cubes/rgb/0002.png").write_bytes(b"no image")
+    if what == "touched":  # made known, then changed
+        assert data("check", root).returncode == 0
+        (root / "cubes/rgb/0002.png").write_bytes((root / "cubes/rgb/0003.png").read_bytes())
+        shutil.rmtree(root / "cache")
+    if (what, command) == ("touched", "check"):
+        pytest.skip("`data check` accepts changed files")
+    (tmp_path / "tags.json").write_text("{}")
+    before = {p: p.stat().st_mtime_ns for p in [tmp_path, *tmp_path.rglob("*")]}
+    done = data(command, folder, *([tmp_path / "tags.json"] if command == "curate" else []))
+    assert done.returncode == 2 and done.stderr.startswith("error: "), done.stderr
+    named = {"stranger": "no folder cubes/rgb", "damaged": "bad file", "touched": "changed since"}
+    assert named[what] in done.stderr
+    assert {p: p.stat().st_mtime_ns for p in [tmp_path, *tmp_path.rglob("*")]} == before
+
+
+def test_a_wrong_curation_file_leaves_the_folder_as_it_was(tmp_path, root, data):
+    (root / "manifest.json").unlink()
+    (tmp_path / "tags.json").write_text("{}")
+    before = sorted(root.rglob("*"))
+    done = data("curate", root, tmp_path / "tags.json")
+    assert done.returncode == 2 and "no curation file" in done.stderr
+    assert sorted(root.rglob("*")) == before

@@ -22,6 +22,7 @@ from cli.sweep import program_check
 from fusion.config import ConfigError
 from fusion.contrastive.config import PretrainConfig
 from fusion.generate import make
+from tests.processes import read_line_by_line, wait_for_line
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = (
@@ -138,14 +139,11 @@ def test_sigusr1_ends_a_run_at_a_checkpoint_in_a_stage_and_in_the_run_itself(
     def start(name: str) -> subprocess.Popen[str]:
         places = [f"--output={tmp_path / name}", f"--stages={tmp_path / name / 'stages'}"]
         command = [sys.executable, "runner.py", "pretrain", *args, *places, "--threads=1"]
-        return subprocess.Popen(
-            command, cwd=checkout_copy, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        return read_line_by_line(command, cwd=checkout_copy)
 
     for line in ("lidar-classifier, epoch 2:", "finetune, epoch 2/9"):
         process = start("broken")
-        assert process.stdout is not None
-        assert any(printed.startswith(line) for printed in process.stdout)
+        wait_for_line(process, line)
         process.send_signal(signal.SIGUSR1)
         printed, _ = process.communicate()
         assert process.returncode == 128 + signal.SIGTERM

@@ -243,14 +243,15 @@ def test_the_default_folder_is_named_after_the_run_or_the_configuration(
     [
         (["--data=nowhere"], "--data 'nowhere'"),
         (["--data={docs}"], "no folder cubes/rgb"),
-        (["--data={bad}"], "1 bad files"),
+        (["--data={bad}"], "1 bad file:"),
         (["--train-pairs=99"], "--train-pairs 99: allowed are 2 to 42"),
         (["--data=fusion:40:7", "--train-pairs=99"], "--train-pairs 99: allowed are 2 to 28"),
         (["--init=contrastive:{docs}"], "holds no stage"),
         (["--init=contrastive:p/a:v0"], "needs --tracking online"),
         (["--device=cuda"], "--device cuda"),
-        (["--output={file}"], "is a file"),
-        (["--output={file}/below"], "is a file"),
+        (["--output={file}"], "cannot be written (Not a directory)"),
+        (["--output={file}/below"], "cannot be written (Not a directory)"),
+        (["--output=/proc/none"], "cannot be written"),
     ],
 )
 def test_what_is_refused_leaves_everything_as_it_was(

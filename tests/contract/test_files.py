@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.files import PRIVATE, whole, write_atomic, write_json
+from contract.files import PRIVATE, unwritable, whole, write_atomic, write_json
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -84,3 +84,12 @@ def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path: Path) -> None:
         assert len(text) == 100_000
         assert len(set(text)) == 1
     assert process.returncode == 0
+
+
+def test_whether_a_folder_can_be_written_into_is_told_without_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert unwritable(tmp_path) == unwritable(tmp_path / "a" / "b") == ""
+    assert unwritable(tmp_path / "file") == unwritable(tmp_path / "file" / "a") == "Not a directory"
+    if sys.platform == "linux":
+        assert unwritable(Path("/proc/none"))  # for root, too
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
