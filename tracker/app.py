@@ -33,6 +33,7 @@ from tracker import (
 from tracker.bodies import Budget
 from tracker.clocks import Watch
 from tracker.context import Hooks, Settings
+from tracker.downloads import Looks
 from tracker.gate import Gate
 from tracker.handlers import Server, guarded
 from tracker.query import QueryEngine, load_schema
@@ -94,6 +95,7 @@ def make_app(
         gather_hooks(settings),
         query_engine(),
         Budget(settings.max_inflight_bytes),
+        Looks(store, blob_folder),
         set(),
         clock,
     )
@@ -120,6 +122,11 @@ def routes() -> list[Route]:
         Route("/artifacts/{entity}/{digest}", guarded(handlers.artifact_content), methods=["GET"]),
         Route(
             "/artifactsV2/{region}/{entity}/{project}/{collection}/{birth}/{digest}/{name:path}",
+            guarded(handlers.artifact_content),
+            methods=["GET"],
+        ),
+        Route(  # of older clients
+            "/artifactsV2/{region}/{entity}/{birth}/{digest}",
             guarded(handlers.artifact_content),
             methods=["GET"],
         ),

@@ -314,7 +314,7 @@ def whole_manifest(
         raise RequestError("no manifest has been uploaded for this artifact")
 
     def read(hash: str) -> manifests.Manifest:
-        return manifests.read(blobs.path_of(context.blobs, hash).read_bytes())
+        return manifests.read(blobs.read(context.blobs, hash))
 
     full = [row for row in rows if row["type"] == "FULL"]
     if full:
@@ -334,10 +334,11 @@ def whole_manifest(
 
 def write_files(db: sqlite3.Connection, artifact_id: int, contents: manifests.Contents) -> int:
     """Makes the version's files those of its manifest; returns their size together."""
+    damaged = store_files.damaged_blobs(db)
     held = {
         row["digest"]: row["hash"]
         for row in store_artifacts.list_artifact_files(db, artifact_id)
-        if row["hash"]
+        if row["hash"] and row["hash"] not in damaged
     }
     rows, total = [], 0
     for name, entry in contents.items():

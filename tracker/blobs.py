@@ -73,6 +73,15 @@ def path_of(folder: Path, hash: str) -> Path:
     return folder / hash[:2] / hash
 
 
+def read(folder: Path, hash: str) -> bytes:
+    """A small content; RequestError where it is not as it was stored."""
+    path = path_of(folder, hash)
+    content = path.read_bytes() if path.exists() else b""
+    if hashlib.sha256(content).hexdigest() != hash:
+        raise RequestError(f"content {hash} is damaged on the server's disk")
+    return content
+
+
 def store_bytes(folder: Path, db: sqlite3.Connection, parts: Iterable[bytes], now: float) -> str:
     """Makes a blob of bytes that the server itself wrote; returns its hash."""
     upload = Upload(folder, 0)

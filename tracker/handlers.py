@@ -12,11 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import anyio.to_thread
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from tracker import (
     artifact_uploads,
@@ -30,6 +29,7 @@ from tracker import (
 )
 from tracker.bodies import Body, Budget, parts
 from tracker.context import Context, Hooks, Settings
+from tracker.downloads import Looks, download
 from tracker.errors import RequestError
 from tracker.gate import SESSION_SECONDS, cookie_name, vouch
 from tracker.query import QueryEngine
@@ -53,6 +53,7 @@ class Server:
     hooks: Hooks
     engine: QueryEngine
     budget: Budget
+    looks: Looks
     used_logins: set[str]
     clock: Callable[[], float] = time.time
 
@@ -232,22 +233,7 @@ async def get_content(request: Request) -> Response:
     server: Server = request.app.state.server
     target = server.signer.open_token("get", request.path_params["token"], server.clock())
     vouch(request.scope)
-    return content(server, target["hash"], target["name"])
-
-
-def content(server: Server, hash: str, name: str) -> Response:
-    """A stored content as a download: it is somebody's file, never a page of this server."""
-    path = blobs.path_of(server.blobs, hash)
-    if not path.exists():
-        raise RequestError("this content is not stored any more", status=404)
-    return FileResponse(
-        path,
-        media_type=files.media_type(name),
-        headers={
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-        },
-    )
+    return await download(server.looks, target["hash"], target["name"], server.clock())
 
 
 async def run_file(request: Request) -> Response:
@@ -262,7 +248,8 @@ async def run_file(request: Request) -> Response:
     row = await anyio.to_thread.run_sync(find)
     if row is None:
         raise RequestError("no such file", status=404)
-    return content(server, row["hash"], row["name"].rpartition("/")[2])
+    name = row["name"].rpartition("/")[2]
+    return await download(server.looks, row["hash"], name, server.clock())
 
 
 async def artifact_content(request: Request) -> Response:
@@ -281,7 +268,8 @@ async def artifact_content(request: Request) -> Response:
     row = await anyio.to_thread.run_sync(find)
     if row is None:
         raise RequestError("no such file", status=404)
-    return content(server, row["hash"], row["name"].rpartition("/")[2])
+    name = row["name"].rpartition("/")[2]
+    return await download(server.looks, row["hash"], name, server.clock())
 
 
 async def login(request: Request) -> Response:

@@ -49,8 +49,8 @@ def artifact_by_client_id(db: sqlite3.Connection, client_id: str) -> Row | None:
 
 
 def committed_with_digest(db: sqlite3.Connection, collection_id: int, digest: str) -> Row | None:
-    """A version of the same content. Where versions are increments, a client's digest is that of
-    its increment: then only the latest version can be the same.
+    """A version of the same content, all of which is there. Where versions are increments, a
+    client's digest is that of its increment: then only the latest version can be the same.
     """
     return one(
         db,
@@ -59,6 +59,8 @@ def committed_with_digest(db: sqlite3.Connection, collection_id: int, digest: st
         " OR NOT EXISTS (SELECT 1 FROM manifests JOIN artifacts AS other"
         " ON other.id = manifests.artifact_id"
         " WHERE other.collection_id = ?1 AND type = 'INCREMENTAL'))"
+        " AND NOT EXISTS (SELECT 1 FROM blobs JOIN artifact_files USING (hash)"
+        " WHERE blobs.damaged AND artifact_id = artifacts.id)"
         " ORDER BY version_index DESC LIMIT 1",
         collection_id,
         digest,

@@ -28,8 +28,10 @@ UNUSED = " AND ".join(
 
 
 def add_blob(db: sqlite3.Connection, hash: str, size: int, md5: str, now: float) -> None:
+    """Note a content that has just come, perhaps in the place of a damaged one."""
     db.execute(
-        "INSERT OR IGNORE INTO blobs (hash, size, md5, created_at) VALUES (?, ?, ?, ?)",
+        "INSERT INTO blobs (hash, size, md5, created_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (hash) DO UPDATE SET damaged = 0",
         (hash, size, md5, now),
     )
 
@@ -39,7 +41,16 @@ def get_blob(db: sqlite3.Connection, hash: str) -> Row | None:
 
 
 def blob_by_md5(db: sqlite3.Connection, md5: str) -> Row | None:
-    return one(db, "SELECT * FROM blobs WHERE md5 = ? LIMIT 1", md5)
+    """A content that is there, as far as is known."""
+    return one(db, "SELECT * FROM blobs WHERE md5 = ? AND NOT damaged LIMIT 1", md5)
+
+
+def mark_blob(db: sqlite3.Connection, hash: str, *, damaged: bool) -> None:
+    db.execute("UPDATE blobs SET damaged = ? WHERE hash = ?", (damaged, hash))
+
+
+def damaged_blobs(db: sqlite3.Connection) -> set[str]:
+    return {row[0] for row in db.execute("SELECT hash FROM blobs WHERE damaged")}
 
 
 def put_file(db: sqlite3.Connection, run_id: int, name: str, hash: str, now: float) -> None:

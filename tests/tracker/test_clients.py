@@ -28,6 +28,12 @@ def test_client(tracker: Tracker, wandb_python: str, project: str, script: str):
     tracker.client(script, f"{project}-{script}", python=wandb_python)
 
 
+def test_a_damaged_content(own_tracker: Tracker, wandb_python: str):
+    said = own_tracker.client("damage", "damaged", python=wandb_python)
+    assert "is damaged on the server's disk" in said
+    assert "is damaged or gone" in (own_tracker.folder / "server.log").read_text()
+
+
 def read(tracker: Tracker, project: str) -> dict:
     data = tracker.ask(
         'query($p: String!) { project(name: $p, entityName: "local") { run(name: "off") {'

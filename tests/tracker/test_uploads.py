@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.tracker.worlds import KEY, Site
-from tracker import blobs
+from tracker import blobs, downloads
 from tracker.context import Settings
 from tracker.signing import Signer
 
@@ -286,6 +287,49 @@ def test_a_part_of_a_file_can_be_asked_for(site: Site):
     url = files(site)["a"]["directUrl"]
     answer = site.http.get(url, headers={"Range": "bytes=3-5"})
     assert (answer.status_code, answer.content) == (206, b"345")
+
+
+def damage(site: Site, content: bytes, now: bytes | None) -> None:
+    """Another content, or none, in the place of one."""
+    path = site.folder / place(content)
+    path.unlink()
+    if now is not None:
+        path.write_bytes(now)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-2"}, {"Range": "bytes=-1"}], ids=str)
+@pytest.mark.parametrize("now", [b"0123456780", b"012345678", b"0123456789x", b"", None], ids=str)
+def test_what_is_not_as_it_was_stored_is_not_sent(site: Site, headers: dict, now: bytes | None):
+    """Not even the part of it that is: and by a status on which clients do not try again."""
+    site.start_run()
+    content = b"0123456789"
+    put(site, "a", content)
+    urls = (files(site)["a"]["directUrl"], "/files/local/p/r1/a")
+    assert all(site.http.get(url, headers=headers).is_success for url in urls)
+    damage(site, content, now)
+    for url in urls:
+        answer = site.http.get(url, headers=headers)
+        assert answer.status_code == (404 if now is None else 400), answer.text
+        assert ("not stored any more" if now is None else "is damaged") in answer.json()["error"]
+    put(site, "a", content)
+    assert all(site.http.get(url, headers=headers).is_success for url in urls)
+
+
+def test_the_parts_of_a_download_cost_one_look(site: Site, monkeypatch: pytest.MonkeyPatch):
+    site.start_run()
+    content = os.urandom(3 * downloads.PART_BYTES)
+    put(site, "a", content)
+    url, looked = files(site)["a"]["directUrl"], []
+    look = downloads.hash_of
+    monkeypatch.setattr(downloads, "hash_of", lambda path: (looked.append(path), look(path))[1])
+    with ThreadPoolExecutor(4) as pool:  # as clients get large files
+        ranges = [{"Range": f"bytes={i << 20}-{(i + 1 << 20) - 1}"} for i in range(12)]
+        parts = pool.map(lambda headers: site.http.get(url, headers=headers).content, ranges)
+        assert b"".join(parts) == content
+    assert len(looked) == 1
+    site.now += downloads.FRESH_SECONDS  # later the disk may have lost it
+    site.http.get(url)
+    assert len(looked) == 2
 
 
 def test_large_uploads_go_to_disk_in_parts(site: Site):
