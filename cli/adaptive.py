@@ -11,8 +11,9 @@ import click
 
 from cli import launch
 from cli.servers import Chosen
-from cli.sweepfile import SweepFile, SweepFileError, write
+from cli.sweepfile import write
 from contract import places
+from contract.sweepfile.file import SweepFile, SweepFileError
 from contract.words import counted
 
 # The level of every look is alpha / looks, so few looks keep some power.

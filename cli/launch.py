@@ -19,6 +19,7 @@ import click
 from cli.agent import prepare_environment
 from cli.servers import Chosen
 from contract import places
+from contract.values import key
 
 POLL_SECONDS = 2.0
 # A run gets this long to write its checkpoint after Ctrl-C, before its agent is killed.
@@ -97,9 +98,9 @@ def extends(new: dict[str, Any], old: dict[str, Any]) -> bool:
     if set(mine) != set(theirs):
         return False
     if new["method"] != "grid":
-        return mine == theirs
+        return key(mine) == key(theirs)
     return all(
-        all(value in values(mine[name]) for value in values(spec))
+        {key(value) for value in values(spec)} <= {key(value) for value in values(mine[name])}
         for name, spec in theirs.items()
         if name != "seed"
     )

@@ -12,9 +12,11 @@ import click
 
 from cli import sweepfile
 from cli.servers import Chosen, choose, require_online, server_options
-from cli.sweepfile import SweepFile, SweepFileError
 from contract import places
 from contract.files import write_atomic
+from contract.sweepfile.file import SweepFile, SweepFileError, located
+from contract.sweepfile.points import SEED, ends, expand
+from contract.values import key
 from contract.words import counted
 
 # Exit code where the agents are through and some cells are not done, as `report --strict`.
@@ -142,7 +144,8 @@ def prepare(
     file: Path, budget: str | None, seeds: int | None, assignments: tuple[str, ...]
 ) -> tuple[SweepFile, list[str]]:
     """Read FILE and lay budget, --seeds and --set over it, in this order."""
-    sweep = SweepFile(sweepfile.located(file))
+    sweep = SweepFile(located(file))
+    sweepfile.check_program(sweep)
     notes: list[str] = []
     method = sweep.config["method"]
     if method != "grid" and seeds is not None:
@@ -169,26 +172,14 @@ def checked_points(sweep: SweepFile) -> list[dict[str, Any]]:
 
     For a grid these are all its points; for random and bayes the ends of every parameter.
     """
-    from contract.sweepfile.points import GridError, expand
-
+    sweep.parse()  # with what flags and budget have made of it
     config = sweep.config
-    grid = config if config.get("method") == "grid" else {"parameters": _ends(config["parameters"])}
-    try:
-        points = expand(grid)
-    except GridError as error:
-        raise sweep.error(str(error), "parameters") from None
+    grid = config if config["method"] == "grid" else {"parameters": ends(config["parameters"])}
+    points = expand(grid)
     check = program_check(config)
     if check is not None:
         sweep.check(points, check)
     return points
-
-
-def _ends(parameters: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: spec if "min" not in spec else {"values": [spec["min"], spec["max"]]}
-        for name, spec in parameters.items()
-        if "min" in spec or "values" in spec or "value" in spec
-    }
 
 
 def program_check(config: dict[str, Any]) -> Callable[[dict[str, Any]], Any] | None:
@@ -212,8 +203,6 @@ def describe_cells(
     sweep: SweepFile, points: list[dict[str, Any]], notes: list[str], most: int = 1000
 ) -> None:
     """Print the size of the sweep, what the budget replaced, and up to `most` cells."""
-    from contract.sweepfile.points import SEED
-    from contract.values import key
 
     for note in notes:
         click.echo(f"note: {note}")
@@ -293,9 +282,6 @@ def counter(path: str, config: dict[str, Any]) -> Callable[[], dict[str, int]]:
     A cell × seed is done where any run of it finished, whatever became of other attempts.
     """
     import wandb
-
-    from contract.sweepfile.points import expand
-    from contract.values import key
 
     entity, project, sweep_id = path.split("/")
     points = expand(config) if config["method"] == "grid" else []

@@ -56,3 +56,12 @@ def _distinct(values: Iterable[Any]) -> list[Any]:
     for value in values:
         seen.setdefault(key(value), value)
     return list(seen.values())
+
+
+def ends(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a grid over the values, or the limits, of every parameter that has them."""
+    return {
+        name: spec if "min" not in spec else {"values": [spec["min"], spec["max"]]}
+        for name, spec in parameters.items()
+        if "min" in spec or "values" in spec or "value" in spec
+    }

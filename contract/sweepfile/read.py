@@ -20,7 +20,7 @@ import yaml
 
 from contract.sweepfile.distributions import DISTRIBUTIONS, Distribution, distribution
 from contract.sweepfile.space import Hyperband, Metric, Parameter, SweepConfig
-from contract.words import nearest
+from contract.words import nearest, suggest
 
 METHODS = ("grid", "random", "bayes")
 KEYS = (
@@ -50,8 +50,11 @@ class SweepConfigError(Exception):
 
 class _Loader(yaml.SafeLoader):
     """YAML as W&B's server reads it: `1e-4` is a number (YAML 1.2; PyYAML says string). The client
-    writes such strings unquoted, so both spellings arrive alike. Aliases are refused: no client
-    sends them, and a few lines of them can grow without bound."""
+    writes such strings unquoted, so both spellings arrive alike."""
+
+
+class _Strict(_Loader):
+    """Without aliases: no client sends them, and a few lines of them can grow without bound."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -70,10 +73,18 @@ _Loader.add_implicit_resolver(
 )
 
 
-def load(text: str) -> dict[str, Any]:
-    """Read the YAML of a sweep config; SweepConfigError where it is not a mapping."""
+def value(text: str) -> Any:
+    """Read one YAML value as a sweep config has it; yaml.YAMLError where it is none."""
+    return _Loader(text).get_single_data()
+
+
+def load(text: str, *, aliases: bool = False) -> dict[str, Any]:
+    """Read the YAML of a sweep config; SweepConfigError where it is not a mapping.
+
+    `aliases`: of a person's own file, which may have them.
+    """
     try:
-        config = _Loader(text).get_single_data()
+        config = (_Loader if aliases else _Strict)(text).get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SweepConfigError(f"not readable YAML: {error}") from None
     if not isinstance(config, dict):
@@ -288,9 +299,8 @@ def _known(spec: Mapping, allowed: Iterable[str], where: str, why: str = "") -> 
     allowed = list(allowed)
     for key in spec:
         if key not in allowed:
-            close = nearest(key, allowed)
-            hint = f"did you mean `{close}`?" if close else f"allowed: {', '.join(allowed)}"
-            raise _error(f"{where}.{key}".lstrip("."), f"unknown key{why}; {hint}")
+            message = f"unknown key{why}{suggest(key, allowed)}"
+            raise _error(f"{where}.{key}".lstrip("."), message)
 
 
 def _choice(
@@ -302,7 +312,7 @@ def _choice(
     value = spec.get(key)
     if not isinstance(value, str) or value not in allowed:
         close = nearest(value, allowed)
-        hint = f" (did you mean {close}?)" if close else ""
+        hint = f"; did you mean {close!r}?" if close else ""
         path = f"{where}.{key}".lstrip(".")
         raise _error(path, f"{value!r} is not one of {', '.join(allowed)}{hint}")
     return value

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli import sweep as command
-from cli.sweepfile import SweepFile, SweepFileError
+from contract.sweepfile.file import SweepFile, SweepFileError
 
 TEXT = """\
 project: p
@@ -70,14 +70,26 @@ def test_seeds_come_from_the_flag_before_the_budget(file):
         ("{value: 3}", "3", [":8: ", "{value: 3}"]),
         ("method:", "methd:", [":2: ", "did you mean 'method'"]),
         ("parameters:", "parameter:", [":5: ", "did you mean 'parameters'"]),
-        ("method: grid", "method: gird", [":2: method: 'gird'", "allowed: grid, random, bayes"]),
-        ("values: [0", "valus: [0", [":6: parameter 'seed'", "did you mean 'values'"]),
-        ("[0, 1]", "2", [":6: parameter 'seed': 2 is no list of values"]),
-        ("[0, 1]", "[]", [":6: parameter 'seed': [] is no list of values"]),
+        (
+            "method: grid",
+            "method: gird",
+            [":2: method: 'gird'", "one of grid, random, bayes", "did you mean 'grid'"],
+        ),
+        ("values: [0", "valus: [0", [":6: parameters.seed.valus", "did you mean 'values'"]),
+        ("[0, 1]", "2", [":6: parameters.seed", "at least one value", "2"]),
+        ("[0, 1]", "[]", [":6: parameters.seed", "at least one value", "[]"]),
         ("program: runner.py", "program: runer.py", [":3: program", "did you mean 'runner.py'"]),
         ("program: runner.py\n", "", ["program: missing"]),
         (", train,", ", trian,", [":4: command", "train nor pretrain"]),
         ("epochs:", "seed:", [":8: key 'seed' stands here a second time"]),
+        ("[0, 1]", "[0, x]", [":6: seed", "'x' is not allowed"]),
+        ("{value: 3}", "{value: 3}\nmetric: {gaol: minimize}", [":9: metric.gaol", "'goal'"]),
+        (
+            "{value: 3}",
+            "{value: 3}\nmetric: {name: l}\nearly_terminate: {type: hyperband, min_itr: 2}",
+            [":10: early_terminate.min_itr", "did you mean 'min_iter'"],
+        ),
+        ("[0, 1]", "{min: 0.1, max: 0.2}", [":6: parameters.seed"]),
     ],
 )
 def test_a_typo_names_file_line_key_and_a_suggestion(file, old, new, words):
@@ -93,6 +105,14 @@ def test_a_bad_flag_is_named_instead_of_the_file(file):
     sweep, _ = command.prepare(file, None, None, ("width=-1",))
     with pytest.raises(SweepFileError, match=r"^--set width=-1: width: -1 is not allowed"):
         command.checked_points(sweep)
+
+
+def test_what_wandb_takes_is_taken(file):
+    file.write_text("apiVersion: 1\nkind: sweep\n" + TEXT.replace("{value: 3}", "&e {value: 3}"))
+    sweep, _ = command.prepare(file, None, None, ("learning_rate=1e-4",))
+    points = command.checked_points(sweep)
+    assert len(points) == 4
+    assert {point["learning_rate"] for point in points} == {1e-4}
 
 
 @pytest.mark.parametrize("content", ["", "- a", "a: [", "parameters: {}", "parameters: 3"])
@@ -138,8 +158,8 @@ def test_a_shipped_sweep_is_found_by_its_bare_name_from_another_folder(tmp_path,
         ("grid", "[0]", "mine: 2 cells × 1 seed = 2 runs, every cell checked"),
         ("grid", "[0, 1, 2]", "mine: 2 cells × 3 seeds = 6 runs, every cell checked"),
         ("random\nrun_cap: 1", "[0]", "mine: random, 1 run; the ends of every parameter checked"),
-        ("bayes", "[0]", "mine: bayes, runs without end (`run_cap` ends them); the ends of every "
-         "parameter checked"),
+        ("bayes\nmetric: {name: l}", "[0]", "mine: bayes, runs without end (`run_cap` ends them); "
+         "the ends of every parameter checked"),
     ],
 )  # fmt: skip
 def test_the_size_of_a_sweep_in_words(file, capsys, method, seeds, end):

@@ -1,0 +1,151 @@
+"""A sweep file as somebody wrote it: where each key stands, and what flags laid over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from contract import places
+from contract.sweepfile import read
+from contract.sweepfile.read import SweepConfigError
+from contract.sweepfile.space import SweepConfig
+
+
+class SweepFileError(Exception):
+    """A sweep file, or what was laid over it, cannot be run."""
+
+    exit_code = 2
+
+
+def located(path: Path) -> Path:
+    """Return `path`, or the shipped sweep of that bare name, with or without its ending."""
+    if not path.exists() and path.name == str(path):
+        for shipped in (places.SWEEPS / path, places.SWEEPS / f"{path}.yaml"):
+            if shipped.is_file():
+                return shipped
+    return path
+
+
+class SweepFile:
+    """A W&B sweep file with the line of every key, so that errors can point at it."""
+
+    def __init__(self, path: Path) -> None:
+        """Read `path`; SweepFileError where it is missing or cannot run as it is written."""
+        self.path = path
+        try:
+            text = path.read_text(encoding="utf-8")
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            self.config = read.load(text, aliases=True)
+        except FileNotFoundError:
+            names = sorted(p.name for p in places.SWEEPS.glob("*.yaml"))
+            raise SweepFileError(
+                f"{path}: no such sweep file; shipped in sweeps/: {', '.join(names)}"
+            ) from None
+        except SweepConfigError as error:
+            raise SweepFileError(f"{path}: {error.message}") from None
+        except (yaml.YAMLError, ValueError, OSError) as error:
+            raise SweepFileError(f"{path}: not a readable YAML file: {error}") from None
+        assert isinstance(node, yaml.MappingNode), "read.load has seen to it"
+        self.lines = dict(_lines(node))
+        self.origins: dict[str, str] = {}  # dotted key -> the flag that replaced the file's value
+        if twice := _repeated(node):
+            raise SweepFileError(f"{path}:{twice[1]}: key {twice[0]!r} stands here a second time")
+        self.parse()
+
+    def parse(self) -> SweepConfig:
+        """Return what the file says now, flags included; SweepFileError where it cannot run."""
+        try:
+            return read.parse(self.config)
+        except SweepConfigError as error:
+            text = f"{error.key}: {error.message}" if error.key else error.message
+            raise self.error(text, error.key) from None
+
+    def error(self, message: str, key: str) -> SweepFileError:
+        """Return an error that names this file and the line of `key` (dotted), or of its holder."""
+        while key and key not in self.lines and key not in self.origins:
+            key = key.rpartition(".")[0] if "." in key else key.partition("[")[0] * ("[" in key)
+        line = self.lines.get(key)
+        where = self.origins.get(key) or (f"{self.path}:{line}" if line else str(self.path))
+        return SweepFileError(f"{where}: {message}")
+
+    def lay_over(self, parameters: dict[str, Any], source: str) -> list[str]:
+        """Fix parameters that are no axes of this file; return a line for each that was replaced.
+
+        An axis (a parameter with several values) is what the experiment is about, so it stays.
+        """
+        notes = []
+        own = self.config["parameters"]
+        for name, value in parameters.items():
+            spec = own.get(name)
+            if spec is not None and set(spec) != {"value"}:
+                notes.append(f"{name}: stays the sweep's axis; {source} would fix it at {value}")
+                continue
+            if spec is not None and spec["value"] != value:
+                notes.append(f"{name}: {value} from {source} replaces {spec['value']}")
+            own[name] = {"value": value}
+            self.origins[f"parameters.{name}"] = source
+        return notes
+
+    def set(self, assignments: tuple[str, ...]) -> None:
+        """Apply `--set key=value`; a YAML list (`key=[a, b]`) makes the key an axis."""
+        for assignment in assignments:
+            name, equals, text = assignment.partition("=")
+            if not equals or not name:
+                raise SweepFileError(f"--set {assignment}: write key=value, or key=[a, b]")
+            try:
+                value = read.value(text)
+            except yaml.YAMLError:
+                raise SweepFileError(f"--set {assignment}: {text!r} is no YAML value") from None
+            if value == []:
+                raise SweepFileError(f"--set {assignment}: an empty list; write key=[a, b]")
+            spec = {"values": value} if isinstance(value, list) else {"value": value}
+            name = name.strip().replace("-", "_")
+            self.config["parameters"][name] = spec
+            self.origins[f"parameters.{name}"] = f"--set {assignment}"
+
+    def set_seeds(self, count: int) -> None:
+        """Make the replicates seeds 0 .. count - 1."""
+        self.config["parameters"]["seed"] = {"values": list(range(count))}
+
+    def check(self, points: list[dict[str, Any]], check: Callable[[dict[str, Any]], Any]) -> None:
+        """Pass every point through `check`; SweepFileError lists file, line and key of each fault.
+
+        `check` raises an exception with `problems`, a text for each offending key.
+        """
+        faults: dict[str, None] = {}
+        for point in points:
+            try:
+                check(point)
+            except Exception as error:
+                problems = getattr(error, "problems", None)
+                if problems is None:
+                    raise
+                for key, text in problems.items():
+                    faults[str(self.error(f"{key}: {text}", f"parameters.{key}"))] = None
+        if faults:
+            raise SweepFileError("\n".join(faults))
+
+
+def _lines(node: yaml.MappingNode, prefix: str = "") -> Iterator[tuple[str, int]]:
+    for key, value in node.value:
+        name = f"{prefix}{key.value}"
+        yield name, key.start_mark.line + 1
+        if isinstance(value, yaml.MappingNode):
+            yield from _lines(value, f"{name}.")
+
+
+def _repeated(node: yaml.Node) -> tuple[str, int] | None:
+    """Return a key that a mapping holds twice (YAML would keep the last in silence), its line."""
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    seen = set()
+    for key, value in node.value:
+        if key.value in seen:
+            return key.value, key.start_mark.line + 1
+        seen.add(key.value)
+        if found := _repeated(value):
+            return found
+    return None
