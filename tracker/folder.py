@@ -1,15 +1,32 @@
-"""A data folder and who holds it: one process at a time, by a lock that goes with the process."""
+"""A data folder: whose it is, and who holds it.
+
+One process holds it at a time, by a lock that goes with the process. Nobody but its user reads it:
+the folder is 0700 and its files are 0600, made so, and found otherwise put right.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tracker.errors import TrackerError
+
+FILES = (
+    "tracker.db",
+    "tracker.db-wal",
+    "tracker.db-shm",
+    "tracker.db.sum",
+    "tracker.db.new",
+    "lock",
+    "port",
+    "server.json",
+    "server.log",
+)
 
 
 def holder(data_dir: Path) -> int | None:
@@ -28,19 +45,44 @@ def holder(data_dir: Path) -> int | None:
 def make(data_dir: Path) -> None:
     """Makes the data folder; TrackerError where nothing can be written there."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        (data_dir / "lock").touch()
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (data_dir / "lock").touch(mode=0o600)
     except OSError as error:
         raise TrackerError(
             f"{data_dir} cannot be written ({error.strerror}): name another --data-dir"
         ) from error
+    tighten(data_dir)
+
+
+def tighten(data_dir: Path) -> None:
+    """Takes from others what an earlier version, or a copy, has let them read. The key is not among
+    it: one that others could read is refused (`load_key`), for they may have it by now.
+    """
+    blobs = data_dir / "blobs"
+    files = [path for path in (data_dir / name for name in FILES) if not path.is_symlink()]
+    for path in [data_dir, blobs, *blobs.glob("*/"), *files]:
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # or is somebody else's
+            mode = path.stat().st_mode
+            shared = mode & stat.S_ISVTX  # a folder like /tmp is not ours to close
+            if mode & 0o077 and not shared and (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+                path.chmod(stat.S_IMODE(mode) & ~0o077)
+
+
+@contextlib.contextmanager
+def private() -> Iterator[None]:
+    """What this process makes is its user's alone, SQLite's own files and a log included."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextlib.contextmanager
 def hold(data_dir: Path) -> Iterator[None]:
     """Holds the data folder; the lock goes with the process, however that ends."""
     make(data_dir)
-    with (data_dir / "lock").open("a+") as file:
+    with private(), (data_dir / "lock").open("a+") as file:
         for _ in range(20):  # somebody may just be looking who holds it
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,6 +19,7 @@ from typing import Any
 
 from tracker import salvage
 from tracker.errors import TrackerError
+from tracker.folder import private
 from tracker.store import PAGE_BYTES, create
 
 MAGIC = b"SQLite format 3\0"
@@ -57,7 +58,7 @@ def repair(data_dir: Path) -> Outcome:
         raise TrackerError(f"{source} does not exist: nothing to repair")
     if target.exists():
         raise TrackerError(f"{target} exists already: move it away first")
-    with tempfile.TemporaryDirectory(dir=data_dir) as scratch:
+    with private(), tempfile.TemporaryDirectory(dir=data_dir) as scratch:
         for name in ("tracker.db", "tracker.db-wal"):
             if (data_dir / name).exists():
                 shutil.copyfile(data_dir / name, Path(scratch) / name)

@@ -1,7 +1,8 @@
 """The tracker as a process: found, started, stopped; one process per data folder.
 
 A data folder holds `tracker.db` (with its WAL), `blobs/`, `key` (0600), `port`, `lock` (locked and
-holding the pid while a server runs), `server.json` (where it listens) and `server.log`.
+holding the pid while a server runs), `server.json` (where it listens) and `server.log`. It is its
+user's alone.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,7 @@ import pytest
 
 from tests.tracker.worlds import ROOT, Tracker
 from tracker import server
+from tracker.folder import make
 from tracker.server import TrackerError, ensure, find, stop
 from tracker.signing import load_key
 
@@ -48,6 +50,77 @@ def test_ensure_starts_it_once_and_stop_ends_it(folder: Path):
     assert stop(folder) is True
     assert find(folder) is None
     assert stop(folder) is False
+
+
+def open_to_others(folder: Path) -> list[str]:
+    """What somebody else could read of a folder, or in it."""
+    return [str(path) for path in (folder, *folder.rglob("*")) if path.stat().st_mode & 0o077]
+
+
+def put_file(tracker: Tracker) -> None:
+    tracker.ask('mutation { upsertBucket(input: {name: "r", modelName: "p"}) { inserted } }')
+    made = tracker.ask(
+        'mutation { createRunFiles(input: {projectName: "p", runName: "r", files: ["a/b"]}) {'
+        " files { uploadUrl } } }"
+    )
+    url = made["createRunFiles"]["files"][0]["uploadUrl"]
+    assert httpx.put(url, content=os.urandom(9), timeout=30).status_code == 200
+
+
+@pytest.fixture
+def usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def test_a_data_folder_is_its_users_alone(tmp_path: Path, usual_umask: None):
+    """While the server runs (the log of SQLite, its index, blobs), and when it has stopped."""
+    data = tmp_path / "data"
+    ensure(data)
+    assert open_to_others(data) == []
+    stop(data)
+    tracker = Tracker(data)
+    try:
+        put_file(tracker)
+        assert {"tracker.db-wal", "tracker.db-shm", "server.log"} <= {
+            p.name for p in data.iterdir()
+        }
+        assert open_to_others(data) == []
+    finally:
+        assert tracker.stop() == 0
+    assert open_to_others(data) == []
+
+
+def test_a_data_folder_that_others_can_read_is_closed_at_the_start(
+    tmp_path: Path, usual_umask: None
+):
+    data = tmp_path / "data"
+    tracker = Tracker(data)
+    put_file(tracker)
+    tracker.kill()  # the log of SQLite stays
+    outside = tmp_path / "elsewhere"
+    outside.write_text("a log that is kept elsewhere")
+    (data / "port").unlink()
+    (data / "server.json").unlink()
+    (data / "server.json").symlink_to(outside)
+    for path in (data, *data.rglob("*")):
+        if path.name != "key" and path.parent.parent.name != "blobs" and not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    assert str(data / "tracker.db-wal") in open_to_others(data)
+    tracker.start()
+    try:
+        assert open_to_others(data) == []
+        assert outside.stat().st_mode & 0o777 == 0o644
+    finally:
+        assert tracker.stop() == 0
+
+
+def test_a_folder_that_all_share_is_not_closed(tmp_path: Path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    make(tmp_path / "shared")
+    assert (tmp_path / "shared").stat().st_mode & 0o7777 == 0o1777
 
 
 def test_a_clean_stop_leaves_no_process_and_no_port(tmp_path: Path):
