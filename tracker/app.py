@@ -96,7 +96,6 @@ def make_app(
         query_engine(),
         Budget(settings.max_inflight_bytes),
         Looks(store, blob_folder),
-        set(),
         clock,
     )
     app = Starlette(routes=routes(), lifespan=partial(lifespan, server))
@@ -107,7 +106,7 @@ def make_app(
 def routes() -> list[Route]:
     return [
         Route("/healthz", handlers.health, methods=["GET"]),
-        Route("/login", handlers.login, methods=["GET"]),
+        Route("/login", guarded(handlers.login), methods=["GET"]),
         Route("/graphql", handlers.graphql, methods=["POST"]),
         Route(
             "/files/{entity}/{project}/{run}/file_stream",

@@ -24,6 +24,7 @@ from tracker import (
     page_views,
     store_artifacts,
     store_files,
+    store_logins,
     store_runs,
     stream,
 )
@@ -54,7 +55,6 @@ class Server:
     engine: QueryEngine
     budget: Budget
     looks: Looks
-    used_logins: set[str]
     clock: Callable[[], float] = time.time
 
     def context(self, request: Request) -> Context:
@@ -277,12 +277,16 @@ async def login(request: Request) -> Response:
     server: Server = request.app.state.server
     token = request.query_params.get("key", "")
     try:
-        server.signer.open_token("login", token, server.clock(), LOGIN_SECONDS)
+        link = server.signer.open_token("login", token, server.clock(), LOGIN_SECONDS)
     except RequestError:
         return page_views.not_logged_in()
-    if token in server.used_logins:
+
+    def use_link() -> bool:
+        with server.store.write() as db:
+            return store_logins.use_link(db, link["nonce"], server.clock())
+
+    if not await anyio.to_thread.run_sync(use_link):
         return page_views.not_logged_in()
-    server.used_logins.add(token)
     answer = RedirectResponse("/", 303)
     answer.set_cookie(
         cookie_name(request.scope),

@@ -8,6 +8,8 @@ import contextlib
 import hmac
 import re
 import socket
+import string
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -15,9 +17,10 @@ import pytest
 from starlette.routing import Route
 
 from tests.tracker.worlds import KEY, URL, Site, Tracker
-from tracker import signing
+from tracker import signing, store_logins
 from tracker.app import make_app, routes
 from tracker.gate import API, OPEN, TOKEN_PREFIX, split_host
+from tracker.server import make_link
 from tracker.store import Store
 
 VIEWER = {"query": "{ viewer { entity } }"}
@@ -384,6 +387,61 @@ def test_a_link_logs_a_browser_in_once(site: Site):
     assert site.http.post("/graphql", json=VIEWER, headers=session).status_code == 401
     site.now += 31 * 24 * 3600
     assert site.http.get("/", headers=session).status_code == 401
+
+
+def spellings(token: str) -> set[str]:
+    """Other texts that a lenient reader would take for the token."""
+    found = set()
+    for i, part in enumerate(token.split(".")):
+        for other in (
+            *(part[:-1] + last for last in string.ascii_letters + string.digits + "-_+/"),
+            *(part + more for more in ("=", "==", "%3D", "%0A", "%20", "A", "AA", ".", "%00")),
+            *(more + part for more in ("=", "%20", "%0A")),
+            part.replace("-", "+").replace("_", "/"),
+        ):
+            parts = token.split(".")
+            parts[i] = other
+            found.add(".".join(parts))
+    return found - {token}
+
+
+def test_a_link_has_one_spelling(site: Site):
+    for n in range(3):  # whose last characters differ
+        token = signing.Signer(KEY).token("login", {"nonce": f"n{n}"}, site.now + 900)
+        nobody = {"Authorization": ""}
+        for other in spellings(token):
+            site.http.client.cookies.clear()
+            assert site.http.get(f"/login?key={other}", headers=nobody).status_code == 401, other
+        assert site.http.get(f"/login?key={token}", headers=nobody).status_code == 303
+        for other in spellings(token):
+            site.http.client.cookies.clear()
+            assert site.http.get(f"/login?key={other}", headers=nobody).status_code == 401, other
+
+
+def test_two_browsers_at_once_are_not_both_let_in(tracker: Tracker):
+    link = make_link(tracker.server.url, tracker.server.key)
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda _: httpx.get(link).status_code, range(8)))
+    assert sorted(statuses) == [303] + [401] * 7
+
+
+def test_a_used_link_stays_used_over_a_restart(own_tracker: Tracker):
+    used, fresh = (make_link(own_tracker.server.url, own_tracker.server.key) for _ in range(2))
+    assert httpx.get(used).status_code == 303
+    own_tracker.kill()
+    own_tracker.start()
+    assert httpx.get(used).status_code == 401
+    assert httpx.get(fresh).status_code == 303
+
+
+def test_used_links_are_forgotten_some_time_after_they_expired(site: Site):
+    nobody = {"Authorization": ""}
+    with site.store.write() as db:
+        assert store_logins.use_link(db, "old", site.now)
+    site.now += store_logins.KEPT_SECONDS + 1
+    assert site.http.get(link(site), headers=nobody).status_code == 303
+    with site.store.read() as db:
+        assert [row[0] for row in db.execute("SELECT nonce FROM used_links")] == ["n"]
 
 
 def test_an_old_or_forged_link_does_not(site: Site):
