@@ -44,6 +44,7 @@ def command(**values: Any) -> None:
     # All checks come first: what is refused leaves no folder, and no run on a server
     folder: Path = values["output"] or places.runs() / os.environ.get("WANDB_RUN_ID", config.name)
     output.check_folder(folder, config)
+    values["stages"] = values["stages"] or places.runs() / "stages"
     output.check_writable(values["stages"], "--stages")
     device = training.pick_device(values["device"], values["threads"])
     data = None if output.read_summary(folder) else load_data(config, device)
@@ -120,9 +121,8 @@ def _run(
     stop.training = True
     try:
         with tracking.outside_sweep():
-            kept = values["stages"] or places.runs() / "stages"
             who = Nobody() if mode == "disabled" else recorder
-            prepared = pipeline.prepare(config, views, kept, who, stop)
+            prepared = pipeline.prepare(config, views, values["stages"], who, stop)
     except DivergedError as error:
         click.echo(f"diverged: {error}")
         summary = {"diverged": True}

@@ -89,6 +89,7 @@ def run(
         raise SweepFileError("--until-decided and --max-seeds N belong together; give both")
     sweep, notes = prepare(file, budget, seeds, assignments)
     points = checked_points(sweep)
+    check_data(sweep.config, points)
     if max_seeds is not None:
         from cli.adaptive import planned
 
@@ -224,6 +225,18 @@ def describe_cells(
         f"{name}: {counted(len(cells), 'cell')} × {seeds} = {counted(len(points), 'run')}, "
         "every cell checked"
     )
+
+
+def check_data(config: dict[str, Any], points: list[dict[str, Any]]) -> None:
+    """Refuse data that is not there, or too small for a cell, before anything is begun."""
+    check = program_check(config)
+    if check is None:
+        return
+    from fusion import parts
+
+    cells = [check(point) for point in points]
+    for data, split, train_pairs in sorted({(c.data, c.split, c.train_pairs) for c in cells}):
+        parts.check(data, split, train_pairs)
 
 
 def make_data(points: list[dict[str, Any]]) -> None:

@@ -20,11 +20,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from fusion import generate, layout, manifest, splits
+from fusion import generate, layout, manifest
 from fusion.generate import resolve
 from fusion.layout import DataError
 from fusion.manifest import Manifest
 from fusion.packed import Packed, Statistics, pack, statistics
+from fusion.parts import rows as rows_of
 from fusion.raycast import lidar_rays
 from fusion.scenes import MAX_RANGE
 
@@ -152,11 +153,11 @@ def load(
     and written nothing.
     """
     if (planned := generate.planned(data)) is not None:
-        _rows(planned, split, train_pairs)
+        rows_of(planned, split, train_pairs)
     root = resolve(data)
     examined = manifest.examine(root)
     found = examined.manifest if curated else replace(examined.manifest, curation=None)
-    rows = _rows(found, split, train_pairs)
+    rows = rows_of(found, split, train_pairs)
     manifest.keep(examined)
     packed = pack(root, found)
     parts = {name: _part(found, packed, positions) for name, positions in rows.items()}
@@ -166,29 +167,6 @@ def load(
     measured = statistics(packed, parts["train"].rows, directions, hashes["split"])
     flips = _flips(angles["azimuth"], angles["zenith"]) if align else None
     return Data(parts, hashes, measured, directions, flips, device)
-
-
-def _rows(found: Manifest, split: str, train_pairs: int) -> dict[str, list[int]]:
-    """Positions in the manifest of the pairs of each part."""
-    if split not in splits.SCHEMES:
-        raise DataError(f"--split {split!r} is not one of {', '.join(splits.SCHEMES)}")
-    ids = [p.id for p in found.pairs]
-    rows = found.parts(split)
-    for name, positions in rows.items():
-        if len({found.pairs[position].label for position in positions}) < 2:
-            raise DataError(
-                f"{len(ids)} pairs are too few: the {name} part of split {split!r} would not hold "
-                f"both classes; use more data (20 pairs at least)"
-            )
-    available = len(rows["train"])
-    if train_pairs and not 2 <= train_pairs <= available:
-        raise DataError(
-            f"--train-pairs {train_pairs}: allowed are 2 to {available}, which the training part "
-            f"holds, or 0 for all"
-        )
-    if train_pairs:
-        rows["train"] = splits.first(ids, rows["train"], train_pairs)
-    return rows
 
 
 def _part(found: Manifest, packed: Packed, rows: list[int]) -> Part:

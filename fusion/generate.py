@@ -18,6 +18,7 @@ from filelock import FileLock
 from PIL import Image
 
 from contract import places
+from contract.files import unwritable
 from fusion import layout, manifest, raycast, scenes
 from fusion.layout import ANGLES, DataError
 from fusion.manifest import Manifest, Pair
@@ -61,12 +62,7 @@ def planned(data: str) -> Manifest | None:
     profile, pairs, seed = _parse(data, "--data")
     if (places.data() / f"{profile}-{pairs}-{seed}").is_dir():
         return None
-    found = [
-        Pair(f"{class_name}/{n:04d}", label, "", "")
-        for label, class_name in enumerate(CLASSES)
-        for n in range(pairs // 2)
-    ]
-    return Manifest(tuple(found), {})
+    return manifest.outline(f"{name}/{n:04d}" for name in CLASSES for n in range(pairs // 2))
 
 
 def _parse(data: str, name: str) -> tuple[str, int, int]:
@@ -101,6 +97,8 @@ def make(root: Path, profile: str, pairs: int, seed: int, workers: int | None = 
     root = Path(root)
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         raise DataError(f"{root} exists and is not empty: choose another folder, or remove it")
+    if reason := unwritable(root):
+        raise DataError(f"{root} cannot be written ({reason}); name another folder")
     root.parent.mkdir(parents=True, exist_ok=True)
     temporary = root.parent / f".{root.name}.making-{os.getpid()}"
     try:

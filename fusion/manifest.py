@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -105,6 +106,12 @@ class Examined:
     fingerprint: str
     is_new: bool = False
     known: bool = False
+
+
+def outline(ids: Iterable[str]) -> Manifest:
+    """What is known of a data set from the ids of its pairs alone; hashes are ""."""
+    pairs = (Pair(i, CLASSES.index(i.split("/")[0]), "", "") for i in ids)
+    return Manifest(tuple(pairs), {})
 
 
 def index(root: Path, *, skip_bad: bool = False) -> Manifest:

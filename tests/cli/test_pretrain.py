@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from cli import pretrain, sweepfile
 from cli.flags import config_from, flag
 from cli.sweep import program_check
+from contract import places
 from fusion.config import ConfigError
 from fusion.contrastive.config import PretrainConfig
 from fusion.generate import make
@@ -118,6 +119,29 @@ def test_a_run_leaves_results_and_is_not_trained_again(tmp_path: Path) -> None:
         assert config.isdisjoint(json.loads((folder / "summary.json").read_text())), folder.name
         for line in (folder / "history.jsonl").read_text().splitlines():
             assert config.isdisjoint(json.loads(line)), folder.name
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--data=nowhere"], "--data 'nowhere'"),
+        (["--data={docs}"], "no folder cubes/rgb"),
+        (["--data=study:40:7", "--train-pairs=99"], "--train-pairs 99: allowed are 2 to 28"),
+        (["--data=study:40:7", "--stages={file}/a"], "--stages"),
+        (["--data=study:40:7", "--output={file}"], "--output"),
+    ],
+)
+def test_what_is_refused_leaves_everything_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], named: str
+) -> None:
+    monkeypatch.setenv(places.HOME, str(tmp_path))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "file").write_text("x")
+    before = sorted(tmp_path.rglob("*"))
+    args = [flag.format(docs=tmp_path / "docs", file=tmp_path / "file") for flag in flags]
+    error = CliRunner().invoke(pretrain.command, [*args, *TINY]).exception
+    assert getattr(error, "exit_code", 0) == 2 and named in str(error)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_stage_that_diverges_is_a_result(tmp_path: Path) -> None:

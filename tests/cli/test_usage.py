@@ -16,6 +16,15 @@ import pytest
         (("sweep", "x.yaml", "--agents", "0"), "is not in the range x>=1 (see `runner.py sweep -"),
         (("sweep", "run", "x.yaml", "--seeds", "0"), "x>=1 (see `runner.py sweep run --help`)"),
         (("sweep", "explain"), "'SWEEP' (see `runner.py sweep explain --help`)"),
+        (("data", "make", "/proc/x"), "/proc/x cannot be written"),
+        (
+            ("sweep", "label_efficiency.yaml", "--set", "data=nowhere"),
+            "--data 'nowhere' is neither",
+        ),
+        (
+            ("sweep", "label_efficiency.yaml", "--set=data=study:40:7", "--set=train_pairs=99"),
+            "--train-pairs 99: allowed are 2 to 28",
+        ),
         (("train", "--tracking", "of"), "'--tracking': 'of' is not one of 'online'"),
     ],
 )
