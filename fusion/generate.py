@@ -44,9 +44,10 @@ def resolve(data: str, name: str = "--data") -> Path:
             make(root, profile, pairs, seed)
     known = manifest.read(root)
     version = known.generator.get("version") if known else None
-    if version not in (None, scenes.VERSION):
+    current = scenes.PROFILES[profile].version
+    if version not in (None, current):
         raise DataError(
-            f"{root} was made by version {version} of the generator, this is {scenes.VERSION}: "
+            f"{root} holds version {version} of the profile {profile}, this is {current}: "
             f"remove that folder, and it is made anew; or name it by its path to use it as it is"
         )
     return root
@@ -132,7 +133,12 @@ def _fill(root: Path, profile: str, pairs: int, seed: int, workers: int | None) 
     made = Manifest(
         pairs=tuple(sorted((p for chunk in done for p in chunk), key=lambda p: p.id)),
         angles={"azimuth": azimuth, "zenith": zenith},
-        generator={"profile": profile, "pairs": pairs, "seed": seed, "version": scenes.VERSION},
+        generator={
+            "profile": profile,
+            "pairs": pairs,
+            "seed": seed,
+            "version": scenes.PROFILES[profile].version,
+        },
     )
     manifest.write(root, made)
     return made

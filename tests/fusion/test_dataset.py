@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -377,12 +378,17 @@ def test_a_specification_makes_data_and_finds_it_again(tmp_path, monkeypatch):
     assert dataset.resolve(str(root)) == root  # a folder is taken as it is
 
 
-def test_data_of_another_generator_is_not_taken_for_this_one(tmp_path, monkeypatch):
+@pytest.mark.parametrize("profile", generate.scenes.PROFILES)
+def test_data_of_another_version_is_not_taken_for_this_one(profile, tmp_path, monkeypatch):
     monkeypatch.setenv(places.HOME, str(tmp_path))
-    root = dataset.resolve("study:20")
-    monkeypatch.setattr(generate.scenes, "VERSION", generate.scenes.VERSION + 1)
-    with pytest.raises(DataError, match="version"):
-        dataset.resolve("study:20")
+    root = dataset.resolve(f"{profile}:20")
+    version = generate.scenes.PROFILES[profile].version
+    found = manifest.read(root)
+    assert found is not None and found.generator["version"] == version
+    before = replace(found, generator={**found.generator, "version": version - 1})
+    manifest.write(root, before)
+    with pytest.raises(DataError, match=f"version {version - 1} of the profile {profile}, this is"):
+        dataset.resolve(f"{profile}:20")
     assert dataset.resolve(str(root)) == root
 
 
