@@ -38,6 +38,7 @@ EXAMPLES = {
         "GET",
         "/artifactsV2/{region}/{entity}/{project}/{collection}/{birth}/{digest}/{name:path}",
     ): "/artifactsV2/default/local/p/c/b/00ff/a.txt",
+    ("GET", "/artifactsV2/{region}/{entity}/{birth}/{digest}"): "/artifactsV2/default/local/b/00ff",
     ("GET", "/storage/{token}"): "/storage/W3t9LDFd.AAAA",
     ("PUT", "/storage/{token}"): "/storage/W3t9LDFd.AAAA",
     ("GET", "/"): "/",
