@@ -46,7 +46,7 @@ class LossyProxy:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.client = httpx.Client(timeout=60)
+        self.client = httpx.Client(timeout=300)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import read_line_by_line, wait_for_line
 from tests.tracker.worlds import CLIENTS, Tracker
 
 pytestmark = pytest.mark.e2e
@@ -59,7 +60,6 @@ def test_sync(tracker: Tracker, wandb_python: str, project: str):
             env=tracker.environment,
             check=True,
             capture_output=True,
-            timeout=60,
         )
         found = read(tracker, project)
         assert found["state"] == "finished"
@@ -78,7 +78,6 @@ def test_the_clients_own_check_of_a_server(tracker: Tracker, wandb_python: str, 
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=150,
     )
     checks = [line.split("..") for line in done.stdout.splitlines() if ".." in line]
     missed = {parts[0] for parts in checks if "\N{WHITE HEAVY CHECK MARK}" not in parts[-1]}
@@ -104,10 +103,8 @@ def test_stop(tracker: Tracker):
     query = '{ project(name: "stop", entityName: "local") { run(name: "endless") { id state } } }'
     run = tracker.ask(query)["project"]["run"]
     tracker.ask("mutation($id: ID!) { stopRun(input: {id: $id}) { success } }", id=run["id"])
-    assert "interrupted" in process.communicate(timeout=60)[0]
-    deadline = time.monotonic() + 20
+    assert "interrupted" in process.communicate()[0]
     while tracker.ask(query)["project"]["run"]["state"] == "running":
-        assert time.monotonic() < deadline
         time.sleep(0.2)
     assert tracker.ask(query)["project"]["run"]["state"] == "killed"
 
@@ -122,7 +119,7 @@ def test_two_writers_of_one_run(tracker: Tracker):
         )
         for name in ("w0", "w1")
     ]
-    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert [writer.wait() for writer in writers] == [0, 0]
     data = tracker.ask(
         '{ project(name: "shared", entityName: "local") { run(name: "one") {'
         " history(minStep: 0, maxStep: 100) logLines { edges { node { label line } } } } } }"
@@ -139,33 +136,28 @@ def test_two_writers_of_one_run(tracker: Tracker):
 
 
 LOGGER = """
-import sys, time, wandb
+import sys, wandb
 with wandb.init(project="outage", id="long", settings=wandb.Settings(
         x_file_stream_retry_wait_min_seconds=0.2, x_file_stream_retry_wait_max_seconds=0.5)) as run:
     for i in range(40):
         run.log({"i": i})
         print(i, flush=True)
-        time.sleep(0.1)
 """
 
 
 def test_a_client_outlives_its_server(own_tracker: Tracker):
     """Killed in the middle of a run and started again: nothing is lost, nothing doubled."""
-    process = subprocess.Popen(
+    process = read_line_by_line(
         [sys.executable, "-c", LOGGER],
         env=own_tracker.environment | {"WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1"},
         cwd=own_tracker.folder.parent,
-        stdout=subprocess.PIPE,
-        text=True,
     )
-    assert process.stdout
-    for _ in range(15):
-        process.stdout.readline()
+    wait_for_line(process, "10\n")
     own_tracker.kill()
-    time.sleep(1)
+    wait_for_line(process, "20\n")
     own_tracker.start()
-    process.communicate(timeout=60)
-    assert process.returncode == 0
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
     data = own_tracker.ask(
         '{ project(name: "outage", entityName: "local") { run(name: "long") { state'
         " history(minStep: 0, maxStep: 1000) } } }"

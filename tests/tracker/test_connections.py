@@ -31,7 +31,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory):
 
 def connect(tracker: Tracker) -> socket.socket:
     host, _, port = tracker.server.url.removeprefix("http://").partition(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=300)
 
 
 def wait_for_end(sock: socket.socket) -> bytes:
@@ -71,7 +71,7 @@ def test_headers_may_not_drip(impatient: Tracker, sent: bytes):
     with connect(impatient) as sock:
         sock.sendall(sent)
         sock.settimeout(0.1)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 300
         with contextlib.suppress(ConnectionError):
             while time.monotonic() < deadline:
                 sock.sendall(b"x")
@@ -87,7 +87,7 @@ def test_an_answer_has_to_be_taken(impatient: Tracker):
     with connect(impatient) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         sock.setblocking(False)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         with pytest.raises(ConnectionError):
             while time.monotonic() < deadline:
                 select.select([], [sock], [], 1)
@@ -117,7 +117,7 @@ def test_a_body_may_not_drip(impatient: Tracker):
         sock.sendall(head.encode())
         sock.settimeout(0.3)
         answer = b""
-        while not answer and time.monotonic() - start < 15:
+        while not answer and time.monotonic() - start < 300:
             sock.sendall(b" ")
             with contextlib.suppress(TimeoutError):
                 answer = sock.recv(1_000)
@@ -196,11 +196,11 @@ def test_requests_at_the_same_time_are_bounded(patient: Tracker):
         sock.sendall(head.encode())
         assert b"100 Continue" in sock.recv(1_000)
     health = f"{patient.server.url}/healthz"
-    assert httpx.get(health, timeout=30).status_code == 503  # on which clients try again
+    assert httpx.get(health, timeout=300).status_code == 503  # on which clients try again
     for sock in socks:
         sock.close()
-    deadline = time.monotonic() + 60
-    while httpx.get(health, timeout=30).status_code != 200:
+    deadline = time.monotonic() + 300
+    while httpx.get(health, timeout=300).status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.1)
 

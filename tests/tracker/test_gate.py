@@ -310,7 +310,7 @@ def answers(tracker: Tracker, *headers: str, body: bytes = BODY, version: str = 
         *headers,
     ]
     second = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-    with socket.create_connection((host, int(port)), timeout=30) as sock:
+    with socket.create_connection((host, int(port)), timeout=300) as sock:
         sock.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + body + second)
         answer = b""
         with contextlib.suppress(ConnectionResetError):

@@ -135,7 +135,7 @@ def test_repair_does_not_write_over_an_earlier_one(folder: Path):
 def test_the_command_repairs_and_says_how_to_go_on(folder: Path):
     seal_of(folder / "tracker.db").write_text("not the checksum")
     command = [sys.executable, "runner.py", "serve", "--data-dir", str(folder)]
-    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert refused.returncode == 2
     assert "is damaged" in refused.stderr
     assert "--repair" in refused.stderr

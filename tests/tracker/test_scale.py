@@ -1,4 +1,8 @@
-"""A project of ten thousand runs stays usable. The bounds are several times what it takes."""
+"""A project of ten thousand runs stays usable.
+
+Bounds are several times what it takes, in CPU time, and relative to what this machine needs to read
+all runs once.
+"""
 
 from __future__ import annotations
 
@@ -51,12 +55,22 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site.close()
 
 
+@pytest.fixture(scope="module")
+def reading(world: Site) -> float:
+    """CPU seconds to read and parse every run of the project."""
+    start = time.process_time()
+    with world.store.read() as db:
+        for row in db.execute("SELECT * FROM runs"):
+            json.loads(row["config"]), json.loads(row["summary"])
+    return time.process_time() - start
+
+
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    start = time.perf_counter()
+    start = time.process_time()
     yield
-    took = time.perf_counter() - start
-    assert took < seconds, f"{took:.2f} s"
+    took = time.process_time() - start
+    assert took < seconds, f"{took:.3f} s of CPU time"
 
 
 @pytest.mark.parametrize(
@@ -73,16 +87,16 @@ def within(seconds: float) -> Iterator[None]:
     ],
     ids=str,
 )
-def test_a_page_of_runs(world: Site, filter: dict, order: str, count: int):
-    with within(3):
+def test_a_page_of_runs(world: Site, reading: float, filter: dict, order: str, count: int):
+    with within(reading):
         data = world.gql(LIST % FULL, f=json.dumps(filter), o=order, n=50)
     assert data["project"]["runCount"] == count
     assert len(data["project"]["runs"]["edges"]) == min(50, count)
 
 
-def test_all_runs_page_by_page(world: Site):
+def test_all_runs_page_by_page(world: Site, reading: float):
     names, after = set(), None
-    with within(60):
+    with within(20 * reading):
         while True:
             runs = world.gql(LIST % "", f="{}", o="+created_at", n=1000, after=after)["project"][
                 "runs"
@@ -114,14 +128,14 @@ def test_a_page_is_read_not_the_project(world: Site, order: str):
             assert 50 < steps < 50 * 100
 
 
-def test_pages_and_heartbeats(world: Site):
+def test_pages_and_heartbeats(world: Site, reading: float):
     for path in ("/", "/local/p", "/local/p/runs/r77"):
-        with within(3):
+        with within(reading):
             assert world.http.get(path).status_code == 200
-    with within(5):
+    with within(2 * reading):
         for i in range(50):
             world.stream(f"r{i}")
-    with within(1):
+    with within(reading / 4):
         world.tick(1)
 
 
@@ -143,15 +157,15 @@ def test_state_sweep_and_creation_are_looked_up_not_searched(world: Site):
         assert "runs_alive" in plan[0]["detail"]
 
 
-def test_a_long_history_is_read_in_pages(site: Site):
+def test_a_long_history_is_read_in_pages(site: Site, reading: float):
     site.start_run("long")
     for start in range(0, 50_000, 10_000):
         rows = ({"_step": i, "x": i} for i in range(start, start + 10_000))
-        with within(10):
+        with within(4 * reading):
             site.log("long", *rows, offset=start)
-    with within(3):
+    with within(reading):
         run = site.run("history(minStep: 30000, maxStep: 31000)", "long")
     assert run
     assert len(run["history"]) == 1000
-    with within(3):
+    with within(reading):
         assert site.http.get("/local/p/runs/long").status_code == 200

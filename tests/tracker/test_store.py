@@ -293,7 +293,7 @@ def test_a_full_disk_refuses_and_keeps_what_is_there(tmp_path: Path):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert "refused: " in done.stdout, done.stderr
     assert "intact True" in done.stdout, done.stdout

@@ -46,7 +46,7 @@ def send(tracker: Tracker, query: str) -> socket.socket:
     """Asks, and does not wait for an answer."""
     body = json.dumps({"query": query})
     host, _, port = tracker.server.url.removeprefix("http://").partition(":")
-    sock = socket.create_connection((host, int(port)), timeout=60)
+    sock = socket.create_connection((host, int(port)), timeout=300)
     head = (
         f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {tracker.server.key}"
         f"\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -62,7 +62,7 @@ def computed(tracker: Tracker) -> float:
 
 
 def wait_until_it_computes(tracker: Tracker) -> None:
-    start, deadline = computed(tracker), time.monotonic() + 60
+    start, deadline = computed(tracker), time.monotonic() + 300
     while computed(tracker) < start + 1:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -82,7 +82,7 @@ def test_nested_lists_are_bounded(filled: Tracker):
         f"{filled.server.url}/graphql",
         json={"query": nested(4)},
         headers={"Authorization": f"Bearer {filled.server.key}"},
-        timeout=250,
+        timeout=300,
     )
     assert answer.status_code == 400  # no 5xx, on which clients would try again
     assert "asks for too much at once (most: 250000 values" in answer.json()["errors"][0]["message"]

@@ -45,7 +45,7 @@ class Http:
 
     def request(self, method: str, url: str, **options: Any) -> httpx.Response:
         call = self.client.request(method, url, **options)
-        return asyncio.run_coroutine_threadsafe(call, self.loop).result(60)
+        return asyncio.run_coroutine_threadsafe(call, self.loop).result()
 
     def get(self, url: str, **options: Any) -> httpx.Response:
         return self.request("GET", url, **options)
@@ -57,7 +57,7 @@ class Http:
         return self.request("PUT", url, **options)
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.client.aclose(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.client.aclose(), self.loop).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
@@ -149,15 +149,13 @@ class Tracker:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+        while True:
             server = find(self.folder)
             if server and server.pid == self.process.pid:
                 self.server: Server = server
                 return
             assert self.process.poll() is None, (self.folder / "server.log").read_text()
             time.sleep(0.02)
-        raise AssertionError((self.folder / "server.log").read_text())
 
     def kill(self) -> None:
         """As the machine's out-of-memory killer would."""
@@ -168,7 +166,7 @@ class Tracker:
     def stop(self) -> int:
         assert self.process
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait()
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The data with which the server answers a query."""
@@ -176,7 +174,7 @@ class Tracker:
             f"{self.server.url}/graphql",
             json={"query": query, "variables": variables},
             headers={"Authorization": f"Bearer {self.server.key}"},
-            timeout=30,
+            timeout=300,
         )
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
@@ -184,7 +182,7 @@ class Tracker:
     def get(self, path: str) -> httpx.Response:
         """A page or a file, with the key."""
         headers = {"Authorization": f"Bearer {self.server.key}"}
-        return httpx.get(self.server.url + path, headers=headers, timeout=30)
+        return httpx.get(self.server.url + path, headers=headers, timeout=300)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -209,7 +207,6 @@ class Tracker:
             cwd=self.folder.parent,
             capture_output=True,
             text=True,
-            timeout=120,
         )
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-6000:]}"
         return done.stdout

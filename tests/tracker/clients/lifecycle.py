@@ -8,6 +8,7 @@ import math
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import wandb
@@ -118,12 +119,11 @@ def files() -> None:
 
 
 def system_metrics() -> None:
-    settings = wandb.Settings(x_stats_sampling_interval=1)
+    settings = wandb.Settings(x_stats_sampling_interval=1, x_file_stream_transmit_interval=1)
     with wandb.init(project=PROJECT, id="sys", settings=settings) as run:
-        import time
-
-        time.sleep(2.5)
         run.log({"m": 1})
+        while not fresh("sys").history(stream="system", pandas=False):
+            time.sleep(0.2)
     found = fresh("sys")
     events = found.history(stream="system", pandas=False)
     assert events

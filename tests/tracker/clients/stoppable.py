@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 
@@ -11,7 +12,7 @@ import wandb
 try:
     with wandb.init(project=sys.argv[1], id="endless") as run:
         print("begun", flush=True)
-        for i in range(1000):
+        for i in itertools.count():
             run.log({"i": i})
             time.sleep(0.1)
 except KeyboardInterrupt:

@@ -80,7 +80,8 @@ def killed(sweep: str, folder: Path) -> str:
         "import os, signal, sys, time; from pathlib import Path\n"
         "sys.path.insert(0, os.path.dirname(sys.argv[1])); import populate\n"
         "run = populate.start(sys.argv[2], Path(sys.argv[3]), 'late', 2)\n"
-        "run.log({'epoch': 1, 'val/loss': 0.5}); time.sleep(2.5); print(run.id, flush=True)\n"
+        "run.log({'epoch': 1, 'val/loss': 0.5}); print(run.id, flush=True)\n"
+        "while not list(populate.wandb.Api().run(run.path).scan_history()): time.sleep(0.2)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run(
