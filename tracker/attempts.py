@@ -36,8 +36,9 @@ INTERRUPTED_CODES = (128 + 1, 128 + 2, 128 + 15)  # SIGHUP, SIGINT, SIGTERM
 
 
 def never_began(attempt: Row) -> bool:
-    """Whether the attempt ended as a fault without a sign of life."""
-    return attempt["seen_at"] is None and attempt["outcome"] in FAULTS
+    """Whether the attempt ended as a fault before wandb.init."""
+    unseen = attempt["seen_at"] is None and attempt["outcome"] in FAULTS
+    return unseen or attempt["outcome"] == "unstarted"
 
 
 # --- what runs do (hooks) -----------------------------------------------------------------

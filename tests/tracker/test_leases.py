@@ -169,6 +169,17 @@ def test_a_program_that_ends_before_wandb_init_fails_its_cell_and_its_agent(worl
     assert any("is dismissed: 3 runs in a row failed on it" in line for line in told)
 
 
+def test_a_process_that_was_seen_and_ended_before_wandb_init_is_no_lost_reply(world: World) -> None:
+    world.sweep({"a": {"values": [1]}})
+    agent = world.agent()
+    offers_without_life(world, agent, 3)
+    world.beat(agent)
+    world.beat(agent)  # which names it
+    agent.processes.clear()
+    assert len(offers_without_life(world, agent)) == rules.RETRIES
+    assert world.cells()[0][0] == "failed"
+
+
 def test_a_sick_agent_learns_of_its_sickness_once(world: World) -> None:
     world.sweep({"a": {"min": 1, "max": 6}})
     sick = world.agent()
