@@ -1,11 +1,17 @@
-"""The wandb client's agent, that ends well in a scheduler's hands."""
+"""The wandb client's agent, that ends well in a scheduler's hands and names its processes."""
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 from typing import Any
 
 from wandb import wandb_agent
+
+from tracker.take_over import LEASE_HEADER
+
+HEADERS = "WANDB_X_EXTRA_HTTP_HEADERS"  # JSON; the client sends them with all that it says of a run
 
 
 class Agent(wandb_agent.Agent):
@@ -35,6 +41,7 @@ class Agent(wandb_agent.Agent):
 
     def _command_run(self, command: dict[str, Any]) -> None:
         """Begin a run; a signal that comes meanwhile reaches it afterwards."""
+        name_process(command.get("lease"))
         self._starting, before = True, len(self._received)
         try:
             super()._command_run(command)
@@ -57,3 +64,16 @@ class Agent(wandb_agent.Agent):
         for process in self._run_processes.values():
             if process._popen is not None:
                 process._popen.send_signal(signum)  # does nothing to a process that has ended
+
+
+def name_process(lease: str | None) -> None:
+    """Let the process that is started next tell the embedded tracker under which lease it runs.
+
+    Two processes may write to one run, where an agent was silent for so long that its run was given
+    to another. The user's own headers stay. Other servers give no `lease`.
+    """
+    headers = json.loads(os.environ.get(HEADERS) or "{}")
+    headers.pop(LEASE_HEADER, None)
+    if lease is not None:
+        headers[LEASE_HEADER] = lease
+    os.environ[HEADERS] = json.dumps(headers)

@@ -23,7 +23,7 @@ import sqlite3
 
 from contract.sweepfile import search
 from contract.words import counted
-from tracker import scores, store_runs, store_sweeps, sweep_states
+from tracker import scores, store_runs, store_sweeps, stream, sweep_states
 from tracker.context import RunHook
 from tracker.store_runs import Row
 from tracker.store_sweeps import FAULTS, SAME_RUN
@@ -88,6 +88,13 @@ def run_logged(db: sqlite3.Connection, run_id: int, now: float) -> None:
         sweep_states.finish(db, sweep, now, why)
 
 
+def run_rewritten(db: sqlite3.Connection, run_id: int, now: float) -> None:
+    """The history is no longer what it was: the score is read anew."""
+    attempt = store_sweeps.last_attempt(db, run_id=run_id)
+    if attempt:
+        store_sweeps.forget_score(db, attempt["sweep_id"], run_id)
+
+
 def run_ended(db: sqlite3.Connection, run_id: int, now: float) -> None:
     """The run's row came to an end (or is about to be deleted, which a trigger answers)."""
     attempt, run = (
@@ -127,6 +134,11 @@ def process_ended(
 
 def settle(db: sqlite3.Connection, attempt: Row, run: Row, now: float) -> None:
     """Close a lease whose run has ended, and say what becomes of the cell."""
+    if attempt["told_end"] is not None and run["exit_code"] is None:  # was put off until now
+        store_runs.update_run(db, run["id"], **stream.end_of(run, attempt["told_end"], now))
+        run = store_sweeps.run_of(db, attempt)
+    elif run["exit_code"] is not None:
+        store_sweeps.update(db, "attempts", attempt["id"], process_gone=1)
     sweep = store_sweeps.sweep_of(db, attempt["sweep_id"])
     metric, outcome = config_of(sweep["config"]).metric, _outcome(attempt, run)
     known = scores.read_all(db, config_of(sweep["config"]), sweep["id"], run)

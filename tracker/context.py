@@ -21,6 +21,7 @@ class Hooks:
 
     run_started: tuple[RunHook, ...] = ()  # a client has begun it, or has begun it again
     run_logged: tuple[RunHook, ...] = ()  # history rows were added
+    run_rewritten: tuple[RunHook, ...] = ()  # rows were replaced, or put in before the last
     run_ended: tuple[RunHook, ...] = ()  # finished, failed, crashed, killed, preempted or deleted
     # every few seconds, when silence counts (see clocks.py)
     tick: tuple[Callable[[sqlite3.Connection, float], None], ...] = ()
@@ -65,5 +66,6 @@ class Context:
     hooks: Hooks = field(default_factory=Hooks)
     user_agent: str = ""
     work: Work = field(default_factory=Work)
+    lease: str = ""  # the lease that the request names: see `take_over`
     operation_name: str = ""  # as the request names it, which some clients do not
     writer: str = ""  # one of several clients that write to a run at once, as it names itself

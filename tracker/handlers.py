@@ -36,6 +36,7 @@ from tracker.gate import SESSION_SECONDS, cookie_name, vouch
 from tracker.query import QueryEngine
 from tracker.signing import LOGIN_SECONDS, Signer
 from tracker.store import Store
+from tracker.take_over import LEASE_HEADER
 from tracker.work import Work
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Server:
                 self.settings.query_seconds,
                 self.store.ending,
             ),
+            lease=request.headers.get(LEASE_HEADER, ""),
             writer=writer_of(request),
         )
 

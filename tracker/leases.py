@@ -71,8 +71,10 @@ class Leases:
             elif not alive and _reply_was_lost(db, lease, run):
                 if sweep_of(db, agent["sweep_id"])["state"] == "RUNNING":
                     return [_offer_again(db, agent, lease, run, now)]
+                store_sweeps.update(db, "attempts", lease["id"], process_gone=1)
                 attempts.close(db, lease, run, "lost", now)
             else:
+                store_sweeps.update(db, "attempts", lease["id"], process_gone=1)
                 attempts.process_ended(db, lease, run, now, run_ended)
         stops = [
             {"type": "stop", "run_id": name}
@@ -178,6 +180,7 @@ class Leases:
             preempting=0,
             exit_code=None,
             ended_at=None,
+            begun_anew=0,
             heartbeat_at=now,
         )
         return run_of(db, forerunner)
@@ -268,6 +271,7 @@ def _command(db: sqlite3.Connection, lease: Row, run: Row) -> Command:
     return {
         "type": "resume" if run["started"] else "run",
         "run_id": run["name"],
+        "lease": str(lease["id"]),  # our own agents name their processes by it
         "program": config_of(sweep["config"]).program,
         "args": {name: {"value": value} for name, value in args.items()},
     }

@@ -8,7 +8,16 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo as Info
 
-from tracker import blobs, edits, ids, store_artifacts, store_lines, store_runs, stream
+from tracker import (
+    blobs,
+    edits,
+    ids,
+    steps,
+    store_artifacts,
+    store_lines,
+    store_runs,
+    take_over,
+)
 from tracker.errors import RequestError
 from tracker.store_runs import Row
 
@@ -40,14 +49,14 @@ STATES = {"running", "pending", "finished", "failed", "crashed", "killed", "pree
 def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
     """Creates, begins or changes a run. Null means unchanged.
 
-    A client that names the run is running it, and one that gives no `id` begins to: a run that had
-    ended is taken up again.
+    A client that names the run is running it, and one that gives no `id`, or has just asked where
+    the run stands, begins to: a run that had ended is taken up again.
     """
-    context = info.context
+    context, server_settings = info.context, {"server_messages": []}
     columns = {RUN_FIELDS[k]: v for k, v in input.items() if k in RUN_FIELDS and v is not None}
     for key in ("config", "summary"):
         if key in columns:
-            columns[key] = stream.json_object(columns[key], key)
+            columns[key] = steps.json_object(columns[key], key)
     if input.get("tags") is not None:
         columns["tags"] = json.dumps(input["tags"])
     if input.get("sweep"):
@@ -56,55 +65,74 @@ def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
         raise RequestError(f"state {input['state']!r} is none of {', '.join(sorted(STATES))}")
     with context.store.write() as db:
         if input.get("id"):
-            run, inserted, goes_on = find_or_refuse(db, input["id"]), False, True
+            run, inserted = find_or_refuse(db, input["id"]), False
+            begins = asked_lately(run, context.now) and says_who(columns)
         else:
-            run, inserted, goes_on = begin_run(context, db, input, columns)
+            (run, inserted), begins = find_or_make_run(context, db, input, columns), True
+        if context.lease and take_over.standing(db, run, context.lease) == take_over.FORMER:
+            return {"bucket": run, "inserted": False, "server_settings": server_settings}
+        if begins and not inserted:
+            columns |= begin(db, run, input, columns, context.now)
         if input.get("name"):
             columns = edits.by_process(db, run, columns, context.writer)
         else:
             columns = edits.from_outside(db, run, columns)
         store_runs.update_run(db, run["id"], **columns, updated_at=context.now)
-        if not input.get("id") and (inserted or run["state"] not in store_runs.ALIVE):
+        if begins and (inserted or run["state"] not in store_runs.ALIVE):
             for hook in context.hooks.run_started:
                 hook(db, run["id"], context.now)
         bucket = store_runs.get_run(db, run["id"])
     assert bucket
-    if not goes_on:
-        bucket["history_lines"] = 0
-    return {"bucket": bucket, "inserted": inserted, "server_settings": {"server_messages": []}}
+    return {"bucket": bucket, "inserted": inserted, "server_settings": server_settings}
 
 
-def begin_run(context: Any, db: Any, input: Row, columns: Row) -> tuple[Row, bool, bool]:
-    """The named run, whether it is new, and whether its client goes on behind its last line.
+def asked_lately(run: Row, now: float) -> bool:
+    """Whether a client is about to go on with the run, rather than beginning it anew."""
+    return (run["resume_asked_at"] or 0) > now - RESUME_SECONDS
 
-    The client takes the line count in the answer for the place of its first line. One that has not
-    asked where the run stands (`resume_asked_at`) begins it anew, or syncs it once more, and has to
-    be given 0. `columns` gets what beginning the run changes.
-    """
+
+def says_who(columns: Row) -> bool:
+    """Whether a client introduces itself. Later, of a change, it says neither."""
+    return bool({"program", "host"} & columns.keys())
+
+
+def find_or_make_run(context: Any, db: Any, input: Row, columns: Row) -> tuple[Row, bool]:
+    """The named run, and whether it is new. `columns` gets what a new one has besides."""
     entity_name = input.get("entityName") or context.settings.entity
     project_row, _ = store_runs.ensure_project(
         db, entity_name, input.get("modelName") or context.settings.project, context.now
     )
     name = ids.check_name(input.get("name") or ids.random_name(), "run")
     run = store_runs.find_run(db, project_row["id"], name)
+    if run is not None:
+        return run, False
     state = input.get("state") or "running"
-    if run is None:
-        run_id = store_runs.create_run(db, project_row["id"], name, state, context.now)
-        columns.setdefault("display_name", name)
-        columns["started"] = int(state == "running")
-        fork(db, project_row["id"], run_id, columns.get("config"))
-        run = store_runs.get_run(db, run_id)
-        assert run
-        return run, True, True
-    goes_on = (run["resume_asked_at"] or 0) > context.now - RESUME_SECONDS
-    columns["resume_asked_at"] = None
-    if goes_on or (run["state"] in store_runs.ENDED and run["exit_code"] is not None):
+    run_id = store_runs.create_run(db, project_row["id"], name, state, context.now)
+    columns.setdefault("display_name", name)
+    columns["started"] = int(state == "running")
+    fork(db, project_row["id"], run_id, columns.get("config"))
+    run = store_runs.get_run(db, run_id)
+    assert run
+    return run, True
+
+
+def begin(db: Any, run: Row, input: Row, columns: Row, now: float) -> Row:
+    """What a client changes that begins a run once more, or that runs it and changes something.
+
+    One that has not asked where the run stands begins it anew, or syncs an offline segment; its
+    rows will tell which (`steps`).
+    """
+    changes: Row = {"heartbeat_at": now, "resume_asked_at": None}
+    alive, asked = run["state"] in store_runs.ALIVE, asked_lately(run, now)
+    if asked or (run["state"] in store_runs.ENDED and run["exit_code"] is not None):
         store_runs.forget_sent(db, run["id"])  # it knows what is stored, or begins anew
-    if run["state"] not in store_runs.ALIVE or input.get("state"):
-        columns |= {"state": state, "started": 1, "stop_requested": 0, "preempting": 0}
-        columns |= {"exit_code": None, "ended_at": None}
-    columns["heartbeat_at"] = context.now
-    return run, False, goes_on
+    if asked or not alive or says_who(columns) or "config" not in columns:
+        changes["begun_anew"] = int(not asked)
+    if not alive or input.get("state"):
+        state = input.get("state") or "running"
+        changes |= {"state": state, "started": 1, "stop_requested": 0, "preempting": 0}
+        changes |= {"exit_code": None, "ended_at": None}
+    return changes
 
 
 def fork(db: Any, project_id: int, run_id: int, config: str | None) -> None:
@@ -118,7 +146,7 @@ def fork(db: Any, project_id: int, run_id: int, config: str | None) -> None:
     if parent is None:
         raise RequestError(f"run {point.get('run_id')}, to fork from, is not in this project")
     store_lines.copy_history(db, parent["id"], run_id, int(point["step"]))
-    stream.refresh_history(db, run_id)
+    steps.refresh_history(db, run_id)
 
 
 def rewind_run(_: Any, info: Info, input: Row) -> Row:
@@ -136,9 +164,15 @@ def rewind_run(_: Any, info: Info, input: Row) -> Row:
         if run is None:
             raise RequestError("no such run", status=404)
         store_lines.drop_steps(db, run["id"], int(input["metricValue"]))
-        stream.refresh_history(db, run["id"])
+        steps.refresh_history(db, run["id"])
         store_runs.update_run(
-            db, run["id"], state="running", exit_code=None, ended_at=None, heartbeat_at=context.now
+            db,
+            run["id"],
+            state="running",
+            exit_code=None,
+            ended_at=None,
+            begun_anew=1,
+            heartbeat_at=context.now,
         )
         return {"rewound_run": store_runs.get_run(db, run["id"])}
 

@@ -27,14 +27,27 @@ def drop_lines(db: sqlite3.Connection, table: str, run_id: int, start: int) -> N
     db.execute(f"DELETE FROM {table} WHERE run_id = ? AND line >= ?", (run_id, start))
 
 
-def drop_steps(db: sqlite3.Connection, run_id: int, last_step: int) -> None:
-    """Forgets every history row behind `last_step`, and numbers the others anew."""
-    kept = db.execute(
-        "SELECT step, row FROM history WHERE run_id = ? AND step <= ? ORDER BY line",
-        (run_id, last_step),
+def drop_steps(db: sqlite3.Connection, run_id: int, last_step: int) -> int:
+    """Forgets every history row behind `last_step`; how many are left, on lines without gaps."""
+    db.execute("DELETE FROM history WHERE run_id = ? AND step > ?", (run_id, last_step))
+    lines = "SELECT count(*), coalesce(max(line), -1) + 1 FROM history WHERE run_id = ?"
+    n, end = db.execute(lines, (run_id,)).fetchone()
+    if n < end:
+        kept = [(step, text) for _, step, text in history_with_lines(db, run_id)]
+        drop_lines(db, "history", run_id, 0)
+        write_history(db, run_id, 0, kept)
+    return n
+
+
+def rows_between(
+    db: sqlite3.Connection, run_id: int, first_step: int, last_step: int
+) -> list[tuple[int, str]]:
+    """(step, JSON text) of the rows with first_step <= step <= last_step, in step order."""
+    return db.execute(
+        "SELECT step, row FROM history WHERE run_id = ? AND step BETWEEN ? AND ?"
+        " ORDER BY step, line",
+        (run_id, first_step, last_step),
     ).fetchall()
-    drop_lines(db, "history", run_id, 0)
-    write_history(db, run_id, 0, [(row[0], row[1]) for row in kept])
 
 
 def copy_history(db: sqlite3.Connection, source: int, target: int, last_step: int) -> None:

@@ -227,6 +227,14 @@ def attempts_before(db: sqlite3.Connection, attempt: Row) -> list[Row]:
     return [row for row in rows if row]
 
 
+def leases_of_run(db: sqlite3.Connection, run_id: int) -> list[Row]:
+    """Every attempt by which a run was given out, oldest first; none for a run outside sweeps."""
+    rows = db.execute(
+        "SELECT * FROM attempts WHERE run_id = ? AND number > 0 ORDER BY id", (run_id,)
+    )
+    return [dict(row) for row in rows]
+
+
 def leases(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
     """Open attempts of a sweep."""
     rows = db.execute(

@@ -1,7 +1,8 @@
 """file_stream: what a running client sends every few seconds. One request is one transaction.
 
-Lines are keyed by their number. A chunk that repeats what is stored changes nothing; one that
-differs at a line replaces the history from there on (a run that was begun anew, or rewound).
+History rows are keyed by their step (`steps`), other lines by their number. A chunk that repeats
+what is stored changes nothing. Of two processes that write to one run, `take_over` tells whose
+words count.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import json
 import sqlite3
 from typing import Any
 
-from tracker import edits, history, shared, store_lines, store_runs
+from tracker import edits, shared, steps, store_lines, store_runs, take_over
 from tracker.context import Context
 from tracker.errors import RequestError
+from tracker.steps import json_object
 from tracker.store_runs import Row
+from tracker.take_over import FORMER, UNSURE
 
 MAX_LINES = 1_000_000_000
+HISTORY = "wandb-history.jsonl"
+Files = dict[str, tuple[int, list[str]]]  # name -> (number of the first line, lines)
 
 
 def receive(context: Context, entity: str, project: str, name: str, body: Any) -> dict[str, Any]:
@@ -26,21 +31,38 @@ def receive(context: Context, entity: str, project: str, name: str, body: Any) -
         run = store_runs.locate_run(db, entity, project, name)
         if run is None:
             raise RequestError(f"run {entity}/{project}/{name} does not exist", status=404)
-        logged = store_files(db, run, body.get("files") or {}, context.writer)
+        standing = take_over.standing(db, run, context.lease)
+        files = chunks(body)
+        writer = context.writer
+        doubtful = standing == UNSURE and not writer  # several writers are meant to be several
+        if standing == FORMER or (doubtful and contradicts(db, run, files)):
+            return reply(stopped=True)
+        logged, rewritten = store_files(db, run, files, writer)
+        if doubtful and logged:
+            take_over.wrote_on(db, run)
+        if doubtful and body.get("complete"):
+            put_off = take_over.put_off_end(db, run, exit_code_of(body))
+            body = body | {"complete": not put_off}
         changes = state_changes(run, body, context.now)
         store_runs.update_run(db, run["id"], **changes)
-        if run["state"] == "pending":
-            for hook in context.hooks.run_started:
-                hook(db, run["id"], context.now)
-        if logged:
-            for hook in context.hooks.run_logged:
-                hook(db, run["id"], context.now)
-        if changes.get("state") in store_runs.ENDED:
-            for hook in context.hooks.run_ended:
-                hook(db, run["id"], context.now)
+        call = [context.hooks.run_started] if run["state"] == "pending" else []
+        call += [context.hooks.run_rewritten] if rewritten else []
+        call += [context.hooks.run_logged] if logged else []
+        call += [context.hooks.run_ended] if changes.get("state") in store_runs.ENDED else []
+        for hook in (hook for hooks in call for hook in hooks):
+            hook(db, run["id"], context.now)
         current = store_runs.get_run(db, run["id"])
     stopped = bool(current and current["stop_requested"] and current["state"] in store_runs.ALIVE)
+    return reply(stopped)
+
+
+def reply(stopped: bool) -> dict[str, Any]:
     return {"exitcode": None, "limits": {}, "stopped": stopped}
+
+
+def exit_code_of(body: dict[str, Any]) -> int:
+    exit_code = body.get("exitcode")
+    return exit_code if isinstance(exit_code, int) else 0
 
 
 def state_changes(run: Row, body: dict[str, Any], now: float) -> dict[str, Any]:
@@ -49,18 +71,17 @@ def state_changes(run: Row, body: dict[str, Any], now: float) -> dict[str, Any]:
     if body.get("complete"):
         if run["state"] in store_runs.ENDED and run["exit_code"] is not None:
             return changes  # the same end, told again
-        exit_code = body.get("exitcode")
-        exit_code = exit_code if isinstance(exit_code, int) else 0
-        return changes | {
-            "state": end_state(run, exit_code),
-            "exit_code": exit_code,
-            "ended_at": now,
-        }
+        return changes | end_of(run, exit_code_of(body), now)
     if body.get("preempting") and run["state"] not in store_runs.ENDED:
         return changes | {"preempting": 1, "state": "preempting", "started": 1}
     if run["state"] in ("pending", "crashed"):  # it lives after all
         return changes | {"state": "running", "started": 1, "ended_at": None}
     return changes
+
+
+def end_of(run: Row, exit_code: int, now: float) -> dict[str, Any]:
+    """Columns of a run whose process has told its end."""
+    return {"state": end_state(run, exit_code), "exit_code": exit_code, "ended_at": now}
 
 
 def end_state(run: Row, exit_code: int) -> str:
@@ -71,15 +92,23 @@ def end_state(run: Row, exit_code: int) -> str:
     return "killed" if run["stop_requested"] else "failed"
 
 
-def store_files(db: sqlite3.Connection, run: Row, files: dict[str, Any], writer: str) -> bool:
-    """Stores every file's lines; true where history rows came."""
-    logged = False
-    for name, chunk in files.items():
-        offset, lines = read_chunk(name, chunk)
+def contradicts(db: sqlite3.Connection, run: Row, files: Files) -> bool:
+    return any(
+        steps.contradicts(db, run, offset, lines)
+        for name, (offset, lines) in files.items()
+        if name.endswith(HISTORY)
+    )
+
+
+def store_files(db: sqlite3.Connection, run: Row, files: Files, writer: str) -> tuple[bool, bool]:
+    """Stores every file's lines; whether history rows came, and whether they changed what was
+    there."""
+    logged = rewritten = False
+    for name, (offset, lines) in files.items():
         if not lines:
             continue
-        if name.endswith("wandb-history.jsonl"):
-            logged = add_history(db, run, offset, lines, writer) or logged
+        if name.endswith(HISTORY):
+            logged, rewritten = add_history(db, run, offset, lines, writer)
         elif name.endswith("wandb-events.jsonl"):
             add_events(db, run, offset, lines, writer)
         elif name.endswith("wandb-summary.json"):
@@ -89,7 +118,7 @@ def store_files(db: sqlite3.Connection, run: Row, files: dict[str, Any], writer:
             )
         elif name.endswith(".log"):
             add_lines(db, run, "logs", offset, lines, writer)
-    return logged
+    return logged, rewritten
 
 
 def add_lines(
@@ -104,6 +133,11 @@ def add_lines(
     store_runs.update_run(db, run["id"], **{column: max(run[column], offset + len(lines))})
 
 
+def chunks(body: dict[str, Any]) -> Files:
+    files = body.get("files") or {}
+    return {name: read_chunk(name, chunk) for name, chunk in files.items()}
+
+
 def read_chunk(name: str, chunk: Any) -> tuple[int, list[str]]:
     if not isinstance(chunk, dict):
         raise RequestError(f"files[{name!r}] must be an object")
@@ -115,71 +149,14 @@ def read_chunk(name: str, chunk: Any) -> tuple[int, list[str]]:
     return offset, lines
 
 
-def json_object(line: str, name: str) -> str:
-    try:
-        if isinstance(json.loads(line), dict):
-            return line
-    except (ValueError, RecursionError):
-        pass
-    raise RequestError(f"{name}: a line is not a JSON object: {line[:80]!r}")
-
-
 def add_history(
     db: sqlite3.Connection, run: Row, offset: int, lines: list[str], writer: str
-) -> bool:
-    """Appends rows; true where there was anything new."""
-    if writer:
-        rows = [json.loads(json_object(line, "history")) for line in lines]
-        return shared.add_history(db, run, writer, offset, rows)
-    old = store_lines.stored_lines(db, "history", run["id"], offset, len(lines))
-    same = 0
-    while same < min(len(old), len(lines)) and same_row(old[same], lines[same]):
-        same += 1
-    fresh, start = lines[same:], offset + same
-    if not fresh:
-        return False
-    keys, last_step = json.loads(run["history_keys"]), run["last_step"]
-    if start < run["history_lines"]:
-        store_lines.drop_lines(db, "history", run["id"], start)
-        current = refresh_history(db, run["id"])
-        keys, last_step = json.loads(current["history_keys"]), current["last_step"]
-    rows = [json.loads(json_object(line, "history")) for line in fresh]
-    steps = []
-    for row in rows:
-        step = row.get("_step")
-        if not isinstance(step, int) or isinstance(step, bool):
-            step = last_step + 1
-        last_step = max(last_step, step)
-        steps.append(step)
-    store_lines.write_history(db, run["id"], start, list(zip(steps, fresh, strict=True)))
-    store_runs.update_run(
-        db,
-        run["id"],
-        history_lines=start + len(fresh),
-        last_step=last_step,
-        history_keys=json.dumps(history.merge_keys(keys, rows, last_step)),
-    )
-    return True
-
-
-def same_row(stored: str, sent: str) -> bool:
-    """Whether two lines say the same: clients do not keep the order of keys."""
-    return stored == sent or json.loads(stored) == json.loads(json_object(sent, "history"))
-
-
-def refresh_history(db: sqlite3.Connection, run_id: int) -> Row:
-    """Counts again what the run's columns say of its history rows; returns the run."""
-    keys: history.Keys = {}
-    last_step, n = -1, 0
-    for line, step, text in store_lines.history_with_lines(db, run_id):
-        last_step, n = max(last_step, step), line + 1
-        history.merge_keys(keys, [json.loads(text)], last_step)
-    store_runs.update_run(
-        db, run_id, history_lines=n, last_step=last_step, history_keys=json.dumps(keys)
-    )
-    run = store_runs.get_run(db, run_id)
-    assert run
-    return run
+) -> tuple[bool, bool]:
+    """See `steps.add_history`."""
+    if not writer:
+        return steps.add_history(db, run, offset, lines)
+    rows = [json.loads(json_object(line, "history")) for line in lines]
+    return shared.add_history(db, run, writer, offset, rows), False
 
 
 def add_events(

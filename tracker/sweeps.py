@@ -39,6 +39,7 @@ def make_hooks(settings: Settings) -> Hooks:
     return Hooks(
         run_started=(attempts.run_started,),
         run_logged=(attempts.run_logged,),
+        run_rewritten=(attempts.run_rewritten,),
         run_ended=(attempts.run_ended,),
         tick=(Leases(settings).tick,),
     )

@@ -4,7 +4,7 @@ runs that say what the real ones say, when the test wants them to."""
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class World:
         self.now = 1_000_000.0
         self.processes_started: list[Process] = []
         self.starts = 0
+        self.lease = ""  # what requests name, as those of our own agents' processes do
         self.open()
 
     def open(self) -> None:
@@ -78,8 +79,9 @@ class World:
 
     @property
     def context(self) -> Context:
-        where = self.path.parent
-        return Context(self.store, self.now, "", Signer("k" * 40), where, self.settings, self.hooks)
+        where, signer = self.path.parent, Signer("k" * 40)
+        context = Context(self.store, self.now, "", signer, where, self.settings, self.hooks)
+        return replace(context, lease=self.lease)
 
     def query(self, text: str, **variables: Any) -> Any:
         _, answer = ENGINE.run({"query": text, "variables": variables}, self.context)

@@ -49,18 +49,22 @@ def logged(run: dict) -> set[str]:
     return {edge["node"]["artifactSequence"]["name"] for edge in run["outputArtifacts"]["edges"]}
 
 
+def sync(tracker: Tracker, wandb_python: str, *arguments: str) -> None:
+    wandb = str(Path(wandb_python).parent / "wandb")
+    subprocess.run(
+        [wandb, "sync", *arguments],
+        env=tracker.environment,
+        check=True,
+        capture_output=True,
+    )
+
+
 def test_sync(tracker: Tracker, wandb_python: str, project: str):
     """An offline run is synced, and synced once more: the same rows, none twice."""
     tracker.client("offline", project, python=wandb_python)
     (run,) = (tracker.folder.parent / "wandb").glob("offline-run-*-off")
     for again in ([], ["--include-synced"]):
-        wandb = str(Path(wandb_python).parent / "wandb")
-        subprocess.run(
-            [wandb, "sync", *again, str(run)],
-            env=tracker.environment,
-            check=True,
-            capture_output=True,
-        )
+        sync(tracker, wandb_python, *again, str(run))
         found = read(tracker, project)
         assert found["state"] == "finished"
         assert json.loads(found["summaryMetrics"])["s"] == 2
@@ -68,6 +72,65 @@ def test_sync(tracker: Tracker, wandb_python: str, project: str):
         assert found["historyLineCount"] == 8
         assert logged(found) == {"run-off-table", "made-offline"}
     run.rename(run.with_name(f"synced-{project}"))
+
+
+class Segments:
+    """A run in parts, each a process of its own."""
+
+    def __init__(self, tracker: Tracker, wandb_python: str, project: str) -> None:
+        self.tracker, self.python, self.project = tracker, wandb_python, project
+
+    def make(self, name: str, mode: str, start: int, stop: int) -> str:
+        arguments = (self.project, name, mode, str(start), str(stop))
+        return self.tracker.client("segment", *arguments, python=self.python).splitlines()[-1]
+
+    def sync(self, folder: str) -> None:
+        sync(self.tracker, self.python, "--include-synced", folder)
+
+    def rows(self, name: str) -> list[tuple[int, int]]:
+        """(step, value); no row is counted that is not there."""
+        data = self.tracker.ask(
+            'query($p: String!, $n: String!) { project(name: $p, entityName: "local") {'
+            " run(name: $n) { historyLineCount history(minStep: 0, maxStep: 100) } } }",
+            p=self.project,
+            n=name,
+        )
+        run = data["project"]["run"]
+        rows = [json.loads(row) for row in run["history"]]
+        assert run["historyLineCount"] == len(rows)
+        return [(row["_step"], row["m"]) for row in rows]
+
+
+@pytest.fixture
+def segments(tracker: Tracker, wandb_python: str, project: str) -> Segments:
+    return Segments(tracker, wandb_python, project)
+
+
+def exact(start: int, stop: int) -> list[tuple[int, int]]:
+    return [(step, step) for step in range(start, stop)]
+
+
+@pytest.mark.parametrize("order", ["abba", "ba"])
+def test_offline_segments_are_synced_in_either_order_and_twice(segments: Segments, order: str):
+    """0.31 asks where the run stands, and counts its lines from there; older clients do not ask."""
+    spans = {"a": (0, 4), "b": (4, 7)}
+    folders = {name: segments.make(order, "offline", *span) for name, span in spans.items()}
+    synced: set[tuple[int, int]] = set()
+    for name in order:
+        segments.sync(folders[name])
+        synced |= set(exact(*spans[name]))
+        assert segments.rows(order) == sorted(synced)
+
+
+def test_an_online_run_and_its_segments(segments: Segments):
+    """Synced onto a run that is there, or onto the run itself: every row stays, none doubles."""
+    first = segments.make("mixed", "online", 0, 3)
+    segments.make("mixed", "online", 3, 5)
+    later = segments.make("mixed", "offline", 5, 8)
+    assert segments.rows("mixed") == exact(0, 5)
+    for folder in (later, later, first):
+        segments.sync(folder)
+        assert segments.rows("mixed") == exact(0, 8)
 
 
 def test_the_clients_own_check_of_a_server(tracker: Tracker, wandb_python: str, tmp_path: Path):

@@ -381,6 +381,7 @@ def test_when_agent_and_run_die_together_another_agent_goes_on(world: World) -> 
         "run_id": process.name,
         "program": "t.py",
         "args": {"a": {"value": 1}},
+        "lease": str(world.attempts()[-1]["id"]),
     }
 
 

@@ -38,15 +38,20 @@ def test_begin_makes_project_and_run(site: Site):
 
 
 def test_a_client_that_asks_goes_on_and_one_that_does_not_begins_anew(site: Site):
-    """The line count in the answer is where the client puts its first row."""
+    """The line count in the answer is the true one: a client that begins anew puts its first row
+    behind all others too, and the row's step says which one it replaces."""
     site.start_run()
     log(site, "r1", 0, 5)
     site.stream(complete=True, exitcode=0)
     assert site.gql(ASK)["model"]["bucket"]["historyLineCount"] == 5
     assert site.start_run()["bucket"]["historyLineCount"] == 5  # it had asked
     site.stream(complete=True, exitcode=0)
-    assert site.start_run()["bucket"]["historyLineCount"] == 0  # it has not
+    site.log("r1", {"_step": 0, "new": 1}, offset=5)
+    assert steps(site) == [0, 1, 2, 3, 4]
+    assert site.start_run()["bucket"]["historyLineCount"] == 5  # it has not
     assert steps(site) == [0, 1, 2, 3, 4]  # nothing is dropped before new rows come
+    site.log("r1", {"_step": 0, "new": 1}, offset=5)
+    assert steps(site) == [0]
 
 
 def test_an_old_question_is_no_question(site: Site):
@@ -54,7 +59,9 @@ def test_an_old_question_is_no_question(site: Site):
     log(site, "r1", 0, 5)
     site.gql(ASK)
     site.now += 601
-    assert site.start_run()["bucket"]["historyLineCount"] == 0
+    assert site.start_run()["bucket"]["historyLineCount"] == 5
+    site.log("r1", {"_step": 0, "new": 1}, offset=5)
+    assert steps(site) == [0]  # begun anew
 
 
 def test_a_pending_run_has_not_begun(site: Site):

@@ -56,12 +56,122 @@ def test_a_repeated_chunk_changes_nothing(site: Site):
 def test_a_run_begun_anew_replaces_its_history(site: Site):
     site.start_run()
     site.log("r1", *numbered(0, 9))
-    site.log("r1", *numbered(0, 2, new=1))
+    assert site.start_run()["bucket"]["historyLineCount"] == 9
+    site.log("r1", *numbered(0, 2, new=1), offset=9)
     assert rows(site) == numbered(0, 2, new=1)
-    run = site.run("historyLineCount historyKeys")
+    run = site.run("historyLineCount historyKeys historyTail")
     assert run
     assert run["historyLineCount"] == 2
     assert run["historyKeys"]["lastStep"] == 1
+    assert [json.loads(row) for row in json.loads(run["historyTail"])][-1]["_step"] == 1
+    site.log("r1", *numbered(2, 4, new=1), offset=11)
+    site.log("r1", *numbered(2, 4, other=1), offset=2)  # somebody else, late
+    assert rows(site) == numbered(0, 4, new=1)
+
+
+def test_rows_that_differ_are_left_out_unless_the_run_was_begun_anew(site: Site):
+    site.start_run()
+    site.log("r1", *numbered(0, 4))
+    site.log("r1", *numbered(2, 6, new=1), offset=2)
+    assert rows(site) == [*numbered(0, 4), *numbered(4, 6, new=1)]
+
+
+def test_a_change_of_the_config_does_not_begin_a_run_anew(site: Site):
+    site.start_run(host="h", jobProgram="train.py", config="{}")
+    site.log("r1", *numbered(0, 4))
+    site.start_run(config='{"lr": {"value": 1}}')
+    site.log("r1", *numbered(0, 4, new=1))
+    assert rows(site) == numbered(0, 4)
+    site.start_run(host="h", jobProgram="train.py", config="{}")
+    site.log("r1", *numbered(0, 4, new=1))
+    assert rows(site) == numbered(0, 4, new=1)
+
+
+def test_a_rewound_run_replaces_what_another_client_sent_meanwhile(site: Site):
+    site.start_run()
+    site.log("r1", *numbered(0, 9))
+    site.gql(
+        'mutation { rewindRun(input: {runName: "r1", entityName: "local", projectName: "p",'
+        ' metricName: "_step", metricValue: 3}) { rewoundRun { historyLineCount } } }'
+    )
+    site.log("r1", *numbered(4, 6), offset=4)  # was on its way
+    site.log("r1", *numbered(4, 5, new=1), offset=4)
+    assert rows(site) == [*numbered(0, 4), *numbered(4, 5, new=1)]
+    assert site.run("historyLineCount") == {"historyLineCount": 5}
+
+
+SEGMENTS = {  # a run that was killed at step 5 and goes on from a checkpoint of step 3
+    "first": [{"_step": i, "x": i, "_timestamp": 100 + i} for i in range(6)],
+    "second": [{"_step": i, "x": i + 0.5, "_timestamp": 200 + i} for i in range(4, 9)],
+}
+
+
+@pytest.mark.parametrize("asks", [False, True])
+@pytest.mark.parametrize(
+    "order", [("first", "second"), ("second", "first"), ("first", "second", "first", "second")]
+)
+def test_of_segments_that_overlap_the_later_one_holds(
+    site: Site, order: tuple[str, ...], asks: bool
+):
+    """Whatever line their clients begin at: 0, or behind all rows that are there."""
+    for name in order:
+        offset = site.start_run()["bucket"]["historyLineCount"] if asks else 0
+        site.start_run()
+        site.log("r1", *SEGMENTS[name], offset=offset)
+        site.stream(complete=True, exitcode=0)
+    assert rows(site) == [*SEGMENTS["first"][:4], *SEGMENTS["second"]]
+    run = site.run("historyLineCount historyKeys")
+    assert run
+    assert run["historyLineCount"] == 9
+    assert run["historyKeys"]["keys"]["x"]["typeCounts"] == [{"type": "number", "count": 9}]
+
+
+def test_equal_rows_are_known_however_they_are_written(site: Site):
+    site.start_run()
+    content = ['{"_step": 0, "a": 1.0, "b": NaN}', '{"_step": 1, "a": 1e3}']
+    site.stream(files={HISTORY: {"offset": 0, "content": content}})
+    content = ['{"b": "NaN", "a": 1, "_step": 0}', '{"a": 1000, "_step": 1}']
+    site.start_run()
+    site.stream(files={HISTORY: {"offset": 2, "content": content}})
+    assert site.run("historyLineCount") == {"historyLineCount": 2}
+    assert rows(site)[0]["a"] == 1.0
+
+
+def test_rows_without_a_step_come_behind_the_last(site: Site):
+    site.start_run()
+    for _ in range(2):
+        site.log("r1", {"_step": 3}, {"x": 1}, {"x": 2})
+    site.log("r1", {"x": 3}, offset=3)
+    assert rows(site) == [{"_step": 3}, {"x": 1}, {"x": 2}, {"x": 3}]
+    run = site.run("historyKeys")
+    assert run
+    assert run["historyKeys"]["lastStep"] == 6
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    chunks=st.lists(
+        st.tuples(st.integers(0, 20), st.integers(1, 9), st.integers(0, 40)), min_size=1
+    ),
+    gap=st.integers(1, 3),
+)
+def test_in_whatever_order_segments_are_synced_the_rows_are_exact(
+    site: Site, chunks: list[tuple[int, int, int]], gap: int
+):
+    name = ids.random_name()
+    everything = [{"_step": i * gap, "x": i} for i in range(30)]
+    sent: dict[int, dict[str, Any]] = {}
+    for start, n, offset in chunks:
+        site.start_run(name)
+        site.log(name, *everything[start : start + n], offset=offset)
+        sent |= dict(enumerate(everything[start : start + n], start))
+    assert rows(site, name) == [sent[i] for i in sorted(sent)]
+    run = site.run("historyLineCount historyTail", name)
+    assert run
+    assert run["historyLineCount"] == len(sent)
+    assert json.loads(json.loads(run["historyTail"])[-1]) == sent[max(sent)]
 
 
 @settings(

@@ -32,7 +32,8 @@ from pathlib import Path
 from tracker.context import Settings
 from tracker.server import serve
 # stock agents beat every 5 s
-times = Settings(heartbeat_timeout=8, agent_timeout=8, start_grace=2, tick_seconds=0.3)
+run, agent = map(float, sys.argv[2:])
+times = Settings(heartbeat_timeout=run, agent_timeout=agent, start_grace=2, tick_seconds=0.3)
 serve(Path(sys.argv[1]), settings=times)
 """
 # the client's own Agent, polling more often
@@ -65,14 +66,15 @@ with wandb.init(resume="allow") as run:
 class Site:
     """A server, a folder to work in, and the environment that points wandb at the server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, run_timeout: float = 8, agent_timeout: float = 8) -> None:
         self.folder, self.data = folder, folder / "data"
+        self.timeouts = [str(run_timeout), str(agent_timeout)]
         self.processes: list[subprocess.Popen] = []
         (folder / "train.py").write_text(PROGRAM)
         self.start_server()
 
     def start_server(self) -> None:
-        command = [sys.executable, "-c", SERVE, str(self.data)]
+        command = [sys.executable, "-c", SERVE, str(self.data), *self.timeouts]
         self.data.mkdir(exist_ok=True)
         with (self.data / "server.log").open("ab") as log:
             self.processes.append(
@@ -169,8 +171,11 @@ class Site:
         return [(w[0], int(w[1]), w[2]) for w in words if w[0] in names]
 
     def until(self, sweep: str, state: str = "FINISHED", seconds: float = 60) -> None:
+        self.wait_for(sweep, lambda: self.state(sweep) == state, seconds)
+
+    def wait_for(self, sweep: str, check: Callable[[], Any], seconds: float) -> Any:
         try:
-            wait_for(lambda: self.state(sweep) == state, seconds)
+            return wait_for(check, seconds)
         except AssertionError:
             log = (self.folder / "agents.log").read_text()[-3000:]
             raise AssertionError(f"{self.state(sweep)}\n{self.explain(sweep)}\n{log}") from None
