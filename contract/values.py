@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+LARGEST = 2**1023  # integers below are floats, too
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 def word(value: float) -> str:
@@ -24,9 +25,14 @@ def word(value: float) -> str:
 
 
 def number(value: Any) -> float | None:
-    """Return a value as a float, W&B's words included; None where it is no number."""
+    """Return a value as a float, W&B's words included; None where it is no number.
+
+    An integer that no float holds is infinite.
+    """
     if isinstance(value, bool) or value is None:
         return None
+    if isinstance(value, int) and abs(value) >= LARGEST:
+        return math.inf if value > 0 else -math.inf
     if isinstance(value, int | float):
         return float(value)
     return WORDS.get(value) if isinstance(value, str) else None

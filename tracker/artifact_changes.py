@@ -9,7 +9,7 @@ from typing import Any
 from graphql import GraphQLResolveInfo as Info
 
 from tracker import blobs, ids, store_artifacts, store_collections, store_runs
-from tracker.artifact_uploads import find_artifact, find_run, set_alias
+from tracker.artifact_uploads import find_artifact, find_run, read_metadata, set_alias
 from tracker.context import Context
 from tracker.errors import RequestError
 from tracker.store_collections import LATEST
@@ -20,7 +20,7 @@ def update_artifact(_: Any, info: Info, input: Row) -> Row:
     context = info.context
     columns = {
         "description": input.get("description"),
-        "metadata": input.get("metadata"),
+        "metadata": read_metadata(input),
         "labels": input.get("labels"),
         "ttl_seconds": input.get("ttlDurationSeconds"),
     }

@@ -12,6 +12,7 @@ from graphql import GraphQLResolveInfo as Info
 
 from tracker import (
     blobs,
+    documents,
     files,
     ids,
     manifests,
@@ -85,7 +86,7 @@ def create_artifact(_: Any, info: Info, input: Row) -> Row:
                 collection_id=sequence["id"],
                 digest=input["digest"],
                 description=input.get("description"),
-                metadata=input.get("metadata"),
+                metadata=read_metadata(input),
                 labels=input.get("labels"),
                 ttl_seconds=-2
                 if input.get("ttlDurationSeconds") is None
@@ -103,6 +104,13 @@ def create_artifact(_: Any, info: Info, input: Row) -> Row:
             store_artifacts.link_run(db, found["id"], run["id"], "output", context.now)
         store_artifacts.touch_pending(db, found["id"], context.now)
         return {"artifact": store_artifacts.get_artifact(db, found["id"])}
+
+
+def read_metadata(input: Row) -> str | None:
+    text = input.get("metadata")
+    if text is not None:
+        documents.read(text, "metadata")
+    return text
 
 
 def ensure_sequence(db: sqlite3.Connection, context: Context, input: Row) -> Row:

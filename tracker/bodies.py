@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import zlib
 from collections.abc import AsyncIterator
@@ -11,6 +10,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
+from tracker import documents
 from tracker.context import Settings
 from tracker.errors import RequestError
 
@@ -112,7 +112,4 @@ class Body:
             part = inflate.unconsumed_tail
 
     def json(self) -> Any:
-        try:
-            return json.loads(self.data)
-        except (ValueError, RecursionError) as error:
-            raise RequestError(f"the body is not JSON: {error}") from None
+        return documents.read(self.data, "the body")

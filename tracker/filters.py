@@ -6,12 +6,14 @@ Only the structure of the SQL depends on the filter; names and values are always
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tracker import patterns
+from contract.values import number
+from tracker import documents, patterns
 from tracker.errors import RequestError
 
 USER = "local"  # who has made every run, whatever entity its project is in
@@ -98,10 +100,7 @@ def parse(text: str | None, operand: Resolve | None = None) -> Where:
     """
     if not text:
         return Where("1")
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        raise RequestError("filters: not a JSON document") from None
+    document = documents.read(text, "filters")
     if not document:
         return Where("1")
     return Parser(operand or run_operand).condition(document, 0)
@@ -199,11 +198,16 @@ def compare(target: Operand, operator: str, value: Any) -> Where:
 
 def is_in(target: Operand, members: list[Any]) -> Where:
     """One of many; plain values are one parameter, whatever their number."""
-    plain = [target.read(m) for m in members if isinstance(m, (str, int, float))]
-    others = [m for m in members if not isinstance(m, (str, int, float))]
+    plain = [target.read(m) for m in members if is_plain(m)]
+    others = [m for m in members if not is_plain(m)]
     test = "{0} IN (SELECT value FROM json_each(?))"
     matches = [match(target, test, [json.dumps(plain)], 1)] if plain else []
     return join(matches + [equals(target, m) for m in others[:MAX_CONDITIONS]], "OR")
+
+
+def is_plain(value: Any) -> bool:
+    """Whether JSON can hold the value as SQLite reads it."""
+    return isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def exists(target: Operand) -> Where:
@@ -241,7 +245,7 @@ def scalar(value: Any) -> Any:
         return int(value)  # as json_extract gives it
     if isinstance(value, (int, float, str)):
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            return float(value)
+            return number(value)
         return value
     raise RequestError(f"filters: cannot compare with {value!r:.80}")
 
@@ -255,8 +259,8 @@ def check_regex(pattern: str) -> str:
 
 def read_time(value: Any) -> float:
     """Seconds since 1970 of an ISO time (UTC unless it says otherwise) or a number."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+    if not isinstance(value, str) and (seconds := number(value)) is not None:
+        return seconds
     try:
         time = datetime.fromisoformat(str(value))
     except ValueError:

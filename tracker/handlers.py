@@ -98,6 +98,8 @@ def guarded(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
             return await handler(request)
         except RequestError as error:
             return problem(error.status, str(error))
+        except OverflowError as error:  # of a number that no column and no float holds
+            return problem(400, f"a number is out of range: {error}")
         except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
             log.error("%s %s: %s", request.method, route_of(request), error)
             status = 507 if is_full(error) else 503

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from contract.values import number
+
 Keys = dict[
     str, Any
 ]  # {"keys": {name: {"typeCounts": [{"type", "count"}], …}}, "sets", "lastStep"}
@@ -57,7 +59,7 @@ def merge_keys(keys: Keys, rows: Iterable[dict[str, Any]], last_step: int) -> Ke
         for key, value in flatten(row):
             entry = known.setdefault(key, {"typeCounts": [], "monotonic": True})
             count_type(entry["typeCounts"], type_name(value))
-            if isinstance(value, (int, float)) and math.isfinite(value):
+            if isinstance(value, (int, float)) and math.isfinite(number(value) or 0):
                 previous = entry.get("previousValue")
                 if previous is not None and value <= previous:
                     entry["monotonic"] = False

@@ -10,18 +10,17 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from tracker import ids
+from tracker import documents, ids
 from tracker.errors import RequestError
+
+MAX_VALUES = 4_000_000  # of about half a million files
 
 Manifest = dict[str, Any]
 Contents = dict[str, dict[str, Any]]
 
 
 def read(text: bytes) -> Manifest:
-    try:
-        manifest = json.loads(text)
-    except (ValueError, RecursionError):
-        raise RequestError("the manifest is not JSON") from None
+    manifest = documents.read(text, "the manifest", MAX_VALUES)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("contents"), dict):
         raise RequestError("the manifest has no contents")
     for path, entry in manifest["contents"].items():

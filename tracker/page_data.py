@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from contract.values import number
 from tracker import (
     console,
     history,
@@ -143,14 +144,10 @@ def sampled(db: sqlite3.Connection, row: Row) -> list[Row]:
 def points(rows: list[Row], axis: str, key: str) -> list[tuple[float, float]]:
     found = []
     for row in rows:
-        x, y = history.lookup(row, axis), history.lookup(row, key)
-        if is_number(x) and is_number(y):
-            found.append((float(x), float(y)))
+        x, y = (number(history.lookup(row, name)) for name in (axis, key))
+        if x is not None and y is not None:
+            found.append((x, y))
     return found
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def sweep(db: sqlite3.Connection, entity: str, name: str, sweep_name: str) -> Row:

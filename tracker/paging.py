@@ -5,11 +5,11 @@ hold the place of a row in its order, so that rows that come or go in between sh
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tracker import documents
 from tracker.errors import RequestError
 
 DEFAULT_PAGE = 50
@@ -31,12 +31,21 @@ def read_cursor(cursor: str | None) -> list[Any] | None:
     if not cursor:
         return None
     try:
-        place = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, RecursionError):
+        text = base64.b64decode(cursor, altchars=b"-_", validate=True)
+        place = documents.read(text, "the cursor")
+    except (ValueError, RequestError):
         place = None
-    if not isinstance(place, list) or not place or isinstance(place[-1], (list, dict, str)):
+    fits = isinstance(place, list) and all(map(is_value, place)) and place
+    if not fits or not isinstance(place[-1], int):
         raise RequestError(f"cursor {cursor!r:.80} was not given by this server")
     return place
+
+
+def is_value(value: Any) -> bool:
+    """Whether a column may hold the value."""
+    return not isinstance(value, (list, dict)) and not (
+        isinstance(value, int) and abs(value) >= 2**63
+    )
 
 
 def connection(

@@ -215,7 +215,9 @@ def answer(result: ExecutionResult) -> tuple[int, dict[str, Any]]:
         cause = error.original_error
         if isinstance(cause, RequestError):
             status = max(status, cause.status) if cause.status < 500 else status
-        elif cause is not None:
+        elif isinstance(cause, OverflowError):
+            error.message = f"a number is out of range: {cause}"
+        elif cause is not None and error.path:
             log.error("resolver %s failed", error.path, exc_info=cause)
         text = str(cause) if isinstance(cause, RequestError) else error.message
         messages.append({"message": text, "path": error.path})

@@ -10,6 +10,7 @@ from graphql import GraphQLResolveInfo as Info
 
 from tracker import (
     blobs,
+    documents,
     edits,
     ids,
     steps,
@@ -145,7 +146,9 @@ def fork(db: Any, project_id: int, run_id: int, config: str | None) -> None:
     parent = store_runs.find_run(db, project_id, str(point.get("run_id")))
     if parent is None:
         raise RequestError(f"run {point.get('run_id')}, to fork from, is not in this project")
-    store_lines.copy_history(db, parent["id"], run_id, int(point["step"]))
+    store_lines.copy_history(
+        db, parent["id"], run_id, documents.whole(point["step"], "branch_point.step")
+    )
     steps.refresh_history(db, run_id)
 
 
@@ -163,7 +166,7 @@ def rewind_run(_: Any, info: Info, input: Row) -> Row:
         )
         if run is None:
             raise RequestError("no such run", status=404)
-        store_lines.drop_steps(db, run["id"], int(input["metricValue"]))
+        store_lines.drop_steps(db, run["id"], documents.whole(input["metricValue"], "metricValue"))
         steps.refresh_history(db, run["id"])
         store_runs.update_run(
             db,

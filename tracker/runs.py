@@ -9,6 +9,7 @@ from typing import Any
 from graphql import GraphQLResolveInfo as Info
 
 from tracker import (
+    documents,
     edits,
     filters,
     history,
@@ -22,6 +23,8 @@ from tracker.errors import RequestError
 from tracker.store_runs import Row, RunQuery
 from tracker.users import viewer
 
+MAX_KEYS = 1_000
+MAX_KEY_CHARS = 10_000
 MAX_SPECS = 30  # each may read all of a run; as many as a query may have aliases
 PUBLIC_CLIENT = "W&B Public Client"
 CLIENTS = (PUBLIC_CLIENT, "wandb-core")
@@ -98,8 +101,10 @@ def run_history(
     """With steps: every row of minStep <= step < maxStep; without: evenly sampled rows."""
     with info.context.store.read() as db:
         if minStep is not None or maxStep is not None:
-            last = source["last_step"] if maxStep is None else int(maxStep) - 1
-            return store_lines.history_rows(db, source["id"], int(minStep or 0), last)
+            first, last = documents.whole(minStep or 0, "minStep"), source["last_step"]
+            if maxStep is not None:
+                last = documents.whole(maxStep, "maxStep") - 1
+            return store_lines.history_rows(db, source["id"], first, last)
         rows = store_lines.history_rows(db, source["id"], 0, source["last_step"])
     return history.thin(rows, samples or 500)
 
@@ -110,20 +115,38 @@ def sampled_history(source: Row, info: Info, specs: list[str]) -> list[list[Row]
         raise RequestError(f"more than {MAX_SPECS} specs")
     answers, work = [], info.context.work
     for text in specs:
-        try:
-            spec = json.loads(text)
-        except (ValueError, RecursionError):
-            raise RequestError("specs: not JSON") from None
-        if not isinstance(spec, dict):
-            raise RequestError("specs: expected an object")
-        first, last = int(spec.get("minStep") or 0), source["last_step"]
-        if spec.get("maxStep") is not None:
-            last = min(last, int(spec["maxStep"]) - exclusive(spec, info.context))
+        spec = read_spec(text)
+        last = source["last_step"]
+        if spec["maxStep"] is not None:
+            last = min(last, spec["maxStep"] - exclusive(spec, info.context))
         with info.context.store.read() as db:
-            texts = store_lines.history_rows(db, source["id"], first, last)
-        rows = history.select(work.looking(texts), spec.get("keys") or [])
-        answers.append(history.thin(rows, int(spec.get("samples") or 500)))
+            texts = store_lines.history_rows(db, source["id"], spec["minStep"], last)
+        rows = history.select(work.looking(texts), spec["keys"])
+        answers.append(history.thin(rows, spec["samples"] or 500))
     return answers
+
+
+def read_spec(text: str) -> Row:
+    """`keys`, `minStep`, `maxStep` and `samples`; the latter two are None where it names none."""
+    spec = documents.read_object(text, "specs")
+    numbers = {
+        name: None if spec.get(name) is None else documents.whole(spec[name], name)
+        for name in ("maxStep", "samples")
+    }
+    first = documents.whole(spec.get("minStep") or 0, "minStep")
+    return {"keys": keys_of(spec), "minStep": first, **numbers}
+
+
+def keys_of(spec: Row) -> list[str]:
+    """Each is looked up in each row."""
+    keys = spec.get("keys") or []
+    if not isinstance(keys, list) or len(keys) > MAX_KEYS or not all(map(is_key, keys)):
+        raise RequestError(f"specs: `keys` wants at most {MAX_KEYS} texts")
+    return keys
+
+
+def is_key(key: Any) -> bool:
+    return isinstance(key, str) and len(key) <= MAX_KEY_CHARS
 
 
 def exclusive(spec: Row, context: Context) -> bool:
@@ -133,8 +156,12 @@ def exclusive(spec: Row, context: Context) -> bool:
     """
     if not context.user_agent.startswith(CLIENTS):
         return False
-    steps = int(spec["maxStep"]) - int(spec.get("minStep") or 0) + 1
-    return not context.operation_name or spec.get("samples") != steps
+    steps = (
+        documents.whole(spec["maxStep"], "maxStep")
+        - documents.whole(spec.get("minStep") or 0, "minStep")
+        + 1
+    )
+    return not context.operation_name or spec["samples"] != steps
 
 
 def parquet_history(source: Row, info: Info, liveKeys: list[str]) -> Row:

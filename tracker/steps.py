@@ -17,8 +17,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from tracker import history, store_lines, store_runs
-from tracker.errors import RequestError
+from tracker import documents, history, store_lines, store_runs
 from tracker.store_runs import Row
 
 
@@ -72,7 +71,7 @@ def numbered(
     rows, last, there = [], run["last_step"], None
     for i, text in enumerate(lines):
         step = json.loads(json_object(text, "history")).get("_step")
-        if not isinstance(step, int) or isinstance(step, bool):
+        if not isinstance(step, int) or isinstance(step, bool) or abs(step) > documents.LARGEST:
             if there is None:
                 there = store_lines.stored_lines(db, "history", run["id"], offset, len(lines))
             if i < len(there) and same_row(there[i], text):
@@ -155,9 +154,5 @@ def later(one: str, other: str) -> bool:
 
 
 def json_object(line: str, name: str) -> str:
-    try:
-        if isinstance(json.loads(line), dict):
-            return line
-    except (ValueError, RecursionError):
-        pass
-    raise RequestError(f"{name}: a line is not a JSON object: {line[:80]!r}")
+    documents.read_object(line, name)
+    return line

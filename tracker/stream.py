@@ -135,6 +135,8 @@ def add_lines(
 
 def chunks(body: dict[str, Any]) -> Files:
     files = body.get("files") or {}
+    if not isinstance(files, dict):
+        raise RequestError("files must be an object")
     return {name: read_chunk(name, chunk) for name, chunk in files.items()}
 
 

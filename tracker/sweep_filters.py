@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from tracker import documents
 from tracker.errors import RequestError
 from tracker.store_runs import Row
 
@@ -21,11 +21,7 @@ MAX_LEVELS = 20
 
 def matches(sweep: Row, text: str | None) -> bool:
     """Whether a sweep meets a filter (JSON: `$and`, `$or`, equality, `$eq`, `$ne`, `$in`)."""
-    try:
-        document = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        raise RequestError("filters: not a JSON document") from None
-    return _meets(sweep, document, 0)
+    return _meets(sweep, documents.read(text or "{}", "filters"), 0)
 
 
 def _meets(sweep: Row, document: Any, level: int) -> bool:

@@ -37,9 +37,14 @@ SETTABLE = {
 }
 
 
-@lru_cache(maxsize=128)
+MAX_CONFIG_CHARS = 250_000  # reading so many takes seconds
+
+
+@lru_cache(maxsize=32)
 def config_of(text: str) -> SweepConfig:
     """Return what a sweep's YAML says; RequestError, in the reader's words, where it cannot run."""
+    if len(text) > MAX_CONFIG_CHARS:
+        raise RequestError(f"the sweep's config is longer than {MAX_CONFIG_CHARS} characters")
     try:
         return read.parse(text)
     except read.SweepConfigError as error:

@@ -10,6 +10,7 @@ from graphql import GraphQLResolveInfo
 
 from tracker import (
     attempts,
+    documents,
     filters,
     ids,
     paging,
@@ -130,12 +131,9 @@ def agent_heartbeat(_: Any, info: Info, input: Row) -> Row:
 
 def live_runs(text: str | None) -> set[str]:
     """The runs that `runState` ({run: true}) calls alive."""
-    try:
-        states = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        states = None
-    if not isinstance(states, dict) or len(states) > MAX_LIVE_RUNS:
-        raise RequestError("runState: expected a JSON object {run: true}")
+    states = documents.read_object(text or "{}", "runState")
+    if len(states) > MAX_LIVE_RUNS:
+        raise RequestError(f"runState: more than {MAX_LIVE_RUNS} runs")
     return {name for name, is_alive in states.items() if is_alive is True}
 
 

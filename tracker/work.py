@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 VALUES_BETWEEN_LOOKS = 64
-STEPS_BETWEEN_LOOKS = 1_000  # of a loop over stored rows
+STEPS_BETWEEN_LOOKS = 16  # of a loop over stored rows
 ITEM_CHARS = 32  # that a member of a list or an object counts for
 
 

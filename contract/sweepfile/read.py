@@ -69,7 +69,7 @@ def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float | str:
 
 _Loader.add_constructor("tag:e-float", _number)
 _Loader.add_implicit_resolver(
-    "tag:e-float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+    "tag:e-float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
 
 

@@ -1,0 +1,67 @@
+"""JSON from outside, which a client may have made to cost far more memory than it is long, or more
+nesting than what reads it later can follow: Python, and SQLite, which gives up a whole query.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from tracker.errors import RequestError
+
+MAX_VALUES = 1_000_000  # about 100 MB in memory; a body's lines and files are far fewer
+MAX_NESTING = 200  # levels
+LARGEST = 2**62  # SQLite's integers hold it, and one more
+STRING = re.compile(r'"(?>[^"\\]+|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # or the rest, where it has no end
+
+
+def read(text: str | bytes | bytearray, what: str, most: int = MAX_VALUES) -> Any:
+    """The value of a JSON document; RequestError, which calls it `what`, where it is none."""
+    try:
+        if not isinstance(text, str):
+            text = text.decode(json.detect_encoding(text), "surrogatepass")
+        if values(text) > most and values(STRING.sub("", text)) > most:
+            raise RequestError(f"{what} has more than {most} values", status=413)
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"{what} is not JSON: {error}") from None
+    if text.count("[") + text.count("{") > MAX_NESTING and is_deep(value):
+        raise RequestError(f"{what} is nested deeper than {MAX_NESTING} levels")
+    return value
+
+
+def values(text: str) -> int:
+    """How many values a document has, at least; what stands in strings is counted, too."""
+    return text.count(",") + text.count("[") + text.count("{")
+
+
+def is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_NESTING + 1):
+        inner = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+        level = inner
+    return bool(level)
+
+
+def read_object(text: str, what: str) -> dict[str, Any]:
+    value = read(text, what)
+    if not isinstance(value, dict):
+        raise RequestError(f"{what} is not a JSON object: {text:.80}")
+    return value
+
+
+def whole(value: Any, what: str) -> int:
+    """A whole number, also one that is written as a text; RequestError where it is none."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    if number is None or abs(number) > LARGEST:
+        raise RequestError(f"{what}: {value!r:.80} is no whole number that is served")
+    return number
