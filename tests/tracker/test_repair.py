@@ -59,6 +59,8 @@ def test_repair_of_a_whole_database_saves_all(folder: Path):
     assert (folder / "recovered" / "key").read_text() == "k" * 48
     blob = next((folder / "recovered" / "blobs").glob("*/*"))
     assert blob.read_bytes() == b"kept"
+    for path in (folder / "recovered", folder / "recovered" / "tracker.db", blob.parent):
+        assert not path.stat().st_mode & 0o077, path  # its user's alone
 
 
 @pytest.mark.parametrize("page", [0.35, 0.6, 0.85])

@@ -95,15 +95,18 @@ def nothing_named() -> None:
     assert sorted(seen) == [("uncategorized", 1), ("uncategorized", 2)], seen
     found = wandb.Api().sweep(f"local/uncategorized/{sweep}")
     assert (found.state, lengths(found.runs)) == ("FINISHED", (2, 2))
+    sweep = wandb.sweep(command())
     stock = subprocess.run(
-        [sys.executable, "-m", "wandb", "agent", "--count", "1", wandb.sweep(command())],
+        [sys.executable, "-m", "wandb", "agent", "--count", "1", sweep],
         env={k: v for k, v in os.environ.items() if k not in ("WANDB_PROJECT", "WANDB_ENTITY")},
         capture_output=True,
         text=True,
         timeout=90,
     )
     assert stock.returncode == 0, stock.stdout + stock.stderr
-    assert [run.state for run in wandb.Api().runs("uncategorized", {"config.x": 3})] == ["finished"]
+    assert [run.state for run in wandb.Api().runs("uncategorized", {"sweep": sweep})] == [
+        "finished"
+    ]
 
 
 def command() -> dict:
@@ -151,7 +154,9 @@ def people() -> None:
         assert [repr(member) for member in found.members] == ["<Member local (USER)>"]
     assert api.viewer.teams == ["local"]
     assert [user.username for user in api.users("local")] == ["local"]
-    assert api.user("local").entity == "local"
+    assert api.user("local").entity == api.user("local@localhost").entity == "local"
+    assert api.user("nobody") is None
+    assert len(api.users("nobody")) == 0
 
 
 fill()
