@@ -305,7 +305,8 @@ def serve(
 @contextlib.contextmanager
 def ending_signals(runner: Any) -> Iterator[None]:
     """SIGTERM and SIGINT end `runner`. uvicorn raises a signal anew when it has shut down; without
-    a handler here, that would kill the process before the database is closed.
+    a handler here, that would kill the process before the database is closed. SIGUSR1, by which a
+    scheduler warns all of a job, is for its runs: they need this server to say that they stopped.
     """
 
     def end(*_: object) -> None:
@@ -313,6 +314,7 @@ def ending_signals(runner: Any) -> Iterator[None]:
 
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = {number: signal.signal(number, end) for number in numbers}
+    before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         yield
     finally:
