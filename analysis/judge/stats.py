@@ -14,13 +14,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import integrate, optimize, special, stats
 
 LEVEL = 0.95
 ALPHA = 0.05
 POWER = 0.80
 EXACT_SEEDS = 16  # 2^16 sign flips; beyond that they are sampled
 FLIPS = 100_000
+FARTHEST = 6.0  # normal quantile beyond which lies 1e-9
 BCA_SEEDS = 20  # below, the bootstrap's intervals are too narrow
 
 
@@ -194,22 +195,38 @@ def holm(p: list[float]) -> list[float]:
     return adjusted.tolist()
 
 
+def power(effect: float, n: int, alpha: float = ALPHA) -> float:
+    """Chance that a two-sided paired t-test of n ≥ 2 seeds finds a Δ of `effect` sd of Δ_s."""
+    bound, shift = float(quantile(n - 1, 1 - alpha)), effect * math.sqrt(n)
+    return _beyond(bound, n - 1, shift) + _beyond(bound, n - 1, -shift)
+
+
+def _beyond(bound: float, df: int, shift: float) -> float:
+    """P(T > bound) of Student's t with a noncentrality `shift`, to six digits.
+
+    T = (z + shift)/√(V/df) with z normal and V of chi-square: over all z, the chance that V is so
+    small that z passes. scipy's noncentral t (nct, nctdtr) gives NaN within the range of a report.
+    """
+    low = max(-shift, -FARTHEST)
+    if low >= FARTHEST:
+        return 0.0
+    z = np.linspace(low, FARTHEST, 601)
+    passing = special.chdtr(df, df * ((z + shift) / bound) ** 2)
+    return float(integrate.simpson(passing * np.exp(-(z**2) / 2), x=z) / math.sqrt(2 * math.pi))
+
+
 @lru_cache(maxsize=4096)
-def detectable(n: int, alpha: float = ALPHA, power: float = POWER) -> float:
-    """Smallest |Δ|, in units of the sd of Δ_s, that a paired t-test of n seeds finds with `power`.
+def detectable(n: int, alpha: float = ALPHA, chance: float = POWER) -> float:
+    """Smallest |Δ|, in units of the sd of Δ_s, that a paired t-test of n seeds finds so often.
 
     3.26, 1.68, 1.16, 1.00 and 0.66 at n = 3, 5, 8, 10 and 20; infinite below two seeds.
     """
     if n < 2:
         return math.inf
-    bound = float(quantile(n - 1, 1 - alpha))
-
-    def missing(k: float) -> float:
-        shift = k * math.sqrt(n)
-        found = float(stats.nct.sf(bound, n - 1, shift) + stats.nct.cdf(-bound, n - 1, shift))
-        return (1.0 if math.isnan(found) else found) - power  # far out, scipy's tail underflows
-
-    return float(optimize.brentq(missing, 1e-6, 100.0))  # type: ignore[arg-type]
+    most = 1.0
+    while power(most, n, alpha) < chance:
+        most *= 2
+    return float(optimize.brentq(lambda k: power(k, n, alpha) - chance, 0.0, most))  # type: ignore[arg-type]
 
 
 def seeds_needed(
@@ -228,7 +245,7 @@ def seeds_needed(
         return None
 
     def found(n: int) -> bool:
-        return detectable(n, alpha) * math.sqrt(sd**2 + n * var_examples) <= abs(delta)
+        return power(abs(delta) / math.sqrt(sd**2 + n * var_examples), n, alpha) >= POWER
 
     if not found(limit):
         return None

@@ -39,7 +39,7 @@ __all__ = [
     "Statement",
 ]
 
-SCHEMA = "fusion-runner/report/1.0"
+SCHEMA = "fusion-runner/report/1.1"
 
 
 class SweepInfo(Model):

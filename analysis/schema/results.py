@@ -109,7 +109,10 @@ class Contrast(Model):
     equivalence_high: Number
     """Upper end."""
     detectable: Number
-    """Minimum |Δ| that n seeds find with 80 % power."""
+    """Minimum |Δ| that n seeds find with 80 % power, tested alone and for these examples."""
+    detectable_family: Number
+    """Minimum |Δ| for which the verdict is DIFFERENT with 80 % power at these n seeds: at the level
+    alpha / family, counting the variance that these examples leave."""
     seeds_needed: int | None
     """Where undecided: seeds at which a difference as large as the observed one is found with 80 %
     power, counting the variance that these examples leave; null above 1000."""

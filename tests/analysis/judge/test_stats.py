@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import integrate, special
 from scipy import stats as scipy_stats
 
 from analysis.judge import stats
@@ -103,6 +104,43 @@ def test_detectable_differences_of_the_reference() -> None:
     found = [round(stats.detectable(n), 2) for n in (3, 5, 8, 10, 20)]
     assert found == [3.26, 1.68, 1.16, 1.00, 0.66]
     assert stats.detectable(1) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("n", "alpha", "sds"),
+    [(3, 0.05 / 16, 13.10), (2, 0.05, 11.55), (5, 0.05 / 190, 6.69), (5, 0.05 / 16, 3.56)],
+)
+def test_detectable_differences_at_the_level_of_a_family(n: int, alpha: float, sds: float) -> None:
+    assert round(stats.detectable(n, alpha), 2) == sds
+
+
+def test_seeds_for_a_difference_of_five_standard_deviations_among_sixteen() -> None:
+    assert stats.seeds_needed(5.0, 1.0, alpha=0.05 / 16) == 5
+
+
+def test_power_is_the_normal_one_averaged_over_the_spread_that_chance_gives() -> None:
+    """Against an integral over the quantiles of chi-square, by another method."""
+    for n in (2, 3, 5, 20, 200, 1000):
+        for alpha in (0.05, 0.05 / 16, 0.05 / 190):
+            for chance in (0.1, 0.5, 0.8, 0.99):
+                shift = stats.detectable(n, alpha, chance) * math.sqrt(n)
+                bound = scipy_stats.t.ppf(1 - alpha / 2, n - 1)
+
+                def found(share: float, n=n, shift=shift, bound=bound) -> float:
+                    spread = bound * math.sqrt(scipy_stats.chi2.ppf(share, n - 1) / (n - 1))
+                    return special.ndtr(shift - spread) + special.ndtr(-shift - spread)
+
+                expected, _ = integrate.quad(found, 0, 1, limit=200)
+                assert expected == pytest.approx(chance, abs=1e-4), (n, alpha)
+
+
+def test_power_without_an_effect_is_the_level_and_grows_with_the_effect() -> None:
+    for n in (2, 3, 16, 1000):
+        for alpha in (0.05, 1e-4):
+            assert stats.power(0.0, n, alpha) == pytest.approx(alpha, rel=1e-4)
+            powers = [stats.power(effect, n, alpha) for effect in np.geomspace(1e-3, 1e6, 200)]
+            assert np.isfinite(powers).all() and min(powers) > 0 and max(powers) <= 1 + 1e-6
+            assert (np.diff(powers) > -1e-6).all() and powers[-1] == pytest.approx(1)
 
 
 def test_seeds_needed_is_where_the_difference_becomes_detectable() -> None:
