@@ -35,8 +35,12 @@ def read_cursor(cursor: str | None) -> list[Any] | None:
         place = documents.read(text, "the cursor")
     except (ValueError, RequestError):
         place = None
-    fits = isinstance(place, list) and all(map(is_value, place)) and place
-    if not fits or not isinstance(place[-1], int):
+    if not (
+        isinstance(place, list)
+        and place
+        and all(map(is_value, place))
+        and isinstance(place[-1], int)
+    ):
         raise RequestError(f"cursor {cursor!r:.80} was not given by this server")
     return place
 

@@ -106,7 +106,8 @@ def variables(pid: int) -> dict[str, str]:
     """The environment of a process; nothing where it has ended."""
     with suppress(OSError):
         words = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
-        return dict(word.partition("=")[::2] for word in words)
+        pairs = (word.partition("=") for word in words)
+        return {name: value for name, _, value in pairs}
     return {}
 
 

@@ -61,7 +61,8 @@ def reading(world: Site) -> float:
     start = time.process_time()
     with world.store.read() as db:
         for row in db.execute("SELECT * FROM runs"):
-            json.loads(row["config"]), json.loads(row["summary"])
+            json.loads(row["config"])
+            json.loads(row["summary"])
     return time.process_time() - start
 
 
