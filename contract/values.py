@@ -19,6 +19,9 @@ LARGEST = 2**1023  # integers below are floats, too
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
+HALF = re.compile("[\ud800-\udfff]")
+
+
 def word(value: float) -> str:
     """Return W&B's word for a number that JSON lacks."""
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -47,6 +50,17 @@ def finite(value: Any) -> Any:
     if isinstance(value, list):
         return [finite(item) for item in value]
     return value
+
+
+def whole(value: Any) -> Any:
+    """Return a JSON value with U+FFFD in the place of every half of a character (a lone surrogate),
+    which JSON and YAML can name and no encoding can write.
+    """
+    if isinstance(value, str):
+        return HALF.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {whole(key): whole(item) for key, item in value.items()}
+    return [whole(item) for item in value] if isinstance(value, list) else value
 
 
 def plain(value: Any) -> Any:

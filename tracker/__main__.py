@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def main() -> int:
             settings=settings,
         )
     except TrackerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # a log on the same full disk
+            print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 

@@ -107,7 +107,7 @@ def routes() -> list[Route]:
     return [
         Route("/healthz", handlers.health, methods=["GET"]),
         Route("/login", guarded(handlers.login), methods=["GET"]),
-        Route("/graphql", handlers.graphql, methods=["POST"]),
+        Route("/graphql", guarded(handlers.graphql), methods=["POST"]),
         Route(
             "/files/{entity}/{project}/{run}/file_stream",
             guarded(handlers.file_stream),

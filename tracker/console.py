@@ -9,6 +9,7 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo as Info
 
+from contract.values import whole
 from tracker import ids, paging, store_lines
 from tracker.errors import RequestError
 from tracker.store_runs import Row
@@ -36,7 +37,7 @@ def read_line(number: int, text: str) -> Row:
 
 def read_structured(text: str) -> Row:
     try:
-        values = json.loads(text)
+        values = whole(json.loads(text))
     except (ValueError, RecursionError):
         return {}
     if not isinstance(values, dict) or not isinstance(values.get("content"), str):

@@ -8,10 +8,12 @@ import json
 import re
 from typing import Any
 
+from contract.values import whole as whole_text
 from tracker.errors import RequestError
 
 MAX_VALUES = 1_000_000  # about 100 MB in memory; a body's lines and files are far fewer
 MAX_NESTING = 200  # levels
+ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # or one of a pair
 LARGEST = 2**62  # SQLite's integers hold it, and one more
 STRING = re.compile(r'"(?>[^"\\]+|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # or the rest, where it has no end
 
@@ -29,6 +31,19 @@ def read(text: str | bytes | bytearray, what: str, most: int = MAX_VALUES) -> An
     if text.count("[") + text.count("{") > MAX_NESTING and is_deep(value):
         raise RequestError(f"{what} is nested deeper than {MAX_NESTING} levels")
     return value
+
+
+def cleaned(text: str) -> str:
+    """A JSON document with U+FFFD in the place of every half of a character (a lone surrogate),
+    which SQLite fails on in the middle of a filter, and a page when it is sent. What is no JSON
+    stays as it is.
+    """
+    if not ESCAPED_HALF.search(text):
+        return text
+    try:
+        return json.dumps(whole_text(json.loads(text)))
+    except (ValueError, RecursionError):
+        return text
 
 
 def values(text: str) -> int:

@@ -10,12 +10,14 @@ import contextlib
 import fcntl
 import os
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tracker.errors import TrackerError
 
+NEEDED_BYTES = 1 << 20  # a new database with its log takes half of that
 FILES = (
     "tracker.db",
     "tracker.db-wal",
@@ -42,15 +44,34 @@ def holder(data_dir: Path) -> int | None:
     return None
 
 
-def make(data_dir: Path) -> None:
-    """Makes the data folder; TrackerError where nothing can be written there."""
+@contextlib.contextmanager
+def writing(data_dir: Path) -> Iterator[None]:
+    """What fails inside because the folder cannot be written is a TrackerError that says so."""
     try:
+        yield
+    except TrackerError:
+        raise
+    except Exception as error:
+        # here: who only looks for a server shall not pay for sqlite3
+        from tracker.passing import passing
+
+        status = passing(error)
+        if status is None and not isinstance(error, OSError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        remedy = "free some space, or name" if status == 507 else "name"
+        raise TrackerError(
+            f"{data_dir} cannot be written ({reason}): {remedy} another --data-dir"
+        ) from error
+
+
+def make(data_dir: Path) -> None:
+    """Makes the data folder; TrackerError where too little can be written there."""
+    with writing(data_dir):
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         (data_dir / "lock").touch(mode=0o600)
-    except OSError as error:
-        raise TrackerError(
-            f"{data_dir} cannot be written ({error.strerror}): name another --data-dir"
-        ) from error
+        with tempfile.TemporaryFile(dir=data_dir) as probe:
+            probe.write(bytes(NEEDED_BYTES))
     tighten(data_dir)
 
 
@@ -97,10 +118,11 @@ def hold(data_dir: Path) -> Iterator[None]:
                 time.sleep(0.05)
         else:
             raise TrackerError(f"{data_dir / 'lock'} cannot be locked")
-        file.seek(0)
-        file.truncate()
-        file.write(str(os.getpid()))
-        file.flush()
+        with writing(data_dir):
+            file.seek(0)
+            file.truncate()
+            file.write(str(os.getpid()))
+            file.flush()
         try:
             yield
         finally:

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import logging
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from tracker.context import Context, Hooks, Settings
 from tracker.downloads import Looks, download
 from tracker.errors import RequestError
 from tracker.gate import SESSION_SECONDS, cookie_name, vouch
+from tracker.passing import passing
 from tracker.query import QueryEngine
 from tracker.signing import LOGIN_SECONDS, Signer
 from tracker.store import Store
@@ -100,11 +100,10 @@ def guarded(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
             return problem(error.status, str(error))
         except OverflowError as error:  # of a number that no column and no float holds
             return problem(400, f"a number is out of range: {error}")
-        except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
-            log.error("%s %s: %s", request.method, route_of(request), error)
-            status = 507 if is_full(error) else 503
-            return problem(status, f"the server could not store this: {error}")
         except Exception as error:
+            if again := passing(error):
+                log.error("%s %s: %s", request.method, route_of(request), error)
+                return problem(again, f"the server could not store this: {error}")
             log.exception("%s %s failed", request.method, route_of(request))
             return problem(400, f"internal error: {type(error).__name__}")
 
@@ -126,11 +125,6 @@ def writer_of(request: Request) -> str:
 def route_of(request: Request) -> str:
     """What is logged of an address: its form. The address itself may be a capability."""
     return getattr(request.scope.get("route"), "path", "?")
-
-
-def is_full(error: Exception) -> bool:
-    text = str(error).lower()
-    return "full" in text or "no space" in text or "too large" in text or "disk i/o" in text
 
 
 def problem(status: int, message: str) -> Response:
@@ -164,18 +158,12 @@ async def graphql(request: Request) -> Response:
         status, answer = server.engine.run(body.json(), context)
         return Answer(answer, status)
 
-    try:
-        async with Body(request, server.settings, server.budget) as body:
-            watching = asyncio.create_task(watch_client(request, context.work))
-            try:
-                return await anyio.to_thread.run_sync(respond, body)
-            finally:
-                watching.cancel()
-    except RequestError as error:
-        return problem(error.status, str(error))
-    except Exception as error:
-        log.exception("a GraphQL answer could not be made")
-        return problem(400, f"internal error: {type(error).__name__}")
+    async with Body(request, server.settings, server.budget) as body:
+        watching = asyncio.create_task(watch_client(request, context.work))
+        try:
+            return await anyio.to_thread.run_sync(respond, body)
+        finally:
+            watching.cancel()
 
 
 async def watch_client(request: Request, work: Work) -> None:

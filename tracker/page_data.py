@@ -6,8 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
-import yaml
-
+from contract.sweepfile.read import load
 from contract.values import number
 from tracker import (
     console,
@@ -62,7 +61,7 @@ def project(db: sqlite3.Connection, entity: str, name: str, before: list[Any] | 
             {
                 **sweep,
                 "title": sweep["display_name"]
-                or (yaml.safe_load(sweep["config"]) or {}).get("name")
+                or load(sweep["config"]).get("name")
                 or sweep["name"],
                 "cells": store_sweeps.count_cells(db, sweep["id"]),
             }
@@ -162,7 +161,7 @@ def sweep(db: sqlite3.Connection, entity: str, name: str, sweep_name: str) -> Ro
         for key in dict.fromkeys(key for run in runs for key in run["values"])
         if len({json.dumps(run["values"].get(key)) for run in runs}) > 1
     ]
-    config = yaml.safe_load(row["config"]) or {}
+    config = load(row["config"])
     metric = config["metric"].get("name") if isinstance(config.get("metric"), dict) else None
     return {
         "project": project_row,

@@ -4,6 +4,7 @@ nothing from outside; shown with the login cookie (`runner.py serve --link`) or 
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
 import time
@@ -23,6 +24,9 @@ from starlette.routing import Route
 from tracker import page_data, paging
 from tracker.errors import RequestError
 from tracker.files import get_url
+from tracker.passing import passing
+
+log = logging.getLogger(__name__)
 
 PAGES = Path(__file__).parent / "pages"
 REFRESH_SECONDS = 15  # of a page about something that is running
@@ -98,6 +102,11 @@ def not_logged_in() -> Response:
     return render("login.html", 401)
 
 
+def missing(status: int, message: str) -> Response:
+    heading = "Not found" if status == 404 else "This page cannot be shown"
+    return render("missing.html", status, heading=heading, message=message)
+
+
 def page(template: str) -> Callable[..., Callable[[Request], Any]]:
     """Makes a handler of a function that reads a page's values in a thread."""
 
@@ -109,7 +118,10 @@ def page(template: str) -> Callable[..., Callable[[Request], Any]]:
                     with server.store.read() as db:
                         return render(template, **read(db, request))
                 except RequestError as error:
-                    return render("missing.html", error.status, message=str(error))
+                    return missing(error.status, str(error))
+                except Exception as error:
+                    log.exception("page %s failed", template)
+                    return missing(passing(error) or 500, f"Internal error: {type(error).__name__}")
 
             return await anyio.to_thread.run_sync(build)
 

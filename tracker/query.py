@@ -45,8 +45,10 @@ from graphql import (
     validate,
 )
 
+from tracker import documents
 from tracker.context import Context
 from tracker.errors import RequestError
+from tracker.passing import passing
 from tracker.work import EndedError, weigh
 
 log = logging.getLogger(__name__)
@@ -74,10 +76,21 @@ def load_schema(*parts: Resolvers) -> GraphQLSchema:
             assert isinstance(target, GraphQLObjectType), type_name
             for name, resolver in fields.items():
                 target.fields[name].resolve = resolver
-    date_time = schema.type_map["DateTime"]
-    assert isinstance(date_time, GraphQLScalarType)
-    date_time.serialize = format_time
+    scalar(schema, "DateTime").serialize = format_time
+    scalar(schema, "JSONString").parse_value = read_json_text
     return schema
+
+
+def scalar(schema: GraphQLSchema, name: str) -> GraphQLScalarType:
+    found = schema.type_map[name]
+    assert isinstance(found, GraphQLScalarType)
+    return found
+
+
+def read_json_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise GraphQLError(f"a JSON document in a text is wanted, not {value!r:.80}")
+    return documents.cleaned(value)
 
 
 def format_time(value: float) -> str:
@@ -168,9 +181,8 @@ class QueryEngine:
         return document
 
     def run(self, body: Any, context: Context) -> tuple[int, dict[str, Any]]:
-        """HTTP status and answer for a request body.
-
-        Never 5xx, on which clients would retry almost for ever, but where the server ends.
+        """HTTP status and answer for a request body: 5xx, on which clients try again almost for
+        ever, only where that may help, or where the server ends.
         """
         try:
             query, variables, operation_name = read_request(body)
@@ -214,9 +226,15 @@ def answer(result: ExecutionResult) -> tuple[int, dict[str, Any]]:
     for error in result.errors:
         cause = error.original_error
         if isinstance(cause, RequestError):
-            status = max(status, cause.status) if cause.status < 500 else status
+            status = max(status, cause.status)
         elif isinstance(cause, OverflowError):
             error.message = f"a number is out of range: {cause}"
+        elif isinstance(cause, UnicodeEncodeError):
+            half = ord(cause.object[cause.start])
+            error.message = f"half of a character (U+{half:X}) is not text"
+        elif again := passing(cause):
+            status = max(status, again)
+            log.error("resolver %s: %s", error.path, cause)
         elif cause is not None and error.path:
             log.error("resolver %s failed", error.path, exc_info=cause)
         text = str(cause) if isinstance(cause, RequestError) else error.message

@@ -8,6 +8,7 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo as Info
 
+from contract.values import whole
 from tracker import (
     blobs,
     documents,
@@ -54,12 +55,14 @@ def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
     the run stands, begins to: a run that had ended is taken up again.
     """
     context, server_settings = info.context, {"server_messages": []}
-    columns = {RUN_FIELDS[k]: v for k, v in input.items() if k in RUN_FIELDS and v is not None}
+    columns = {
+        RUN_FIELDS[k]: whole(v) for k, v in input.items() if k in RUN_FIELDS and v is not None
+    }
     for key in ("config", "summary"):
         if key in columns:
             columns[key] = steps.json_object(columns[key], key)
     if input.get("tags") is not None:
-        columns["tags"] = json.dumps(input["tags"])
+        columns["tags"] = json.dumps(whole(input["tags"]))
     if input.get("sweep"):
         columns["sweep"] = ids.check_name(input["sweep"].rpartition("/")[2], "sweep")
     if input.get("state") and input["state"] not in STATES:

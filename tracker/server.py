@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract.files import write_atomic
 from tracker.errors import DamagedError, TrackerError
-from tracker.folder import hold, holder, make
-from tracker.signing import LOGIN_SECONDS, Signer, load_key
+from tracker.folder import hold, holder, make, writing
+from tracker.signing import LOGIN_SECONDS, Signer, load_key, read_key
 
 __all__ = [
     "DamagedError",
@@ -41,6 +42,7 @@ __all__ = [
     "stop",
 ]
 
+UNREADABLE = (OSError, ValueError, KeyError, TypeError)  # no state file, or half of one
 START_SECONDS = 60.0  # a large database is checked at the start
 STOP_SECONDS = 15.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -67,11 +69,11 @@ def find(data_dir: Path) -> Server | None:
         place = json.loads((data_dir / "server.json").read_text())
         if place["pid"] != pid:
             return None
-        key = load_key(data_dir / "key")
+        key = read_key(data_dir / "key")
         if not healthy(place["url"], key):
             return None
         return Server(place["url"], key, pid)
-    except (OSError, ValueError, KeyError):
+    except UNREADABLE:
         return None
 
 
@@ -79,9 +81,18 @@ def last_url(data_dir: Path) -> str | None:
     """Where the server of this data folder listens, or listened before it was stopped or killed."""
     try:
         return str(json.loads((data_dir / "server.json").read_text())["url"])
-    except (OSError, ValueError, KeyError):  # stopped in good order
-        port = data_dir / "port"
-        return f"http://127.0.0.1:{port.read_text().strip()}" if port.exists() else None
+    except UNREADABLE:  # stopped in good order
+        port = last_port(data_dir)
+        return f"http://127.0.0.1:{port}" if port else None
+
+
+def last_port(data_dir: Path) -> int | None:
+    """The port of last time; None where there was none, or what is there is no port."""
+    try:
+        port = int((data_dir / "port").read_text())
+    except (OSError, ValueError):
+        return None
+    return port if 0 < port < 1 << 16 else None
 
 
 def healthy(url: str, key: str, timeout: float = 5.0) -> bool:
@@ -183,13 +194,8 @@ def make_link(url: str, key: str) -> str:
 def listen(data_dir: Path, host: str, port: int | None) -> socket.socket:
     """A listening socket: on `port`, else on the port of last time, else on any."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    remembered = data_dir / "port"
-    wanted = [port] if port is not None else []
-    if port is None and remembered.exists():
-        with contextlib.suppress(ValueError):
-            wanted.append(int(remembered.read_text()))
-    if port is None:
-        wanted.append(0)
+    remembered = last_port(data_dir)
+    wanted = [port] if port is not None else [remembered, 0] if remembered else [0]
     for candidate in wanted:
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -203,15 +209,9 @@ def listen(data_dir: Path, host: str, port: int | None) -> socket.socket:
                     f"cannot listen on {host} port {candidate}: {error}; name another --port"
                 ) from error
             continue
-        write_atomically(remembered, str(sock.getsockname()[1]))
+        write_atomic(data_dir / "port", str(sock.getsockname()[1]))
         return sock
     raise AssertionError("unreachable")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def address(host: str, port: int) -> str:
@@ -263,12 +263,16 @@ def serve(
 
     settings = settings or Settings()
     with hold(data_dir), contextlib.ExitStack() as stack:
-        key = load_key(data_dir / "key")
-        store = Store(data_dir / "tracker.db", durable=durable)
-        stack.callback(store.close)
-        clear_incoming(data_dir / "blobs")
-        sock = stack.enter_context(listen(data_dir, host, port))
-        url = address(host, sock.getsockname()[1])
+        with writing(data_dir):
+            key = load_key(data_dir / "key")
+            store = Store(data_dir / "tracker.db", durable=durable)
+            stack.callback(store.close)
+            clear_incoming(data_dir / "blobs")
+            sock = stack.enter_context(listen(data_dir, host, port))
+            url = address(host, sock.getsockname()[1])
+            place = {"pid": os.getpid(), "url": url, "started_at": time.time()}
+            write_atomic(data_dir / "server.json", json.dumps(place))
+            stack.callback((data_dir / "server.json").unlink, missing_ok=True)
         names = frozenset(name.lower() for name in (host, *allow_hosts, socket.gethostname()))
         app = make_app(store, key, data_dir / "blobs", settings=settings, hosts=names)
         BoundedProtocol.header_seconds = settings.header_seconds
@@ -286,9 +290,6 @@ def serve(
             timeout_graceful_shutdown=GRACE_SECONDS,
             proxy_headers=False,
         )
-        place = {"pid": os.getpid(), "url": url, "started_at": time.time()}
-        write_atomically(data_dir / "server.json", json.dumps(place))
-        stack.callback((data_dir / "server.json").unlink, missing_ok=True)
         print(f"tracker: {url} (data in {data_dir}, process {os.getpid()})", flush=True)
         if show_link:
             print(f"pages: {make_link(url, key)}", flush=True)

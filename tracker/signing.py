@@ -11,35 +11,42 @@ import hashlib
 import hmac
 import json
 import math
-import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any
 
+from contract.files import PRIVATE, write_atomic
 from tracker.errors import RequestError, TrackerError
 
 LOGIN_SECONDS = 15 * 60  # of a link that logs a browser in
 KEY_LENGTH = 40  # what the wandb client asks of a key, at least
+KEY_CHARACTERS = re.compile(rb"[!-~]+")
+BLANK = b" \t\r\n\0"  # file systems may fill up with NUL what a crash has cut off
 
 
 def load_key(path: Path) -> str:
-    """The key in `path`; made where there is none (0600, random).
+    """The key in `path`; made where there is none (0600, random). Whoever calls holds the folder.
 
-    Of 40 characters, 160 bits: `wandb login` of older clients takes no other length.
+    Of 40 characters, 160 bits: `wandb login` of older clients takes no other length. A file without
+    a character in it is what a full disk or the death of a machine leaves: nobody has had that key.
     """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(KEY_LENGTH // 2))
+    if not path.exists() or not path.read_bytes().strip(BLANK):
+        write_atomic(path, secrets.token_hex(KEY_LENGTH // 2), mode=PRIVATE)
+    return read_key(path)
+
+
+def read_key(path: Path) -> str:
+    """The key that stands in `path`; OSError where there is none, TrackerError for a bad one."""
     if path.stat().st_mode & 0o077:
         raise TrackerError(f"{path} can be read by others: chmod 600 {path}")
-    key = path.read_text().strip()
-    if len(key) < KEY_LENGTH:
-        raise TrackerError(f"{path} must hold a key of at least {KEY_LENGTH} characters")
-    return key
+    key = path.read_bytes().strip(BLANK)
+    if len(key) < KEY_LENGTH or not KEY_CHARACTERS.fullmatch(key):
+        raise TrackerError(
+            f"{path} must hold a key of at least {KEY_LENGTH} letters, digits and signs: restore "
+            f"it, or remove it, and a new one is made (clients then have to log in again)"
+        )
+    return key.decode()
 
 
 class Signer:

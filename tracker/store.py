@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import sqlite3
 import threading
@@ -18,9 +19,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tracker import patterns
+from contract.files import write_atomic
+from tracker import documents, patterns
 from tracker.errors import DamagedError, TrackerError
 from tracker.history import finite
+from tracker.passing import passing
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"  # NNNN_subject.sql, applied in order
 APPLICATION_ID = 0x46555354  # "FUST": tells this database from any other SQLite file
@@ -149,9 +154,16 @@ class Store:
                 db.close()
             self._readers.clear()
             self._local = threading.local()
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._writer.close()
-            seal_of(self.path).write_text(checksum(self.path))
+            try:
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._writer.close()
+                write_atomic(seal_of(self.path), checksum(self.path))
+            except (sqlite3.Error, OSError) as error:
+                if passing(error) is None:
+                    raise
+                # nothing is lost: what is not in the file is in the WAL
+                log.error("%s was closed without a seal: %s", self.path, error)
+                self._writer.close()
 
 
 def contains(text: Any, part: str) -> bool:
@@ -177,6 +189,7 @@ def versions() -> dict[int, Path]:
 def migrate(db: sqlite3.Connection, path: Path, scripts: dict[int, Path] | None = None) -> None:
     """Brings the schema to the newest version, one transaction per step."""
     scripts = versions() if scripts is None else scripts
+    db.create_function("cleaned", 1, documents.cleaned, deterministic=True)
     found, newest = db.execute("PRAGMA user_version").fetchone()[0], max(scripts)
     if found > newest:
         raise TrackerError(
@@ -194,7 +207,8 @@ def migrate(db: sqlite3.Connection, path: Path, scripts: dict[int, Path] | None 
             db.execute(f"PRAGMA application_id={APPLICATION_ID}")
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:
+                db.execute("ROLLBACK")
             raise
 
 
@@ -225,10 +239,14 @@ def create(path: Path) -> None:
     unfinished = path.with_name(path.name + ".new")
     unfinished.unlink(missing_ok=True)
     db = sqlite3.connect(unfinished, isolation_level=None)
-    db.execute(f"PRAGMA page_size={PAGE_BYTES}")
-    migrate(db, path)
-    db.close()
-    unfinished.replace(path)
+    try:
+        db.execute(f"PRAGMA page_size={PAGE_BYTES}")
+        migrate(db, path)
+        db.close()
+        unfinished.replace(path)
+    finally:
+        db.close()
+        unfinished.unlink(missing_ok=True)
 
 
 def check(path: Path) -> bool:
@@ -245,8 +263,8 @@ def check(path: Path) -> bool:
     if path.stat().st_size == 0:
         raise damaged(path, "the file is empty")
     seal = seal_of(path)
-    if seal.exists():
-        if seal.read_text() != checksum(path):
+    if seal.exists() and seal.stat().st_size:  # an empty one says nothing
+        if seal.read_text(errors="replace") != checksum(path):
             raise damaged(
                 path,
                 "it is not as the server left it when it stopped; if you changed it on purpose, "
@@ -264,6 +282,8 @@ def check(path: Path) -> bool:
         finally:
             db.close()
     except sqlite3.DatabaseError as error:
+        if passing(error) == 507:  # no room for what SQLite keeps beside the file
+            raise
         raise damaged(path, str(error)) from error
     if problems != ["ok"]:
         raise damaged(path, "; ".join(problems))

@@ -11,8 +11,10 @@ import json
 import sqlite3
 from typing import Any
 
+from contract.values import whole
 from tracker import edits, shared, steps, store_lines, store_runs, take_over
 from tracker.context import Context
+from tracker.documents import cleaned
 from tracker.errors import RequestError
 from tracker.steps import json_object
 from tracker.store_runs import Row
@@ -61,8 +63,13 @@ def reply(stopped: bool) -> dict[str, Any]:
 
 
 def exit_code_of(body: dict[str, Any]) -> int:
-    exit_code = body.get("exitcode")
-    return exit_code if isinstance(exit_code, int) else 0
+    """The exit code of a program, 0 where none is said; GraphQL knows numbers of 32 bits only."""
+    code = body.get("exitcode")
+    if code is None:
+        return 0
+    if not isinstance(code, int) or isinstance(code, bool) or not -(2**31) <= code < 2**32:
+        raise RequestError(f"exitcode: {code!r:.80} is not an integer of 32 bits")
+    return code if code < 2**31 else code - 2**32  # Windows writes some without a sign
 
 
 def state_changes(run: Row, body: dict[str, Any], now: float) -> dict[str, Any]:
@@ -144,11 +151,11 @@ def read_chunk(name: str, chunk: Any) -> tuple[int, list[str]]:
     if not isinstance(chunk, dict):
         raise RequestError(f"files[{name!r}] must be an object")
     offset, lines = chunk.get("offset", 0), chunk.get("content", [])
-    if not isinstance(offset, int) or not 0 <= offset <= MAX_LINES:
+    if not isinstance(offset, int) or isinstance(offset, bool) or not 0 <= offset <= MAX_LINES:
         raise RequestError(f"files[{name!r}].offset must be an integer from 0 on")
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise RequestError(f"files[{name!r}].content must be a list of strings")
-    return offset, lines
+    return offset, [cleaned(line) if ".json" in name else whole(line) for line in lines]
 
 
 def add_history(

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from contract import values
 from contract.sweepfile.distributions import DISTRIBUTIONS, Distribution, distribution
 from contract.sweepfile.space import Hyperband, Metric, Parameter, SweepConfig
 from contract.words import nearest, suggest
@@ -85,6 +86,7 @@ def load(text: str, *, aliases: bool = False) -> dict[str, Any]:
     """
     try:
         config = (_Loader if aliases else _Strict)(text).get_single_data()
+        config = config if aliases else values.whole(config)  # aliases may copy without end
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SweepConfigError(f"not readable YAML: {error}") from None
     if not isinstance(config, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 from typing import Any
@@ -227,20 +228,41 @@ def test_an_unknown_run_is_said_to_be_unknown(site: Site):
 def test_what_may_pass_is_an_answer_on_which_clients_try_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ):
+    """The same from rows and from GraphQL."""
     site.start_run()
     for error, status in (
-        (sqlite3.OperationalError("database or disk is full"), 507),
-        (sqlite3.OperationalError("database is locked"), 503),
-        (OSError(28, "No space left on device"), 507),
+        (of_sqlite(sqlite3.SQLITE_FULL), 507),
+        (of_sqlite(sqlite3.SQLITE_IOERR_WRITE), 507),
+        (of_sqlite(sqlite3.SQLITE_BUSY_SNAPSHOT), 503),
+        (of_sqlite(sqlite3.SQLITE_CORRUPT), 503),
+        (OSError(errno.ENOSPC, "No space left on device"), 507),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 507),
+        (OSError(errno.EMFILE, "Too many open files"), 503),
         (ZeroDivisionError("a mistake"), 400),  # would be repeated for days to no end
+        (of_sqlite(sqlite3.SQLITE_ERROR), 400),
+        (of_sqlite(sqlite3.SQLITE_CONSTRAINT), 400),
+        (FileNotFoundError(errno.ENOENT, "gone"), 400),
     ):
 
-        def fail(*_: Any, error: Exception = error) -> None:
+        def fail(*_: Any, error: Exception = error, **__: Any) -> None:
             raise error
 
-        monkeypatch.setattr("tracker.stream.receive", fail)
+        monkeypatch.setattr("tracker.store_runs.update_run", fail)
         answer = site.http.post("/files/local/p/r1/file_stream", json={})
         assert answer.status_code == status
+        fields = {"name": "r1", "modelName": "p", "entityName": "local"}
+        answer = site.post(
+            "mutation($i: UpsertBucketInput!) { upsertBucket(input: $i) { inserted } }",
+            {"i": fields},
+        )
+        assert answer.status_code == status
+        assert answer.json()["errors"][0]["message"]
+
+
+def of_sqlite(code: int) -> sqlite3.Error:
+    error = sqlite3.OperationalError("by its code")
+    error.sqlite_errorcode = code
+    return error
 
 
 # -------------------------------------------------------------------------------- summary, console

@@ -25,6 +25,7 @@ from tracker.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = Path(__file__).parent / "clients"
+SERVER = (sys.executable, "-m", "tracker", "--data-dir")
 KEY = "k" * 40
 START = 1_800_000_000.0  # the clock of a site, until a test sets it
 URL = "http://127.0.0.1:8080"
@@ -134,9 +135,10 @@ class Site:
 class Tracker:
     """The server as a process."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, command: tuple[str, ...] = ()) -> None:
+        """`command` starts it where the folder has another path than here."""
         self.folder = folder
-        self.options = options
+        self.command = [*(command or (*SERVER, str(folder))), *options]
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -144,7 +146,7 @@ class Tracker:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tracker", "--data-dir", str(self.folder), *self.options],
+                self.command,
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
