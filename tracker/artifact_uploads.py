@@ -108,8 +108,8 @@ def create_artifact(_: Any, info: Info, input: Row) -> Row:
 
 def read_metadata(input: Row) -> str | None:
     text = input.get("metadata")
-    if text is not None:
-        documents.read(text, "metadata")
+    if text is not None and not isinstance(documents.read(text, "metadata"), dict | None):
+        raise RequestError("metadata is no JSON object, which pages and filters rely on")
     return text
 
 
