@@ -47,12 +47,14 @@ def lines(**files: Any) -> dict[str, Any]:
     return {"files": content}
 
 
-def found(site: Site, order: str = "+created_at", **condition: Any) -> list[str]:
+def found(
+    site: Site, condition: dict[str, Any] | None = None, order: str = "+created_at"
+) -> list[str]:
     """The names of the runs that meet a condition."""
     data = site.gql(
         'query($f: JSONString, $o: String) { project(name: "p", entityName: "local")'
         " { runs(filters: $f, order: $o) { edges { node { name } } } } }",
-        f=json.dumps(condition),
+        f=json.dumps(condition or {}),
         o=order,
     )
     return [edge["node"]["name"] for edge in data["project"]["runs"]["edges"]]
@@ -71,9 +73,9 @@ def all_is_well(site: Site) -> None:
             {"$ne": HALF},
             {"$lt": 10**400},
         ):
-            assert set(found(site, **{key: condition})) <= {"r1", "plain"}
+            assert set(found(site, {key: condition})) <= {"r1", "plain"}
         assert set(found(site, order=f"-{key}")) == {"r1", "plain"}
-    assert found(site, tags="plain") == ["plain"]
+    assert found(site, {"tags": "plain"}) == ["plain"]
 
 
 @pytest.fixture
@@ -111,9 +113,9 @@ def test_half_a_character_becomes_the_sign_for_what_is_unknown(world: Site):
     assert json.loads(run["history"][0]) == {"_step": 0, WHOLE: 1, "bad": WHOLE}
     assert [edge["node"]["line"] for edge in run["logLines"]["edges"]] == [WHOLE] * 3
     # and who asks for what was sent finds it
-    assert found(world, **{"config.bad": HALF}) == ["r1"]
-    assert found(world, display_name=HALF) == ["r1"]
-    assert found(world, tags={"$in": [HALF]}) == ["r1"]
+    assert found(world, {"config.bad": HALF}) == ["r1"]
+    assert found(world, {"display_name": HALF}) == ["r1"]
+    assert found(world, {"tags": {"$in": [HALF]}}) == ["r1"]
 
 
 def test_what_is_no_half_stays_as_it_was(world: Site):
@@ -160,7 +162,7 @@ def test_sweeps_with_half_a_character(world: Site):
     (command,) = json.loads(world.gql(query, a=agent)["agentHeartbeat"]["commands"])
     assert command["args"]["bad"]["value"] in (WHOLE, "x")
     assert world.http.get(f"/local/p/sweeps/{sweep['name']}").status_code == 200
-    assert found(world, **{"config.bad": {"$regex": "[ax]"}}) == [command["run_id"]]
+    assert found(world, {"config.bad": {"$regex": "[ax]"}}) == [command["run_id"]]
 
 
 def test_metadata_of_artifacts(world: Site):

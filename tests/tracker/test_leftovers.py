@@ -38,7 +38,7 @@ def test_what_a_real_client_never_commits_is_gone_after_a_start(own_tracker: Tra
     own_tracker.start()  # within its grace it stays
     assert has(own_tracker, b"never committed")
     own_tracker.kill()
-    own_tracker.options = ("--upload-grace", "0")
+    own_tracker.command += ["--upload-grace", "0"]
     own_tracker.start()
     wait_until(lambda: not has(own_tracker, b"never committed"))
     versions = "artifactCollection(name: $n) { artifacts { totalCount } }"
