@@ -147,7 +147,7 @@ def test_commands_say_what_was_taken_up(root: Path, file):
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     done = CliRunner().invoke(command, ["curate", str(root), str(path)])
     assert done.exit_code == 0
-    assert f"1 pairs left out, 0 moved (curation {digest})" in done.output
+    assert f"1 pair left out, 0 moved (curation {digest})" in done.output
     info = CliRunner().invoke(command, ["info", str(root)]).output
     assert f"(curation {digest})" in info
     assert "test 11" in info

