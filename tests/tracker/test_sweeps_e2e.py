@@ -26,6 +26,7 @@ from tracker.server import find, stop
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 300  # seconds, for what hangs
 SERVE = """
 import sys
 from pathlib import Path
@@ -43,8 +44,12 @@ from wandb import wandb_agent
 wandb_agent.Agent.POLL_INTERVAL = 0.2
 wandb_agent.run_agent(sys.argv[1])
 """
-# begins, says so, logs; TRAIN_* variables make it slow or sick
-PROGRAM = """
+# begins, says so, logs; TRAIN_* variables make it sick, or hold it at a step until it is released:
+# one value of x, or all
+HELD_AT = 5
+PROGRAM = (
+    f"HELD_AT = {HELD_AT}"
+    + """
 import os, sys, time
 args = dict(arg.removeprefix("--").split("=", 1) for arg in sys.argv[1:])
 if os.environ.get("TRAIN_SICK"):
@@ -57,16 +62,19 @@ with wandb.init(resume="allow") as run:
         run.log({"loss": 9.0, "at": 0})
         run.mark_preempting()
         sys.exit(1)
+    held = os.environ.get("TRAIN_HELD") in (args["x"], "all")
     for step in range(run.starting_step, int(os.environ.get("TRAIN_STEPS", 3))):
+        while step == HELD_AT and held and not os.path.exists("released"):
+            time.sleep(0.05)
         run.log({"loss": float(args["x"]) + 1 / (step + 1), "at": step})
-        time.sleep(float(os.environ.get("TRAIN_SECONDS", 0)))
 """
+)
 
 
 class Site:
     """A server, a folder to work in, and the environment that points wandb at the server."""
 
-    def __init__(self, folder: Path, run_timeout: float = 8, agent_timeout: float = 8) -> None:
+    def __init__(self, folder: Path, run_timeout: float = 20, agent_timeout: float = 20) -> None:
         self.folder, self.data = folder, folder / "data"
         self.timeouts = [str(run_timeout), str(agent_timeout)]
         self.processes: list[subprocess.Popen] = []
@@ -80,7 +88,7 @@ class Site:
             self.processes.append(
                 subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
             )
-        server = wait_for(lambda: find(self.data), 20)
+        server = wait_for(lambda: find(self.data))
         self.pid = server.pid
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("WANDB_")},
@@ -98,10 +106,15 @@ class Site:
             "WANDB_CONSOLE": "off",
         }
 
+    def kill_server(self) -> None:
+        (process,) = (process for process in self.processes if process.pid == self.pid)
+        process.kill()
+        process.wait()
+
     def wandb(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "wandb", *arguments]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=60
+            command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=PATIENCE
         )
         return done.stdout + done.stderr
 
@@ -141,7 +154,7 @@ class Site:
             f"{self.env['WANDB_BASE_URL']}/graphql",
             json={"query": query, "variables": variables},
             auth=("api", self.env["WANDB_API_KEY"]),
-            timeout=10,
+            timeout=PATIENCE,
         )
         return answer.json()["data"]
 
@@ -170,15 +183,23 @@ class Site:
         names = {run["name"] for run in self.runs(sweep)} if sweep else {w[0] for w in words}
         return [(w[0], int(w[1]), w[2]) for w in words if w[0] in names]
 
-    def until(self, sweep: str, state: str = "FINISHED", seconds: float = 60) -> None:
-        self.wait_for(sweep, lambda: self.state(sweep) == state, seconds)
+    def until(self, sweep: str, state: str = "FINISHED") -> None:
+        self.wait_for(sweep, lambda: self.state(sweep) == state)
 
-    def wait_for(self, sweep: str, check: Callable[[], Any], seconds: float) -> Any:
+    def wait_for(self, sweep: str, check: Callable[[], Any]) -> Any:
         try:
-            return wait_for(check, seconds)
+            return wait_for(check)
         except AssertionError:
             log = (self.folder / "agents.log").read_text()[-3000:]
             raise AssertionError(f"{self.state(sweep)}\n{self.explain(sweep)}\n{log}") from None
+
+    @contextlib.contextmanager
+    def released(self) -> Iterator[None]:
+        """Meanwhile, runs that are held go on."""
+        file = self.folder / "released"
+        file.touch()
+        yield
+        file.unlink()
 
     def close(self) -> None:
         stop(self.data)
@@ -191,8 +212,8 @@ class Site:
                 os.kill(pid, signal.SIGKILL)
 
 
-def wait_for(check: Callable[[], Any], seconds: float) -> Any:
-    deadline = time.monotonic() + seconds
+def wait_for(check: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if result := check():
             return result
@@ -224,7 +245,7 @@ def test_two_stock_agents_run_a_grid_and_the_api_reads_it(site: Site) -> None:
     sweep = registered(site.wandb("sweep", "sweep.yaml"))
     assert site.state(sweep) == "PENDING"
     agents = [site.spawn(["-m", "wandb", "agent", sweep], {}) for _ in range(2)]
-    assert [agent.wait(60) for agent in agents] == [0, 0]
+    assert [agent.wait(PATIENCE) for agent in agents] == [0, 0]
     assert site.state(sweep) == "FINISHED"
     assert Counter((value(r, "seed"), r["x"], r["state"]) for r in site.runs(sweep)) == {
         (seed, x, "finished"): 1 for seed in (0, 1) for x in (1, 2.5)
@@ -241,7 +262,11 @@ print(json.dumps([
 ]))
 """
     read = subprocess.run(
-        [sys.executable, "-c", script], env=site.env, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script],
+        env=site.env,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     answer = json.loads(read.stdout.splitlines()[-1])
     assert answer[:6] == ["FINISHED", "stock", 4, "grid", 1, 4], read
@@ -261,19 +286,19 @@ def test_random_and_bayes(site: Site) -> None:
         assert all(value(run, "opt")["lr"] in (0.1, 0.2) for run in runs)
         best = min(run["x"] for run in runs) + 1 / 3
         assert site.ask(sweep, "bestLoss")["bestLoss"] == pytest.approx(best)
-    assert [agent.wait(20) for agent in agents] == [0, 0]
+    assert [agent.wait(PATIENCE) for agent in agents] == [0, 0]
 
 
 def test_hyperband_stops_a_run_early_and_says_why(site: Site) -> None:
     early = {"type": "hyperband", "min_iter": 2, "eta": 4}
     metric = {"name": "loss", "goal": "minimize"}
     sweep = site.sweep({"x": {"values": [1, 9]}}, metric=metric, early_terminate=early)
-    agent = site.agent(sweep, TRAIN_STEPS="40", TRAIN_SECONDS="0.15")
+    agent = site.agent(sweep, TRAIN_STEPS="40", TRAIN_HELD="9")
     site.until(sweep)
-    assert agent.wait(30) == 0
+    assert agent.wait(PATIENCE) == 0
     good, bad = sorted(site.runs(sweep), key=lambda run: run["x"])
     assert (good["state"], good["historyLineCount"]) == ("finished", 40)
-    assert bad["state"] == "killed" and 2 <= bad["historyLineCount"] < 40
+    assert bad["state"] == "killed" and bad["historyLineCount"] == HELD_AT
     assert f"{bad['name']}: stop: loss 9.5 at rung 2 is outside the top 1/4 of 2 runs" in (
         site.explain(sweep)
     )
@@ -281,25 +306,23 @@ def test_hyperband_stops_a_run_early_and_says_why(site: Site) -> None:
 
 def test_an_agent_a_run_and_the_server_are_killed_and_every_cell_is_done_once(site: Site) -> None:
     sweep = site.sweep({"x": {"min": 1, "max": 4}})
-    slow = {"TRAIN_STEPS": "10", "TRAIN_SECONDS": "0.2"}
-    agents = [site.agent(sweep, **slow), site.agent(sweep, **slow)]
+    held = {"TRAIN_STEPS": "10", "TRAIN_HELD": "all"}
+    agents = [site.agent(sweep, **held), site.agent(sweep, **held)]
 
-    wait_for(lambda: len(site.started(sweep)) >= 2, 30)
+    wait_for(lambda: len(site.started(sweep)) >= 2)
     killed_run, pid, _ = site.started(sweep)[0]
-    wait_for(lambda: site.runs(sweep)[-1]["historyLineCount"] > 2, 20)
+    wait_for(lambda: all(run["historyLineCount"] == HELD_AT for run in site.runs(sweep)))
     os.kill(pid, signal.SIGKILL)  # a run
 
-    wait_for(lambda: len(site.started(sweep)) >= 3, 30)
-    os.kill(site.pid, signal.SIGKILL)  # the server
-    time.sleep(1)
+    wait_for(lambda: len(site.started(sweep)) >= 3)
+    site.kill_server()
     site.start_server()
 
-    wait_for(lambda: len(site.started(sweep)) >= 4, 40)
     agents[0].send_signal(signal.SIGKILL)  # an agent; its run lives on
-    agents.append(site.agent(sweep, **slow))
-
-    site.until(sweep, seconds=90)
-    assert [agent.wait(30) for agent in agents[1:]] == [0, 0]
+    agents.append(site.agent(sweep, **held))
+    with site.released():
+        site.until(sweep)
+        assert [agent.wait(PATIENCE) for agent in agents[1:]] == [0, 0]
     runs = site.runs(sweep)
     assert Counter(run["x"] for run in runs if run["state"] == "finished") == dict.fromkeys(
         range(1, 5), 1
@@ -311,9 +334,9 @@ def test_an_agent_a_run_and_the_server_are_killed_and_every_cell_is_done_once(si
 
 def test_agent_and_run_killed_together_go_on_elsewhere(site: Site) -> None:
     sweep = site.sweep({"x": {"values": [1]}})
-    agent = site.agent(sweep, TRAIN_STEPS="100", TRAIN_SECONDS="0.2")
-    ((run, pid, _),) = wait_for(lambda: site.started(sweep), 30)
-    wait_for(lambda: site.runs(sweep)[0]["historyLineCount"] > 2, 20)
+    agent = site.agent(sweep, TRAIN_STEPS="10", TRAIN_HELD="all")
+    ((run, pid, _),) = wait_for(lambda: site.started(sweep))
+    wait_for(lambda: site.runs(sweep)[0]["historyLineCount"] == HELD_AT)
     agent.send_signal(signal.SIGKILL)
     os.kill(pid, signal.SIGKILL)
     site.agent(sweep, TRAIN_STEPS="30")
@@ -327,7 +350,7 @@ def test_agent_and_run_killed_together_go_on_elsewhere(site: Site) -> None:
 
 def test_a_preempted_run_is_offered_again_and_resumes(site: Site) -> None:
     sweep = site.sweep({"x": {"values": [1]}})
-    assert site.agent(sweep, TRAIN_PREEMPT="1").wait(40) == 0
+    assert site.agent(sweep, TRAIN_PREEMPT="1").wait(PATIENCE) == 0
     (run,) = site.runs(sweep)
     assert [row["at"] for row in run["sampledHistory"][0]] == [0, 1, 2]
     assert [(name, resumed) for name, _, resumed in site.started(sweep)] == [
@@ -345,7 +368,7 @@ def test_replies_to_a_stock_agent_are_lost_and_no_cell_is_burnt(site: Site) -> N
     sweep = site.sweep({"x": {"values": [1, 2]}})
     with LossyProxy(site.env["WANDB_BASE_URL"], lose=3) as proxy:
         agent = site.agent(sweep, WANDB_BASE_URL=proxy.url)
-        assert agent.wait(100) == 0
+        assert agent.wait(PATIENCE) == 0
     assert len(set(proxy.lost)) == 1 and len(proxy.lost) == 3
     runs = site.runs(sweep)
     assert [run["state"] for run in runs] == ["finished"] * 2 and site.state(sweep) == "FINISHED"
@@ -357,7 +380,7 @@ def test_replies_to_a_stock_agent_are_lost_and_no_cell_is_burnt(site: Site) -> N
 def test_a_program_that_does_not_start_fails_its_cell_and_ends_its_agent(site: Site) -> None:
     sweep = site.sweep({"x": {"values": [1]}})
     agent = site.agent(sweep, TRAIN_SICK="1", **PATIENT)
-    assert agent.wait(100) == 0 and site.state(sweep) == "FINISHED"
+    assert agent.wait(PATIENCE) == 0 and site.state(sweep) == "FINISHED"
     assert [run["state"] for run in site.runs(sweep)] == ["crashed"] * 3
     told = site.explain(sweep)
     assert told.count("offered again") < leases.OFFERS  # none where a heartbeat saw it alive
@@ -368,7 +391,7 @@ def test_an_agent_that_gives_up_by_itself_fails_its_last_cell(site: Site) -> Non
     sweep = site.sweep({"x": {"values": [1]}})
     # at its own pace, which leaves the program the time to end between two heartbeats
     agent = site.spawn(["-m", "wandb", "agent", sweep], {"TRAIN_SICK": "1"})
-    assert agent.wait(100) == 0
+    assert agent.wait(PATIENCE) == 0
     site.until(sweep)
     assert {run["state"] for run in site.runs(sweep)} == {"crashed"}
     assert "cell failed after 3 faults" in site.explain(sweep)
@@ -377,10 +400,10 @@ def test_an_agent_that_gives_up_by_itself_fails_its_last_cell(site: Site) -> Non
 def test_a_sick_agent_is_sent_away_and_a_healthy_one_does_the_work(site: Site) -> None:
     sweep = site.sweep({"x": {"min": 1, "max": 3}})
     sick = site.agent(sweep, TRAIN_SICK="1", **PATIENT)
-    assert sick.wait(100) == 0
+    assert sick.wait(PATIENCE) == 0
     healthy = site.agent(sweep)
     site.until(sweep)
-    assert healthy.wait(20) == 0
+    assert healthy.wait(PATIENCE) == 0
     states = Counter(run["state"] for run in site.runs(sweep))
     assert states == {"finished": 3, "crashed": 3}
     assert "is dismissed: 3 runs in a row failed on it" in site.explain(sweep)
@@ -388,27 +411,29 @@ def test_a_sick_agent_is_sent_away_and_a_healthy_one_does_the_work(site: Site) -
 
 def test_pause_resume_cancel_update_and_stop_from_the_command_line(site: Site) -> None:
     sweep = site.sweep({"x": {"values": [1, 2]}})
-    agent = site.agent(sweep, TRAIN_STEPS="1000", TRAIN_SECONDS="0.1")
-    wait_for(lambda: site.started(sweep), 30)
+    agent = site.agent(sweep, TRAIN_STEPS="10", TRAIN_HELD="1")
+    wait_for(lambda: site.started(sweep))
     assert "Done" in site.wandb("sweep", "--pause", sweep) and site.state(sweep) == "PAUSED"
     assert "Done" in site.wandb("sweep", "--resume", sweep) and site.state(sweep) == "RUNNING"
     assert "Done" in site.wandb("sweep", "--cancel", sweep)
-    assert agent.wait(30) == 0 and site.state(sweep) == "CANCELED"
+    assert agent.wait(PATIENCE) == 0 and site.state(sweep) == "CANCELED"
     assert [run["state"] for run in site.runs(sweep)] == ["killed"]
 
     sweep_id = site.ask(sweep, "id")["id"]
     site.upsert(id=sweep_id, state="RUNNING")
     site.write({"x": {"values": [1, 2, "1e1"]}})
     assert "Updating sweep with ID" in site.wandb("sweep", "--update", sweep, "sweep.yaml")
-    assert site.agent(sweep).wait(60) == 0 and site.state(sweep) == "FINISHED"
+    assert site.agent(sweep).wait(PATIENCE) == 0 and site.state(sweep) == "FINISHED"
     assert {r["x"]: r["state"] for r in site.runs(sweep)} == dict.fromkeys((1, 2, 10), "finished")
 
     site.write({"x": {"min": 0.0, "max": 1.0}}, "random")
     site.upsert(id=sweep_id, config=(site.folder / "sweep.yaml").read_text())
-    endless = site.agent(sweep, TRAIN_STEPS="40", TRAIN_SECONDS="0.1")
-    wait_for(lambda: len(site.runs(sweep)) == 4, 30)
+    endless = site.agent(sweep, TRAIN_STEPS="10", TRAIN_HELD="all")
+    wait_for(lambda: len(site.runs(sweep)) == 4)
     assert "Done" in site.wandb("sweep", "--stop", sweep)
-    assert endless.wait(30) == 0 and site.state(sweep) == "FINISHED"
+    with site.released():
+        assert endless.wait(PATIENCE) == 0
+    assert site.state(sweep) == "FINISHED"
     assert site.runs(sweep)[-1]["state"] == "finished"
 
 
@@ -420,12 +445,12 @@ def test_wandb_sweep_says_why_a_config_is_refused(site: Site) -> None:
 
 def test_prior_runs_are_results_of_their_cells(site: Site) -> None:
     first = site.sweep({"x": {"values": [1]}}, metric={"name": "loss"})
-    assert site.agent(first).wait(40) == 0
+    assert site.agent(first).wait(PATIENCE) == 0
     (run,) = site.runs(first)
     second = registered(site.wandb("sweep", "-R", run["name"], "sweep.yaml"))
     edges = site.ask(second, "priorRuns { edges { node { name } } }")["priorRuns"]["edges"]
     assert [edge["node"]["name"] for edge in edges] == [run["name"]]
-    assert site.agent(second).wait(40) == 0
+    assert site.agent(second).wait(PATIENCE) == 0
     assert site.state(second) == "FINISHED"
     for sweep in (first, second):  # it stands in both
         assert [found["name"] for found in site.runs(sweep)] == [run["name"]]
@@ -439,7 +464,11 @@ for sweep in (wandb.Api().sweep({first!r}), wandb.Api().sweep({second!r})):
     print(json.dumps([[run.id for run in sweep.runs], len(sweep.runs), sweep.best_run().id]))
 """
     read = subprocess.run(
-        [sys.executable, "-c", script], env=site.env, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script],
+        env=site.env,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     lists = [json.loads(line) for line in read.stdout.splitlines() if line.startswith("[")]
     assert lists == [[[run["name"]], 1, run["name"]]] * 2, read
@@ -469,7 +498,7 @@ def test_agents_that_call_a_function(site: Site) -> None:
         env={k: v for k, v in site.env.items() if k != "WANDB_AGENT_DISABLE_FLAPPING"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     found = re.search(r"SWEEP (\S+)", done.stdout)
     assert found, done.stdout + done.stderr

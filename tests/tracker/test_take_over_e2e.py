@@ -67,7 +67,7 @@ class Crew:
         self.wait_for(lambda: self.run()["historyLineCount"] == limit)
 
     def wait_for(self, check: Callable[[], Any]) -> None:
-        self.site.wait_for(self.sweep, check, 400)
+        self.site.wait_for(self.sweep, check)
 
     def writers(self) -> list[str]:
         """Who wrote each row, in the order of the steps."""
