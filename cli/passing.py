@@ -9,7 +9,7 @@ from typing import Any
 
 from wandb import wandb_agent
 
-from tracker.take_over import LEASE_HEADER
+from tracker.runs.take_over import LEASE_HEADER
 
 HEADERS = "WANDB_X_EXTRA_HTTP_HEADERS"  # JSON; the client sends them with all that it says of a run
 

@@ -83,7 +83,7 @@ def command(
 
 def repair_data(data_dir: Path) -> None:
     from tracker import server
-    from tracker.repair import repair
+    from tracker.store.repair import repair
 
     pid = server.holder(data_dir)
     if pid is not None:

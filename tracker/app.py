@@ -14,31 +14,27 @@ import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from tracker import (
-    artifact_changes,
-    artifact_files,
-    artifact_uploads,
-    artifacts,
-    console,
-    files,
-    handlers,
-    leftovers,
-    page_views,
-    projects,
-    run_changes,
-    runs,
-    sweeps,
-    users,
-)
-from tracker.bodies import Budget
-from tracker.clocks import Watch
+from tracker import handlers
+from tracker.api import users
+from tracker.api.engine import QueryEngine, load_schema
+from tracker.artifacts import changes as artifact_changes
+from tracker.artifacts import files as artifact_files
+from tracker.artifacts import reads as artifacts
+from tracker.artifacts import uploads as artifact_uploads
 from tracker.context import Hooks, Settings
-from tracker.downloads import Looks
-from tracker.gate import Gate
 from tracker.handlers import Server, guarded
-from tracker.query import QueryEngine, load_schema
-from tracker.signing import Signer
-from tracker.store import Store
+from tracker.http.bodies import Budget
+from tracker.http.downloads import Looks
+from tracker.http.gate import Gate
+from tracker.http.signing import Signer
+from tracker.pages import views as page_views
+from tracker.runs import changes as run_changes
+from tracker.runs import console, files, projects
+from tracker.runs import reads as runs
+from tracker.store import leftovers
+from tracker.store.clocks import Watch
+from tracker.store.database import Store
+from tracker.sweeps import resolvers as sweeps
 
 log = logging.getLogger(__name__)
 

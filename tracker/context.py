@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tracker.filters import USER
-from tracker.signing import Signer
-from tracker.store import Store
-from tracker.work import Work
+from tracker.api.filters import USER
+from tracker.api.work import Work
+from tracker.http.signing import Signer
+from tracker.store.database import Store
 
 RunHook = Callable[[sqlite3.Connection, int, float], None]  # (transaction, runs.id, now)
 

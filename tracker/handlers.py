@@ -16,28 +16,24 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from tracker import (
-    artifact_uploads,
-    blobs,
-    files,
-    page_views,
-    store_artifacts,
-    store_files,
-    store_logins,
-    store_runs,
-    stream,
-)
-from tracker.bodies import Body, Budget, parts
+from tracker.api.engine import QueryEngine
+from tracker.api.work import Work
+from tracker.artifacts import rows as artifact_rows
+from tracker.artifacts import uploads as artifact_uploads
 from tracker.context import Context, Hooks, Settings
-from tracker.downloads import Looks, download
 from tracker.errors import RequestError
-from tracker.gate import SESSION_SECONDS, cookie_name, vouch
-from tracker.passing import passing
-from tracker.query import QueryEngine
-from tracker.signing import LOGIN_SECONDS, Signer
-from tracker.store import Store
-from tracker.take_over import LEASE_HEADER
-from tracker.work import Work
+from tracker.http import logins
+from tracker.http.bodies import Body, Budget, parts
+from tracker.http.downloads import Looks, download
+from tracker.http.gate import SESSION_SECONDS, cookie_name, vouch
+from tracker.http.signing import LOGIN_SECONDS, Signer
+from tracker.pages import views as page_views
+from tracker.runs import files, stream
+from tracker.runs import rows as run_rows
+from tracker.runs.take_over import LEASE_HEADER
+from tracker.store import blob_rows, blobs
+from tracker.store.database import Store
+from tracker.store.passing import passing
 
 log = logging.getLogger(__name__)
 
@@ -234,8 +230,8 @@ async def run_file(request: Request) -> Response:
 
     def find() -> dict[str, Any] | None:
         with server.store.read() as db:
-            run = store_runs.locate_run(db, place["entity"], place["project"], place["run"])
-            return run and store_files.find_file(db, run["id"], place["name"])
+            run = run_rows.locate_run(db, place["entity"], place["project"], place["run"])
+            return run and blob_rows.find_file(db, run["id"], place["name"])
 
     row = await anyio.to_thread.run_sync(find)
     if row is None:
@@ -255,7 +251,7 @@ async def artifact_content(request: Request) -> Response:
 
     def find() -> dict[str, Any] | None:
         with server.store.read() as db:
-            return store_artifacts.find_content(db, place["entity"], digest)
+            return artifact_rows.find_content(db, place["entity"], digest)
 
     row = await anyio.to_thread.run_sync(find)
     if row is None:
@@ -275,7 +271,7 @@ async def login(request: Request) -> Response:
 
     def use_link() -> bool:
         with server.store.write() as db:
-            return store_logins.use_link(db, link["nonce"], server.clock())
+            return logins.use_link(db, link["nonce"], server.clock())
 
     if not await anyio.to_thread.run_sync(use_link):
         return page_views.not_logged_in()

@@ -24,10 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract import places
 from contract.files import write_atomic
 from tracker.errors import DamagedError, TrackerError
-from tracker.folder import hold, holder, make, writing
-from tracker.signing import LOGIN_SECONDS, Signer, load_key, read_key
+from tracker.http.signing import LOGIN_SECONDS, Signer, load_key, read_key
+from tracker.store.folder import hold, holder, make, writing
 
 __all__ = [
     "DamagedError",
@@ -122,7 +123,7 @@ def ensure(data_dir: Path, port: int | None = None) -> Server:
     with log_path.open("ab") as log_file:
         process = subprocess.Popen(
             command,
-            cwd=Path(__file__).resolve().parent.parent,
+            cwd=places.CODE,
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.STDOUT,
@@ -256,10 +257,10 @@ def serve(
     import uvicorn
 
     from tracker.app import make_app
-    from tracker.blobs import clear_incoming
     from tracker.context import Settings
-    from tracker.protocol import GRACE_SECONDS, BoundedProtocol, EndingServer
-    from tracker.store import Store
+    from tracker.http.protocol import GRACE_SECONDS, BoundedProtocol, EndingServer
+    from tracker.store.blobs import clear_incoming
+    from tracker.store.database import Store
 
     settings = settings or Settings()
     with hold(data_dir), contextlib.ExitStack() as stack:

@@ -17,7 +17,9 @@ from typing import Any
 import uvicorn  # noqa: F401  imported before the fork
 import yaml  # noqa: F401
 
-from tracker import app, handlers, protocol, stream
+from tracker import app, handlers
+from tracker.http import protocol
+from tracker.runs import stream
 from tracker.server import serve
 
 

@@ -2,7 +2,7 @@
 
 Writes `folders/schema-N/`: the database as SQL, and its blobs. Until the first release the newest
 one may be made anew when its schema changes; afterwards a change is a new file in
-`tracker/migrations`, and the folders of earlier versions stay as they are.
+`tracker/store/migrations`, and the folders of earlier versions stay as they are.
 """
 
 from __future__ import annotations

@@ -10,12 +10,16 @@ from typing import Any
 
 import yaml
 
-from tracker import app, leases, run_changes, stream, sweep_states
-from tracker.clocks import Watch
+from tracker import app
+from tracker.api.engine import QueryEngine, load_schema
 from tracker.context import Context, Settings
-from tracker.query import QueryEngine, load_schema
-from tracker.signing import Signer
-from tracker.store import Store
+from tracker.http.signing import Signer
+from tracker.runs import changes as run_changes
+from tracker.runs import stream
+from tracker.store.clocks import Watch
+from tracker.store.database import Store
+from tracker.sweeps import leases
+from tracker.sweeps import states as sweep_states
 
 TIMES = Settings(heartbeat_timeout=180, agent_timeout=60, start_grace=120, tick_seconds=5)
 ENGINE = QueryEngine(load_schema(*(module.RESOLVERS for module in app.SUBJECTS)))

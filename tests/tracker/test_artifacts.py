@@ -11,8 +11,9 @@ import pytest
 
 from tests.tracker.test_uploads import WRONG_NAMES
 from tests.tracker.worlds import Site
-from tracker import blobs, manifests
 from tracker.app import clear
+from tracker.artifacts import manifests
+from tracker.store import blobs
 
 
 def md5(content: bytes) -> str:

@@ -13,8 +13,9 @@ import pytest
 from contract import values
 from contract.sweepfile import read
 from tests.tracker.worlds import Site
-from tracker import documents, history
 from tracker.errors import RequestError
+from tracker.http import documents
+from tracker.runs import history
 
 JSON = {"Content-Type": "application/json"}
 HUGE = "1" * 4_000  # Python reads no longer ones

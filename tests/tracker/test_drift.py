@@ -16,9 +16,9 @@ from graphql import GraphQLError, GraphQLObjectType, build_schema, parse, valida
 
 from tests.tracker.operations import in_package
 from tests.tracker.worlds import ROOT, Site
-from tracker.query import check_bounds
+from tracker.api.engine import check_bounds
 
-SDL = ROOT / "tracker" / "schema.graphql"
+SDL = ROOT / "tracker" / "api" / "schema.graphql"
 # the client's own templates: operation -> the texts for its open places, one set per variant
 PROJECT = "project { id name entity { id name } }"
 INDENT = " " * 16
@@ -172,7 +172,7 @@ def problems() -> dict[str, list[str]]:
 
 @cache
 def left_out() -> dict[str, str]:
-    subjects = yaml.safe_load((ROOT / "tracker" / "out_of_scope.yaml").read_text())
+    subjects = yaml.safe_load((ROOT / "tracker" / "api" / "out_of_scope.yaml").read_text())
     return {
         name: subject["reason"] for subject in subjects.values() for name in subject["operations"]
     }

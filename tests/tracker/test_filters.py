@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.tracker.worlds import START, Site
-from tracker import filters, patterns
+from tracker.api import filters
 from tracker.errors import RequestError
+from tracker.store import patterns
 
 QUERY = """query($f: JSONString, $o: String, $n: Int, $after: String) {
   project(name: "p", entityName: "local") {

@@ -19,8 +19,8 @@ import httpx
 import pytest
 
 from tests.tracker.worlds import CLIENTS, ROOT, SERVER, Tracker
-from tracker.folder import NEEDED_BYTES
 from tracker.server import last_url
+from tracker.store.folder import NEEDED_BYTES
 
 DISK_BYTES = 96 << 20  # uploads are refused below 64 MiB of free space
 

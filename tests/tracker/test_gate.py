@@ -17,11 +17,11 @@ import pytest
 from starlette.routing import Route
 
 from tests.tracker.worlds import KEY, URL, Site, Tracker
-from tracker import signing, store_logins
 from tracker.app import make_app, routes
-from tracker.gate import API, OPEN, TOKEN_PREFIX, split_host
+from tracker.http import logins, signing
+from tracker.http.gate import API, OPEN, TOKEN_PREFIX, split_host
 from tracker.server import make_link
-from tracker.store import Store
+from tracker.store.database import Store
 
 VIEWER = {"query": "{ viewer { entity } }"}
 BASIC = "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()
@@ -438,8 +438,8 @@ def test_a_used_link_stays_used_over_a_restart(own_tracker: Tracker):
 def test_used_links_are_forgotten_some_time_after_they_expired(site: Site):
     nobody = {"Authorization": ""}
     with site.store.write() as db:
-        assert store_logins.use_link(db, "old", site.now)
-    site.now += store_logins.KEPT_SECONDS + 1
+        assert logins.use_link(db, "old", site.now)
+    site.now += logins.KEPT_SECONDS + 1
     assert site.http.get(link(site), headers=nobody).status_code == 303
     with site.store.read() as db:
         assert [row[0] for row in db.execute("SELECT nonce FROM used_links")] == ["n"]

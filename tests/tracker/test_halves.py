@@ -14,7 +14,7 @@ import pytest
 from tests.tracker.old_folder import FOLDERS, restore
 from tests.tracker.test_artifacts import Writer
 from tests.tracker.worlds import Site
-from tracker.store import Store
+from tracker.store.database import Store
 
 HALF, WHOLE = "a\ud800b", "a\ufffdb"
 FIELDS = (

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from tests.tracker.sweep_world import Agent, Process, RefusedError, World
-from tracker import attempts as rules
-from tracker import leases, scores, store_sweeps
-from tracker.sweep_states import config_of
+from tracker.sweeps import attempts as rules
+from tracker.sweeps import leases, scores
+from tracker.sweeps import rows as sweep_rows
+from tracker.sweeps.states import config_of
 
 FOUR = {"a": {"values": [1, 2, 3, 4]}}
 
@@ -967,7 +968,7 @@ def test_bayes_is_told_results_failures_and_pending_cells(world: World) -> None:
         world.end(agent, retry, code=1)
     world.log(world.take(one), {"loss": 0.1})
     with world.store.read() as db:
-        sweep = store_sweeps.running_sweeps(db)[0]
+        sweep = sweep_rows.running_sweeps(db)[0]
         told = scores.observations(db, config_of(sweep["config"]), sweep["id"])
     assert [(o.value, o.pending) for o in told] == [(0.2, False), (0.2, False), (None, True)]
     assert world.read()["bestLoss"] == 0.1

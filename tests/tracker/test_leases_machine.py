@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from contract.values import exact
 from tests.tracker.sweep_world import Agent, Process, World
-from tracker import attempts as rules
+from tracker.sweeps import attempts as rules
 
 WHICH = st.integers(0, 50)  # which of the agents or processes at hand
 CONFIGS = [

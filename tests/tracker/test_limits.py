@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.tracker.worlds import Site
-from tracker.bodies import GZIP_SLACK
+from tracker.api.engine import MAX_ALIASES, MAX_DEPTH, MAX_FIELDS, MAX_QUERY_CHARS
 from tracker.context import Settings
-from tracker.query import MAX_ALIASES, MAX_DEPTH, MAX_FIELDS, MAX_QUERY_CHARS
+from tracker.http.bodies import GZIP_SLACK
 
 SMALL = Settings(
     tick_seconds=3600,

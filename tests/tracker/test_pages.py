@@ -10,7 +10,7 @@ import pytest
 
 from tests.tracker.test_artifacts import Writer
 from tests.tracker.worlds import KEY, Site
-from tracker.curves import chart
+from tracker.pages.curves import chart
 
 EVIL = "<script>alert('x')</script>\"'&"
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests.tracker.worlds import ROOT, Site
 from tracker.errors import DamagedError, TrackerError
-from tracker.repair import repair
-from tracker.store import Store, seal_of
+from tracker.store.database import Store, seal_of
+from tracker.store.repair import repair
 
 RUNS, ROWS = 12, 200
 

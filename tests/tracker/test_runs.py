@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.tracker.worlds import Site
-from tracker import history
+from tracker.runs import history
 
 ASK = (
     'query { model(name: "p", entityName: "local") { bucket(name: "r1", missingOk: true)'
@@ -191,7 +191,7 @@ def test_an_error_of_the_program_is_told_and_logged(site: Site, monkeypatch, cap
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a mistake")
 
-    monkeypatch.setattr("tracker.store_runs.find_project", fail)
+    monkeypatch.setattr("tracker.runs.rows.find_project", fail)
     answer = site.post('{ viewer { id } project(name: "p") { id } }', {})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["path"] == ["project"]

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 import pytest
 
 from tests.tracker.worlds import START, Site
-from tracker import store_runs
-from tracker.filters import parse_order
-from tracker.store_runs import RunQuery
+from tracker.api.filters import parse_order
+from tracker.runs import rows as run_rows
+from tracker.runs.rows import RunQuery
 
 RUNS = 10_000
 LIST = """query($f: JSONString, $o: String, $n: Int, $after: String) {
@@ -39,7 +39,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             config = {f"parameter_{k}": {"value": k * i} for k in range(20)}
             config |= {"seed": {"value": i % 5}, "fusion": {"value": random.choice("abcd")}}
             summary = {f"metric_{k}": random.random() for k in range(20)}
-            store_runs.create_run(
+            run_rows.create_run(
                 db,
                 1,
                 f"r{i}",

@@ -20,9 +20,9 @@ import pytest
 
 from tests.tracker.worlds import ROOT, Tracker
 from tracker import server
-from tracker.folder import make
+from tracker.http.signing import load_key
 from tracker.server import TrackerError, ensure, find, stop
-from tracker.signing import load_key
+from tracker.store.folder import make
 
 
 @pytest.fixture

@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 
 from tests.tracker.old_folder import FOLDERS, restore
 from tests.tracker.worlds import ROOT, Tracker
-from tracker import store as store_module
-from tracker import store_runs
 from tracker.errors import DamagedError, TrackerError
-from tracker.store import Store, migrate, statements, versions
+from tracker.runs import rows as run_rows
+from tracker.store import database as store_module
+from tracker.store.database import Store, migrate, statements, versions
 
 
 def names(store: Store) -> list[str]:
     with store.read() as db:
-        return [row["name"] for row in store_runs.list_projects(db, None, 0, 100)]
+        return [row["name"] for row in run_rows.list_projects(db, None, 0, 100)]
 
 
 def add(store: Store, name: str, description: str = "") -> None:
     with store.write() as db:
-        store_runs.ensure_project(db, "local", name, 1.0)
+        run_rows.ensure_project(db, "local", name, 1.0)
         db.execute("UPDATE projects SET description = ? WHERE name = ?", (description, name))
 
 
@@ -57,7 +57,7 @@ def test_pragmas(tmp_path: Path, durable: bool, level: int):
 def test_a_transaction_is_all_or_nothing(tmp_path: Path):
     store = Store(tmp_path / "tracker.db")
     with pytest.raises(RuntimeError), store.write() as db:
-        store_runs.ensure_project(db, "local", "half", 1.0)
+        run_rows.ensure_project(db, "local", "half", 1.0)
         raise RuntimeError
     add(store, "whole")
     assert names(store) == ["whole"]
@@ -90,7 +90,7 @@ def test_writers_take_turns(tmp_path: Path):
     for worker in workers:
         worker.join()
     with store.read() as db:
-        assert len(store_runs.list_projects(db, None, 0, 1000)) == 160
+        assert len(run_rows.list_projects(db, None, 0, 1000)) == 160
     store.close()
 
 
@@ -269,7 +269,7 @@ def test_a_database_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
 FULL = """
 import resource, sqlite3, sys
 from pathlib import Path
-from tracker.store import Store
+from tracker.store.database import Store
 from tests.tracker.test_store import add, names
 path = Path(sys.argv[1])
 store = Store(path)
@@ -300,7 +300,7 @@ def test_a_full_disk_refuses_and_keeps_what_is_there(tmp_path: Path):
     store = Store(path)
     add(store, "with room again")
     with store.read() as db:
-        found = [row["name"] for row in store_runs.list_projects(db, None, 0, 100_000)]
+        found = [row["name"] for row in run_rows.list_projects(db, None, 0, 100_000)]
     assert found[0] == "before"
     assert found[-1] == "with room again"
     store.close()

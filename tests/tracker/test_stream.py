@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.tracker.worlds import Site
-from tracker import ids
-from tracker.clocks import Watch
+from tracker.api import ids
+from tracker.store.clocks import Watch
 
 HISTORY = "wandb-history.jsonl"
 
@@ -247,7 +247,7 @@ def test_what_may_pass_is_an_answer_on_which_clients_try_again(
         def fail(*_: Any, error: Exception = error, **__: Any) -> None:
             raise error
 
-        monkeypatch.setattr("tracker.store_runs.update_run", fail)
+        monkeypatch.setattr("tracker.runs.rows.update_run", fail)
         answer = site.http.post("/files/local/p/r1/file_stream", json={})
         assert answer.status_code == status
         fields = {"name": "r1", "modelName": "p", "entityName": "local"}

@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from tests.tracker.lossy import LossyProxy
-from tracker import leases
 from tracker.server import find, stop
+from tracker.sweeps import leases
 
 pytestmark = pytest.mark.e2e
 

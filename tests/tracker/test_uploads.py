@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.tracker.worlds import KEY, Site
-from tracker import blobs, downloads
 from tracker.context import Settings
-from tracker.signing import Signer
+from tracker.http import downloads
+from tracker.http.signing import Signer
+from tracker.store import blobs
 
 CREATE = (
     'mutation($f: [String!]!) { createRunFiles(input: {entityName: "local", projectName: "p",'

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from tests.tracker.worlds import ROOT, Site, Tracker
+from tracker.api.engine import MAX_ALIASES
+from tracker.api.work import Work, weigh
 from tracker.context import Settings
-from tracker.query import MAX_ALIASES
 from tracker.server import STOP_SECONDS, find
-from tracker.work import Work, weigh
 
 ENDLESS = ("--max-query-values", str(10**18), "--query-seconds", "1e9")
 

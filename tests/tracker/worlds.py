@@ -18,10 +18,10 @@ from typing import Any
 import httpx
 
 from tracker.app import make_app, tick
-from tracker.clocks import Watch
 from tracker.context import Settings
 from tracker.server import Server, find
-from tracker.store import Store
+from tracker.store.clocks import Watch
+from tracker.store.database import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = Path(__file__).parent / "clients"

@@ -1,0 +1,1 @@
+"""GraphQL: the schema, its engine, and what every resolver needs."""

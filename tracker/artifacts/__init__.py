@@ -1,0 +1,1 @@
+"""Artifacts: versions, their files and manifests, collections, lineage."""

@@ -1,0 +1,224 @@
+"""Rows of artifact types and collections: names, memberships, aliases, tags."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from tracker.api.filters import Order, Where
+from tracker.api.ids import MAX_ARTIFACT_NAME, check_name
+from tracker.runs.rows import Row, one
+
+LATEST = "latest"
+
+
+def ensure_type(db: sqlite3.Connection, project_id: int, name: str, now: float) -> Row:
+    found = find_type(db, project_id, name)
+    if found is None:
+        check_name(name, "artifact type", most=MAX_ARTIFACT_NAME)
+        db.execute(
+            "INSERT INTO artifact_types (project_id, name, created_at) VALUES (?, ?, ?)",
+            (project_id, name, now),
+        )
+        found = find_type(db, project_id, name)
+    assert found
+    return found
+
+
+def find_type(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
+    return one(
+        db, "SELECT * FROM artifact_types WHERE project_id = ? AND name = ?", project_id, name
+    )
+
+
+def get_type(db: sqlite3.Connection, type_id: int) -> Row | None:
+    return one(db, "SELECT * FROM artifact_types WHERE id = ?", type_id)
+
+
+def describe_type(db: sqlite3.Connection, type_id: int, text: str) -> None:
+    db.execute("UPDATE artifact_types SET description = ? WHERE id = ?", (text, type_id))
+
+
+def list_types(db: sqlite3.Connection, project_id: int, after: int, limit: int) -> list[Row]:
+    rows = db.execute(
+        "SELECT * FROM artifact_types WHERE project_id = ? AND id > ? ORDER BY id LIMIT ?",
+        (project_id, after, limit),
+    )
+    return [dict(row) for row in rows]
+
+
+def create_collection(
+    db: sqlite3.Connection, project_id: int, type_id: int, kind: str, name: str, now: float
+) -> Row:
+    check_name(name, "artifact", most=MAX_ARTIFACT_NAME)
+    db.execute(
+        "INSERT INTO collections (project_id, type_id, kind, name, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (project_id, type_id, kind, name, now, now),
+    )
+    made = find_collection(db, project_id, name)
+    assert made
+    return made
+
+
+def find_collection(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
+    return one(db, "SELECT * FROM collections WHERE project_id = ? AND name = ?", project_id, name)
+
+
+def get_collection(db: sqlite3.Connection, collection_id: int) -> Row | None:
+    return one(db, "SELECT * FROM collections WHERE id = ?", collection_id)
+
+
+def update_row(db: sqlite3.Connection, table: str, row_id: int, **columns: Any) -> None:
+    assert table in ("collections", "artifacts", "manifests")
+    names = ", ".join(f"{name} = ?" for name in columns)
+    db.execute(f"UPDATE {table} SET {names} WHERE id = ?", [*columns.values(), row_id])
+
+
+def delete_collection(db: sqlite3.Connection, collection_id: int) -> None:
+    db.execute("DELETE FROM collections WHERE id = ?", (collection_id,))
+
+
+def next_version(db: sqlite3.Connection, collection_id: int) -> int:
+    """A number that no version of the collection has had, deleted ones included."""
+    return db.execute(
+        "UPDATE collections SET next_version = next_version + 1 WHERE id = ?"
+        " RETURNING next_version - 1",
+        (collection_id,),
+    ).fetchone()[0]
+
+
+def select(
+    db: sqlite3.Connection,
+    source: str,
+    where: list[Where],
+    order: Order,
+    after: list[Any] | None = None,
+    limit: int = -1,
+) -> list[Row]:
+    """Rows of `source` (a FROM clause whose rows have `id`), each with its place in `cursor`."""
+    parts = [*where, order.behind(after)] if after else where
+    conditions = " AND ".join(f"({part.sql})" for part in parts) or "1"
+    values = [value for part in parts for value in part.values]
+    rows = db.execute(
+        f"SELECT *, {order.value} AS order_value FROM {source} WHERE {conditions}"
+        f" ORDER BY {order.sql} LIMIT ?",
+        [*order.values, *values, *order.sql_values, limit],
+    )
+    return [{**dict(row), "cursor": [row["order_value"], row["id"]]} for row in rows]
+
+
+def count(db: sqlite3.Connection, source: str, where: list[Where]) -> int:
+    conditions = " AND ".join(f"({part.sql})" for part in where) or "1"
+    values = [value for part in where for value in part.values]
+    return db.execute(f"SELECT count(*) FROM {source} WHERE {conditions}", values).fetchone()[0]
+
+
+def add_membership(
+    db: sqlite3.Connection, collection_id: int, artifact_id: int, index: int, now: float
+) -> None:
+    db.execute(
+        "INSERT INTO memberships (collection_id, artifact_id, version_index, created_at)"
+        " VALUES (?, ?, ?, ?)",
+        (collection_id, artifact_id, index, now),
+    )
+
+
+def find_membership(db: sqlite3.Connection, collection_id: int, artifact_id: int) -> Row | None:
+    return one(
+        db,
+        "SELECT * FROM memberships WHERE collection_id = ? AND artifact_id = ?",
+        collection_id,
+        artifact_id,
+    )
+
+
+def drop_membership(db: sqlite3.Connection, collection_id: int, artifact_id: int) -> None:
+    for table in ("aliases", "memberships"):
+        db.execute(
+            f"DELETE FROM {table} WHERE collection_id = ? AND artifact_id = ?",
+            (collection_id, artifact_id),
+        )
+
+
+def memberships_of(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
+    rows = db.execute("SELECT * FROM memberships WHERE artifact_id = ? ORDER BY id", (artifact_id,))
+    return [dict(row) for row in rows]
+
+
+def resolve_alias(db: sqlite3.Connection, collection_id: int, alias: str) -> Row | None:
+    """The membership that an alias, or `v3`, or a digest names."""
+    if alias[:1] == "v" and alias[1:].isdigit():
+        return one(
+            db,
+            "SELECT * FROM memberships WHERE collection_id = ? AND version_index = ?",
+            collection_id,
+            int(alias[1:19]),
+        )
+    return one(
+        db,
+        "SELECT memberships.* FROM memberships"
+        " JOIN artifacts ON artifacts.id = memberships.artifact_id"
+        " LEFT JOIN aliases ON aliases.collection_id = memberships.collection_id"
+        " AND aliases.artifact_id = memberships.artifact_id AND alias = ?2"
+        " WHERE memberships.collection_id = ?1 AND (alias IS NOT NULL OR digest = ?2)"
+        " ORDER BY alias IS NULL LIMIT 1",
+        collection_id,
+        alias,
+    )
+
+
+def set_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_id: int) -> None:
+    """An alias names one version of a collection: setting it takes it from another."""
+    check_name(alias, "alias", most=MAX_ARTIFACT_NAME)
+    db.execute(
+        "INSERT INTO aliases (collection_id, alias, artifact_id) VALUES (?, ?, ?)"
+        " ON CONFLICT (collection_id, alias) DO UPDATE SET artifact_id = excluded.artifact_id",
+        (collection_id, alias, artifact_id),
+    )
+
+
+def drop_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_id: int) -> None:
+    db.execute(
+        "DELETE FROM aliases WHERE collection_id = ? AND alias = ? AND artifact_id = ?",
+        (collection_id, alias, artifact_id),
+    )
+
+
+def aliases_of(
+    db: sqlite3.Connection, artifact_id: int, collection_id: int | None = None
+) -> list[Row]:
+    rows = db.execute(
+        "SELECT * FROM aliases WHERE artifact_id = ?1 AND (?2 IS NULL OR collection_id = ?2)"
+        " ORDER BY id",
+        (artifact_id, collection_id),
+    )
+    return [dict(row) for row in rows]
+
+
+def collection_aliases(db: sqlite3.Connection, collection_id: int) -> list[Row]:
+    rows = db.execute("SELECT * FROM aliases WHERE collection_id = ? ORDER BY id", (collection_id,))
+    return [dict(row) for row in rows]
+
+
+def set_tags(
+    db: sqlite3.Connection, kind: str, row_id: int, add: list[str], drop: list[str]
+) -> None:
+    """`kind`: artifact or collection."""
+    assert kind in ("artifact", "collection")
+    for name in add:
+        check_name(name, "tag", most=MAX_ARTIFACT_NAME)
+    db.executemany(
+        f"INSERT OR IGNORE INTO {kind}_tags ({kind}_id, name) VALUES (?, ?)",
+        [(row_id, name) for name in add],
+    )
+    db.executemany(
+        f"DELETE FROM {kind}_tags WHERE {kind}_id = ? AND name = ?",
+        [(row_id, name) for name in drop],
+    )
+
+
+def tags_of(db: sqlite3.Connection, kind: str, row_id: int) -> list[Row]:
+    assert kind in ("artifact", "collection")
+    rows = db.execute(f"SELECT * FROM {kind}_tags WHERE {kind}_id = ? ORDER BY id", (row_id,))
+    return [dict(row) for row in rows]

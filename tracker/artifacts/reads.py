@@ -1,0 +1,364 @@
+"""Resolvers that read artifacts: types, collections, versions, lineage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from graphql import GraphQLResolveInfo as Info
+
+from tracker.api import filters, ids, paging
+from tracker.api.filters import Operand, Where
+from tracker.artifacts import collections as collection_rows
+from tracker.artifacts import rows as artifact_rows
+from tracker.runs import reads as runs
+from tracker.runs import rows as run_rows
+from tracker.runs.rows import Row
+
+ORDER_BY_ID = "+id"
+
+
+# ----------------------------------------------------------------------------- filters and orders
+
+COLLECTION_KEYS = filters.column_operand(
+    {
+        "id": Operand("id"),
+        "name": Operand("name"),
+        "description": Operand("description"),
+        "createdat": Operand("created_at", read=filters.read_time),
+        "updatedat": Operand("updated_at", read=filters.read_time),
+        "type": Operand("(SELECT name FROM artifact_types WHERE artifact_types.id = type_id)"),
+        "tag": Operand(
+            "(SELECT json_group_array(name) FROM collection_tags"
+            " WHERE collection_id = collections.id)",
+            is_list=True,
+        ),
+        "tags": Operand(
+            "(SELECT json_group_array(name) FROM collection_tags"
+            " WHERE collection_id = collections.id)",
+            is_list=True,
+        ),
+    }
+)
+VERSION_COLUMNS = {
+    "id": Operand("id"),
+    "state": Operand("state"),
+    "digest": Operand("digest"),
+    "size": Operand("size"),
+    "filecount": Operand("file_count"),
+    "description": Operand("description"),
+    "versionindex": Operand("membership_index"),
+    "createdat": Operand("created_at", read=filters.read_time),
+    "updatedat": Operand("updated_at", read=filters.read_time),
+    "tag": Operand(
+        "(SELECT json_group_array(name) FROM artifact_tags WHERE artifact_id = version.id)",
+        is_list=True,
+    ),
+    "alias": Operand(
+        "(SELECT json_group_array(alias) FROM aliases WHERE artifact_id = version.id"
+        " AND collection_id = member_of)",
+        is_list=True,
+    ),
+}
+VERSION_COLUMNS |= {"tags": VERSION_COLUMNS["tag"], "aliases": VERSION_COLUMNS["alias"]}
+
+
+def version_key(key: str) -> Operand:
+    head, _, rest = key.partition(".")
+    if head == "metadata" and rest:
+        return filters.document_operand("metadata", rest)
+    return filters.column_operand(VERSION_COLUMNS)(key)
+
+
+# ------------------------------------------------------------------------------------- connections
+
+
+def collection_connection(info: Info, where: list[Where], **arguments: Any) -> Row:
+    where = [*where, filters.parse(arguments.get("filters"), COLLECTION_KEYS)]
+    order = filters.parse_order(arguments.get("order"), COLLECTION_KEYS, ORDER_BY_ID)
+    limit = paging.bound(arguments.get("first"))
+    place = paging.read_cursor(arguments.get("after"))
+    with info.context.store.read() as db:
+        rows = collection_rows.select(db, "collections", where, order, place, limit + 1)
+        total = collection_rows.count(db, "collections", where)
+    return paging.connection(rows, limit, lambda row: row["cursor"]) | {"total_count": total}
+
+
+def project_collections(source: Row, info: Info, **arguments: Any) -> Row:
+    where = [Where("project_id = ?", [source["id"]])]
+    kinds: list[str] | None = arguments.get("collectionTypes")
+    if kinds:
+        where.append(filters.join([Where("kind = ?", [kind]) for kind in kinds], "OR"))
+    return collection_connection(info, where, **arguments)
+
+
+def type_collections(source: Row, info: Info, **arguments: Any) -> Row:
+    return collection_connection(info, [Where("type_id = ?", [source["id"]])], **arguments)
+
+
+def collection_artifacts(source: Row, info: Info, **arguments: Any) -> Row:
+    """Versions of a collection, newest first unless an order is given."""
+    where = [
+        Where("member_of = ?", [source["id"]]),
+        filters.parse(arguments.get("filters"), version_key),
+    ]
+    order = filters.parse_order(arguments.get("order"), version_key, "-version_index")
+    limit = paging.bound(arguments.get("first"))
+    place = paging.read_cursor(arguments.get("after"))
+    with info.context.store.read() as db:
+        rows = collection_rows.select(db, artifact_rows.VERSIONS, where, order, place, limit + 1)
+        total = collection_rows.count(db, artifact_rows.VERSIONS, where)
+    answer: Row = paging.connection(rows, limit, lambda row: row["cursor"])
+    answer["total_count"] = total
+    for edge in answer["edges"]:
+        edge["version"] = f"v{edge['node']['membership_index']}"
+    return answer
+
+
+def run_artifacts(role: str) -> Callable[..., Row]:
+    def resolve(source: Row, info: Info, first: int | None = None, after: str | None = None) -> Row:
+        where = [
+            Where("lineage_run = ?", [source["id"]]),
+            Where("role = ?", [role]),
+            Where("state = 'COMMITTED'"),
+        ]
+        order, limit = filters.Order("lineage_id"), paging.bound(first)
+        table = artifact_rows.RUN_ARTIFACTS
+        with info.context.store.read() as db:
+            place = paging.read_cursor(after)
+            rows = collection_rows.select(db, table, where, order, place, limit + 1)
+            total = collection_rows.count(db, table, where)
+        return paging.connection(rows, limit, lambda row: row["cursor"]) | {"total_count": total}
+
+    return resolve
+
+
+def project_types(
+    source: Row, info: Info, first: int | None = None, after: str | None = None, **_: Any
+) -> Row:
+    limit = paging.bound(first)
+    place = paging.read_cursor(after) or [0]
+    with info.context.store.read() as db:
+        rows = collection_rows.list_types(db, source["id"], int(place[0]), limit + 1)
+    return paging.connection(rows, limit, lambda row: [row["id"]])
+
+
+# ------------------------------------------------------------------------------------------- nodes
+
+
+def project_type(source: Row, info: Info, name: str) -> Row | None:
+    with info.context.store.read() as db:
+        return collection_rows.find_type(db, source["id"], name)
+
+
+def project_collection(source: Row, info: Info, name: str) -> Row | None:
+    with info.context.store.read() as db:
+        return collection_rows.find_collection(db, source["id"], name)
+
+
+def type_collection(source: Row, info: Info, name: str) -> Row | None:
+    with info.context.store.read() as db:
+        found = collection_rows.find_collection(db, source["project_id"], name)
+    return found if found and found["type_id"] == source["id"] else None
+
+
+def project_membership(source: Row, info: Info, name: str) -> Row | None:
+    """`collection:alias`, `collection:v3`, or `collection` for its latest version."""
+    collection, _, alias = name.partition(":")
+    with info.context.store.read() as db:
+        found = collection_rows.find_collection(db, source["id"], collection)
+        return found and collection_rows.resolve_alias(
+            db, found["id"], alias or collection_rows.LATEST
+        )
+
+
+def project_artifact(source: Row, info: Info, name: str, **_: Any) -> Row | None:
+    membership = project_membership(source, info, name)
+    return membership and member(membership, info)
+
+
+def type_artifact(source: Row, info: Info, name: str) -> Row | None:
+    found = project_artifact({"id": source["project_id"]}, info, name)
+    sequence = found and owner(found, info)
+    return found if sequence and sequence["type_id"] == source["id"] else None
+
+
+def collection_membership(source: Row, info: Info, aliasName: str) -> Row | None:
+    with info.context.store.read() as db:
+        return collection_rows.resolve_alias(db, source["id"], aliasName)
+
+
+def member(source: Row, info: Info) -> Row | None:
+    with info.context.store.read() as db:
+        return artifact_rows.get_artifact(db, source["artifact_id"])
+
+
+def owner(source: Row, info: Info) -> Row | None:
+    """The collection of a version (its sequence), a membership or an alias."""
+    with info.context.store.read() as db:
+        return collection_rows.get_collection(db, source["collection_id"])
+
+
+def commit_hash(source: Row, _: Info) -> str | None:
+    """A name of the commit: clients want one of every committed version."""
+    if source["state"] != "COMMITTED":
+        return None
+    return hashlib.sha256(f"{source['id']} {source['digest']}".encode()).hexdigest()[:20]
+
+
+def artifact_by_id(_: Any, info: Info, id: str) -> Row | None:
+    with info.context.store.read() as db:
+        return artifact_rows.get_artifact(db, ids.decode("Artifact", id))
+
+
+def collection_by_id(_: Any, info: Info, id: str) -> Row | None:
+    with info.context.store.read() as db:
+        return collection_rows.get_collection(db, ids.decode("ArtifactCollection", id))
+
+
+def client_id_mapping(_: Any, info: Info, clientID: str) -> Row | None:
+    with info.context.store.read() as db:
+        found = artifact_rows.artifact_by_client_id(db, clientID)
+    return found and {"server_id": ids.encode("Artifact", found["id"])}
+
+
+def collection_type(source: Row, info: Info) -> Row | None:
+    with info.context.store.read() as db:
+        return collection_rows.get_type(db, source["type_id"])
+
+
+def artifact_type(source: Row, info: Info) -> Row | None:
+    sequence = owner(source, info)
+    return sequence and collection_type(sequence, info)
+
+
+def latest_artifact(source: Row, info: Info) -> Row | None:
+    with info.context.store.read() as db:
+        return artifact_rows.latest_of(db, source["id"])
+
+
+def tags(kind: str) -> Callable[..., list[Row]]:
+    def resolve(source: Row, info: Info, **_: Any) -> list[Row]:
+        with info.context.store.read() as db:
+            return collection_rows.tags_of(db, kind, source["id"])
+
+    return resolve
+
+
+def collection_tags(source: Row, info: Info, **_: Any) -> Row:
+    return {"edges": [{"node": tag} for tag in tags("collection")(source, info)]}
+
+
+def artifact_aliases(source: Row, info: Info) -> list[Row]:
+    with info.context.store.read() as db:
+        return collection_rows.aliases_of(db, source["id"])
+
+
+def membership_aliases(source: Row, info: Info) -> list[Row]:
+    with info.context.store.read() as db:
+        return collection_rows.aliases_of(db, source["artifact_id"], source["collection_id"])
+
+
+def collection_aliases(source: Row, info: Info, **_: Any) -> Row:
+    with info.context.store.read() as db:
+        rows = collection_rows.collection_aliases(db, source["id"])
+    return paging.connection(rows, len(rows), lambda row: [row["id"]])
+
+
+def memberships(source: Row, info: Info, **_: Any) -> Row:
+    with info.context.store.read() as db:
+        rows = collection_rows.memberships_of(db, source["id"])
+    return paging.connection(rows, len(rows), lambda row: [row["id"]])
+
+
+def created_by(source: Row, info: Info) -> Row | None:
+    if source["run_id"] is None:
+        return None
+    with info.context.store.read() as db:
+        run = run_rows.get_run(db, source["run_id"])
+    return run and {**run, "__typename": "Run"}
+
+
+def used_by(source: Row, info: Info, **_: Any) -> Row:
+    with info.context.store.read() as db:
+        rows = artifact_rows.users_of(db, source["id"])
+    return paging.connection(rows, len(rows), lambda row: [row["id"]]) | {"total_count": len(rows)}
+
+
+COLLECTION: dict[str, Callable[..., Any]] = {
+    "id": lambda row, info: ids.encode("ArtifactCollection", row["id"]),
+    "state": lambda row, info: row.get("state", "READY"),
+    "project": runs.run_project,
+    "defaultArtifactType": collection_type,
+    "tags": collection_tags,
+    "aliases": collection_aliases,
+    "artifacts": collection_artifacts,
+    "artifactMembership": collection_membership,
+}
+
+RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
+    "Query": {
+        "artifact": artifact_by_id,
+        "artifactCollection": collection_by_id,
+        "clientIDMapping": client_id_mapping,
+    },
+    "Project": {
+        "artifactTypes": project_types,
+        "artifactType": project_type,
+        "artifactCollections": project_collections,
+        "artifactCollection": project_collection,
+        "artifactCollectionMembership": project_membership,
+        "artifact": project_artifact,
+    },
+    "Run": {
+        "outputArtifacts": run_artifacts("output"),
+        "inputArtifacts": run_artifacts("input"),
+    },
+    "Tag": {"id": lambda row, info: ids.encode("Tag", row["id"])},
+    "ClientIDMapping": {"serverID": lambda row, info: row["server_id"]},
+    "ArtifactType": {
+        "id": lambda row, info: ids.encode("ArtifactType", row["id"]),
+        "project": runs.run_project,
+        "artifactCollections": type_collections,
+        "artifactCollection": type_collection,
+        "artifact": type_artifact,
+    },
+    "ArtifactCollection": {
+        "__resolve_type__": lambda row, info, kind: (
+            "ArtifactSequence" if row["kind"] == "SEQUENCE" else "ArtifactPortfolio"
+        )
+    },
+    "ArtifactSequence": {
+        **COLLECTION,
+        "latestArtifact": latest_artifact,
+        "digestAlgorithm": lambda row, info: "MANIFEST_MD5",
+    },
+    "ArtifactPortfolio": COLLECTION,
+    "ArtifactAlias": {
+        "id": lambda row, info: ids.encode("ArtifactAlias", row["id"]),
+        "artifactCollection": owner,
+        "artifactCollectionName": lambda row, info: (owner(row, info) or {}).get("name"),
+    },
+    "ArtifactCollectionMembership": {
+        "id": lambda row, info: ids.encode("ArtifactMembership", row["id"]),
+        "aliases": membership_aliases,
+        "artifactCollection": owner,
+        "artifact": member,
+    },
+    "ArtifactCreator": {"__resolve_type__": lambda row, info, kind: row["__typename"]},
+    "Artifact": {
+        "id": lambda row, info: ids.encode("Artifact", row["id"]),
+        "artifactSequence": owner,
+        "artifactType": artifact_type,
+        "ttlDurationSeconds": lambda row, info: row["ttl_seconds"],
+        "ttlIsInherited": lambda row, info: False,
+        "commitHash": commit_hash,
+        "tags": tags("artifact"),
+        "digestAlgorithm": lambda row, info: "MANIFEST_MD5",
+        "aliases": artifact_aliases,
+        "artifactMemberships": memberships,
+        "createdBy": created_by,
+        "usedBy": used_by,
+    },
+}

@@ -1,0 +1,379 @@
+"""Making artifacts. A version is created PENDING, its files and manifests are uploaded, and
+the commit gives it its number and aliases, in one transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from graphql import GraphQLResolveInfo as Info
+
+from tracker.api import ids
+from tracker.artifacts import collections as collection_rows
+from tracker.artifacts import manifests
+from tracker.artifacts import rows as artifact_rows
+from tracker.artifacts.collections import LATEST
+from tracker.artifacts.files import storage_path
+from tracker.context import Context
+from tracker.errors import RequestError
+from tracker.http import documents
+from tracker.runs import files
+from tracker.runs import rows as run_rows
+from tracker.runs.rows import Row
+from tracker.store import blob_rows, blobs
+
+
+def find_artifact(db: sqlite3.Connection, storage_id: str) -> Row:
+    found = artifact_rows.get_artifact(db, ids.decode("Artifact", storage_id))
+    if found is None:
+        raise RequestError("no such artifact (it may have been deleted)", status=404)
+    return found
+
+
+def find_run(db: sqlite3.Connection, context: Context, input: Row) -> Row | None:
+    if not input.get("runName"):
+        return None
+    entity = input.get("entityName") or context.settings.entity
+    project = input.get("projectName") or context.settings.project
+    return run_rows.locate_run(db, entity, project, input["runName"])
+
+
+def set_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_id: int) -> None:
+    if alias[:1] == "v" and alias[1:].isdigit():
+        return  # a version's number is not an alias that could be moved
+    collection_rows.set_alias(db, collection_id, alias, artifact_id)
+
+
+MANIFEST_NAMES = {
+    "FULL": "wandb_manifest.json",
+    "INCREMENTAL": "wandb_manifest.incremental.json",
+    "PATCH": "wandb_manifest.patch.json",
+}
+MAX_MANIFEST_BYTES = 512 << 20
+
+
+def create_type(_: Any, info: Info, input: Row) -> Row:
+    context = info.context
+    with context.store.write() as db:
+        entity = input.get("entityName") or context.settings.entity
+        project, _new = run_rows.ensure_project(
+            db, entity, input["projectName"] or context.settings.project, context.now
+        )
+        row = collection_rows.ensure_type(db, project["id"], input["name"], context.now)
+        if input.get("description"):
+            collection_rows.describe_type(db, row["id"], input["description"])
+    return {"artifact_type": row}
+
+
+def create_artifact(_: Any, info: Info, input: Row) -> Row:
+    """A new PENDING version, or the one that is there: of the same digest, of the same client id
+    (a retry), or of the same distributed id (several writers).
+    """
+    context = info.context
+    with context.store.write() as db:
+        sequence = ensure_sequence(db, context, input)
+        run = find_run(db, context, input)
+        found = existing(db, sequence, input)
+        if found is None:
+            found = artifact_rows.create_artifact(
+                db,
+                context.now,
+                collection_id=sequence["id"],
+                digest=input["digest"],
+                description=input.get("description"),
+                metadata=read_metadata(input),
+                labels=input.get("labels"),
+                ttl_seconds=-2
+                if input.get("ttlDurationSeconds") is None
+                else max(-2, input["ttlDurationSeconds"]),
+                history_step=input.get("historyStep"),
+                client_id=input.get("clientID"),
+                distributed_id=input.get("distributedID"),
+                run_id=run and run["id"],
+            )
+        note_aliases(db, found, sequence, input)
+        collection_rows.set_tags(
+            db, "artifact", found["id"], [tag["tagName"] for tag in input.get("tags") or ()], []
+        )
+        if run:
+            artifact_rows.link_run(db, found["id"], run["id"], "output", context.now)
+        artifact_rows.touch_pending(db, found["id"], context.now)
+        return {"artifact": artifact_rows.get_artifact(db, found["id"])}
+
+
+def read_metadata(input: Row) -> str | None:
+    text = input.get("metadata")
+    if text is not None and not isinstance(documents.read(text, "metadata"), dict | None):
+        raise RequestError("metadata is no JSON object, which pages and filters rely on")
+    return text
+
+
+def ensure_sequence(db: sqlite3.Connection, context: Context, input: Row) -> Row:
+    entity = input.get("entityName") or context.settings.entity
+    project, _new = run_rows.ensure_project(
+        db, entity, input["projectName"] or context.settings.project, context.now
+    )
+    names = [input.get("artifactCollectionName"), *(input.get("artifactCollectionNames") or ())]
+    name = next((name for name in names if name), None)
+    if not name:
+        raise RequestError("an artifact needs a collection name")
+    kind = collection_rows.ensure_type(db, project["id"], input["artifactTypeName"], context.now)
+    found = collection_rows.find_collection(db, project["id"], name)
+    if found is None:
+        return collection_rows.create_collection(
+            db, project["id"], kind["id"], "SEQUENCE", name, context.now
+        )
+    if found["kind"] != "SEQUENCE":
+        raise RequestError(f"{name} is a portfolio: versions are linked to it, not logged")
+    if found["type_id"] != kind["id"]:
+        have = collection_rows.get_type(db, found["type_id"])
+        raise RequestError(
+            f"artifact {name} has the type {have and have['name']!r}, not {kind['name']!r}"
+        )
+    return found
+
+
+def existing(db: sqlite3.Connection, sequence: Row, input: Row) -> Row | None:
+    if input.get("clientID"):
+        found = artifact_rows.artifact_by_client_id(db, input["clientID"])
+        if found:
+            return found
+    if input.get("distributedID"):
+        return artifact_rows.pending_of_group(db, sequence["id"], input["distributedID"])
+    if input.get("enableDigestDeduplication"):
+        return artifact_rows.committed_with_digest(db, sequence["id"], input["digest"])
+    return None
+
+
+def note_aliases(db: sqlite3.Connection, artifact: Row, sequence: Row, input: Row) -> None:
+    """Aliases of a version take effect when it is committed."""
+    aliases = [
+        alias["alias"]
+        for alias in input.get("aliases") or ()
+        if alias["artifactCollectionName"] == sequence["name"]
+    ]
+    if artifact["state"] == "COMMITTED":
+        for alias in aliases:
+            set_alias(db, sequence["id"], alias, artifact["id"])
+        return
+    for alias in aliases:
+        ids.check_name(alias, "alias", most=ids.MAX_ARTIFACT_NAME)
+    waiting = list(dict.fromkeys([*artifact_rows.waiting_aliases(artifact), *aliases]))
+    artifact_rows.wait_with_aliases(db, artifact["id"], waiting)
+
+
+def manifest_node(context: Context, row: Row) -> Row:
+    name = MANIFEST_NAMES[row["type"]]
+    return {
+        "id": ids.encode("ArtifactManifest", row["id"]),
+        "digest": row["digest"],
+        "type": row["type"],
+        "file": {
+            "id": ids.encode("ArtifactManifest", row["id"]),
+            "name": name,
+            "display_name": name,
+            "direct_url": "",
+            "size_bytes": 0,
+            "upload_url": files.put_url(context, {"manifest": row["id"]}),
+            "upload_headers": [],
+        },
+    }
+
+
+def create_manifest(_: Any, info: Info, input: Row) -> Row:
+    context = info.context
+    base = input.get("baseArtifactID")
+    with context.store.write() as db:
+        artifact = find_artifact(db, input["artifactID"])
+        manifest_id = artifact_rows.create_manifest(
+            db,
+            artifact["id"],
+            input.get("type") or "FULL",
+            ids.decode("Artifact", base) if base else None,
+            input["digest"],
+            context.now,
+        )
+        artifact_rows.touch_pending(db, artifact["id"], context.now)
+        row = artifact_rows.get_manifest(db, manifest_id)
+    assert row
+    return {"artifact_manifest": manifest_node(context, row)}
+
+
+def update_manifest(_: Any, info: Info, input: Row) -> Row:
+    context = info.context
+    manifest_id = ids.decode("ArtifactManifest", input["artifactManifestID"])
+    changes: dict[str, Any] = {}
+    if input.get("digest") is not None:
+        changes["digest"] = input["digest"]
+    if input.get("baseArtifactID"):
+        changes["base_artifact_id"] = ids.decode("Artifact", input["baseArtifactID"])
+    with context.store.write() as db:
+        if changes:
+            collection_rows.update_row(db, "manifests", manifest_id, **changes)
+        row = artifact_rows.get_manifest(db, manifest_id)
+    if row is None:
+        raise RequestError("no such manifest", status=404)
+    return {"artifact_manifest": manifest_node(context, row)}
+
+
+def create_files(_: Any, info: Info, input: Row) -> Row:
+    """Where to put the files of a version; no address for contents that are there already."""
+    context, nodes = info.context, []
+    with context.store.write() as db:
+        for spec in input["artifactFiles"]:
+            artifact = find_artifact(db, spec["artifactID"])
+            name = ids.check_path(spec["name"], "file name")
+            blob = blob_rows.blob_by_md5(db, spec["md5"])
+            target = {"artifact": artifact["id"], "name": name, "md5": spec["md5"]}
+            artifact_rows.touch_pending(db, artifact["id"], context.now)
+            if blob:  # held from now on, so that it cannot go before the commit
+                artifact_rows.put_artifact_file(
+                    db, artifact["id"], name, spec["md5"], blob["size"], blob["hash"]
+                )
+            nodes.append(
+                {
+                    "id": ids.encode("Artifact", artifact["id"]),
+                    "name": name,
+                    "display_name": name,
+                    "direct_url": "",
+                    "size_bytes": 0,
+                    "storage_path": storage_path(artifact["id"], spec["md5"]),
+                    "upload_url": None if blob else files.put_url(context, target),
+                    "upload_headers": [],
+                    "artifact": artifact,
+                }
+            )
+    edges = [{"node": node, "cursor": ""} for node in nodes]
+    page = {"has_next_page": False, "end_cursor": None}
+    return {"files": {"edges": edges, "page_info": page, "total_count": len(nodes)}}
+
+
+def store_upload(context: Context, target: dict[str, Any], upload: blobs.Upload) -> None:
+    """Completes a PUT to the address of an artifact's file or manifest."""
+    if "md5" in target and upload.md5 != target["md5"]:
+        raise RequestError(
+            f"{target['name']}: MD5 of what came is {upload.md5}, not {target['md5']}"
+        )
+    if "manifest" in target and upload.size > MAX_MANIFEST_BYTES:
+        raise RequestError("the manifest is too large", status=413)
+    with context.store.write() as db:
+        if "manifest" in target:
+            manifest = artifact_rows.get_manifest(db, target["manifest"])
+            if manifest is None:
+                raise RequestError("the artifact of this manifest was deleted", status=404)
+            hash = upload.keep(db, context.now)
+            collection_rows.update_row(db, "manifests", target["manifest"], hash=hash)
+            artifact_rows.touch_pending(db, manifest["artifact_id"], context.now)
+            return
+        if artifact_rows.get_artifact(db, target["artifact"]) is None:
+            raise RequestError("the artifact of this file was deleted", status=404)
+        hash = upload.keep(db, context.now)
+        artifact_rows.put_artifact_file(
+            db, target["artifact"], target["name"], target["md5"], upload.size, hash
+        )
+        artifact_rows.touch_pending(db, target["artifact"], context.now)
+
+
+def commit_artifact(_: Any, info: Info, input: Row) -> Row:
+    context = info.context
+    with context.store.write() as db:
+        artifact = find_artifact(db, input["artifactID"])
+        if artifact["state"] != "COMMITTED":
+            commit(db, context, artifact)
+        return {"artifact": artifact_rows.get_artifact(db, artifact["id"])}
+
+
+def commit(db: sqlite3.Connection, context: Context, artifact: Row) -> None:
+    manifest, merged = whole_manifest(db, context, artifact)
+    size = write_files(db, artifact["id"], manifest["contents"])
+    text = manifests.write(manifest)
+    index = collection_rows.next_version(db, artifact["collection_id"])
+    collection_rows.update_row(
+        db,
+        "artifacts",
+        artifact["id"],
+        state="COMMITTED",
+        version_index=index,
+        size=size,
+        file_count=len(manifest["contents"]),
+        digest=manifests.digest(manifest) if merged else artifact["digest"],
+        manifest_hash=blobs.store_bytes(context.blobs, db, [text], context.now),
+        updated_at=context.now,
+    )
+    sequence = artifact["collection_id"]
+    collection_rows.add_membership(db, sequence, artifact["id"], index, context.now)
+    for alias in [*artifact_rows.waiting_aliases(artifact), LATEST]:
+        set_alias(db, sequence, alias, artifact["id"])
+
+
+def whole_manifest(
+    db: sqlite3.Connection, context: Context, artifact: Row
+) -> tuple[manifests.Manifest, bool]:
+    """What the version holds, and whether that was put together here: the last FULL manifest; or
+    every PATCH of its writers; or the INCREMENTAL one over its base (else over the latest version).
+    """
+    rows = artifact_rows.uploaded_manifests(db, artifact["id"])
+    if not rows:
+        raise RequestError("no manifest has been uploaded for this artifact")
+
+    def read(hash: str) -> manifests.Manifest:
+        return manifests.read(blobs.read(context.blobs, hash))
+
+    full = [row for row in rows if row["type"] == "FULL"]
+    if full:
+        return read(full[-1]["hash"]), False
+    parts = [read(row["hash"]) for row in rows]
+    if any(row["type"] == "INCREMENTAL" for row in rows):
+        base_id = next((row["base_artifact_id"] for row in rows if row["base_artifact_id"]), None)
+        base = (
+            artifact_rows.get_artifact(db, base_id)
+            if base_id
+            else artifact_rows.latest_of(db, artifact["collection_id"])
+        )
+        if base and base["manifest_hash"]:
+            parts.insert(0, read(base["manifest_hash"]))
+    return manifests.merge(parts), True
+
+
+def write_files(db: sqlite3.Connection, artifact_id: int, contents: manifests.Contents) -> int:
+    """Makes the version's files those of its manifest; returns their size together."""
+    damaged = blob_rows.damaged_blobs(db)
+    held = {
+        row["digest"]: row["hash"]
+        for row in artifact_rows.list_artifact_files(db, artifact_id)
+        if row["hash"] and row["hash"] not in damaged
+    }
+    rows, total = [], 0
+    for name, entry in contents.items():
+        digest, size = entry["digest"], entry.get("size") or 0
+        hash = None
+        if not entry.get("ref"):
+            blob = blob_rows.blob_by_md5(db, digest)
+            hash = held.get(digest) or (blob and blob["hash"])
+            if hash is None:
+                raise RequestError(f"the content of {name!r} has not been uploaded")
+        rows.append((name, digest, size, hash))
+        total += size
+    artifact_rows.clear_artifact_files(db, artifact_id)
+    for row in rows:
+        artifact_rows.put_artifact_file(db, artifact_id, *row)
+    return total
+
+
+def complete_multipart(_: Any, info: Info, input: Row) -> Row:
+    raise RequestError("uploads in parts are not offered here: PUT the file to its uploadUrl")
+
+
+RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
+    "Mutation": {
+        "createArtifactType": create_type,
+        "createArtifact": create_artifact,
+        "createArtifactManifest": create_manifest,
+        "updateArtifactManifest": update_manifest,
+        "createArtifactFiles": create_files,
+        "completeMultipartUploadArtifact": complete_multipart,
+        "commitArtifact": commit_artifact,
+    },
+}

@@ -1,0 +1,1 @@
+"""Runs: their rows, lines, files, console, and what clients change."""

@@ -1,0 +1,211 @@
+"""Rows of projects and runs. Every function takes the connection of the transaction at hand."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tracker.api import ids
+from tracker.api.filters import Order, Where
+
+Row = dict[str, Any]
+
+ENDED = ("finished", "failed", "crashed", "killed", "preempted")
+ALIVE = ("running", "preempting")
+
+
+def one(db: sqlite3.Connection, sql: str, *values: Any) -> Row | None:
+    found = db.execute(sql, values).fetchone()
+    return dict(found) if found else None
+
+
+def find_project(db: sqlite3.Connection, entity: str, name: str) -> Row | None:
+    return one(db, "SELECT * FROM projects WHERE entity = ? AND name = ?", entity, name)
+
+
+def get_project(db: sqlite3.Connection, project_id: int) -> Row | None:
+    return one(db, "SELECT * FROM projects WHERE id = ?", project_id)
+
+
+def ensure_project(db: sqlite3.Connection, entity: str, name: str, now: float) -> tuple[Row, bool]:
+    """The project and whether it was made just now."""
+    found = find_project(db, entity, name)
+    if found:
+        return found, False
+    ids.check_name(entity, "entity")
+    ids.check_name(name, "project")
+    db.execute(
+        "INSERT INTO projects (entity, name, created_at, updated_at) VALUES (?, ?, ?, ?)",
+        (entity, name, now, now),
+    )
+    made = find_project(db, entity, name)
+    assert made
+    return made, True
+
+
+def describe_project(db: sqlite3.Connection, project_id: int, text: str, now: float) -> None:
+    db.execute(
+        "UPDATE projects SET description = ?, updated_at = ? WHERE id = ?", (text, now, project_id)
+    )
+
+
+def delete_project(db: sqlite3.Connection, project_id: int) -> None:
+    db.execute("DELETE FROM projects WHERE id = ?", (project_id,))
+
+
+def list_projects(db: sqlite3.Connection, entity: str | None, after: int, limit: int) -> list[Row]:
+    """Oldest first; `after` is a project id."""
+    rows = db.execute(
+        "SELECT * FROM projects WHERE id > ? AND (?2 IS NULL OR entity = ?2) ORDER BY id LIMIT ?3",
+        (after, entity, limit),
+    )
+    return [dict(row) for row in rows]
+
+
+def project_overview(db: sqlite3.Connection, entity: str | None) -> list[Row]:
+    """Projects with `runs`, `running` and `active_at`, the latest activity first."""
+    rows = db.execute(
+        "SELECT projects.*, count(runs.id) AS runs,"
+        " coalesce(sum(state IN ('running', 'preempting')), 0) AS running,"
+        " coalesce(max(heartbeat_at), projects.created_at) AS active_at"
+        " FROM projects LEFT JOIN runs ON runs.project_id = projects.id"
+        " WHERE ?1 IS NULL OR entity = ?1 GROUP BY projects.id ORDER BY active_at DESC LIMIT 500",
+        (entity,),
+    )
+    return [dict(row) for row in rows]
+
+
+def find_run(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
+    return one(db, "SELECT * FROM runs WHERE project_id = ? AND name = ?", project_id, name)
+
+
+def get_run(db: sqlite3.Connection, run_id: int) -> Row | None:
+    return one(db, "SELECT * FROM runs WHERE id = ?", run_id)
+
+
+def locate_run(db: sqlite3.Connection, entity: str, project: str, name: str) -> Row | None:
+    return one(
+        db,
+        "SELECT runs.* FROM runs JOIN projects ON projects.id = project_id"
+        " WHERE entity = ? AND projects.name = ? AND runs.name = ?",
+        entity,
+        project,
+        name,
+    )
+
+
+def create_run(
+    db: sqlite3.Connection, project_id: int, name: str, state: str, now: float, **columns: Any
+) -> int:
+    """Adds a run and returns its id; `columns` are columns of the table `runs`."""
+    values = {
+        "project_id": project_id,
+        "name": name,
+        "state": state,
+        "created_at": now,
+        "updated_at": now,
+        "heartbeat_at": now,
+        **columns,
+    }
+    marks = ", ".join("?" * len(values))
+    cursor = db.execute(
+        f"INSERT INTO runs ({', '.join(values)}) VALUES ({marks})", list(values.values())
+    )
+    assert cursor.lastrowid
+    return cursor.lastrowid
+
+
+def update_run(db: sqlite3.Connection, run_id: int, **columns: Any) -> None:
+    if columns:
+        names = ", ".join(f"{name} = ?" for name in columns)
+        db.execute(f"UPDATE runs SET {names} WHERE id = ?", [*columns.values(), run_id])
+
+
+def delete_run(db: sqlite3.Connection, run_id: int) -> None:
+    db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+
+
+def sent_last(db: sqlite3.Connection, run_id: int, writer: str) -> dict[str, str | None]:
+    """Column of `runs` -> what the writer sent last of it, where that is not what is stored."""
+    rows = db.execute(
+        "SELECT field, value FROM sent WHERE run_id = ? AND writer = ?", (run_id, writer)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def remember_sent(
+    db: sqlite3.Connection, run_id: int, writer: str, field: str, value: str | None
+) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO sent (run_id, writer, field, value) VALUES (?, ?, ?, ?)",
+        (run_id, writer, field, value),
+    )
+
+
+def forget_sent(db: sqlite3.Connection, run_id: int, field: str | None = None) -> None:
+    """Of one field, or of all: what is stored counts as sent by the run's one process."""
+    db.execute(
+        "DELETE FROM sent WHERE run_id = ? AND writer = '' AND (?2 IS NULL OR field = ?2)",
+        (run_id, field),
+    )
+
+
+def silent_runs(db: sqlite3.Connection, before: float) -> list[Row]:
+    """Runs that count as alive but have not been heard of since `before`."""
+    rows = db.execute(
+        "SELECT * FROM runs WHERE state IN ('running', 'preempting') AND heartbeat_at < ?",
+        (before,),
+    )
+    return [dict(row) for row in rows]
+
+
+@dataclass(frozen=True)
+class RunQuery:
+    """Which runs, and in which order; `where` may be given in parts that must all hold."""
+
+    project_id: int
+    where: list[Where] = field(default_factory=list)
+    order: Order = field(default_factory=Order)
+
+    def _conditions(self, extra: list[Where]) -> tuple[str, list[Any]]:
+        parts = [Where("project_id = ?", [self.project_id]), *self.where, *extra]
+        return (
+            " AND ".join(f"({part.sql})" for part in parts),
+            [value for part in parts for value in part.values],
+        )
+
+    def count(self, db: sqlite3.Connection) -> int:
+        sql, values = self._conditions([])
+        return db.execute(f"SELECT count(*) FROM runs WHERE {sql}", values).fetchone()[0]
+
+    def page(self, db: sqlite3.Connection, limit: int, after: list[Any] | None = None) -> list[Row]:
+        """At most `limit` runs behind the place `after`; each has its place in `cursor`."""
+        read = self._walk if self.order.present else self._sort
+        rows = db.execute(*read(limit, after))
+        return [{**dict(row), "cursor": [row["order_value"], row["id"]]} for row in rows]
+
+    def _walk(self, limit: int, after: list[Any] | None) -> tuple[str, list[Any]]:
+        """Along an index, as far as the page goes."""
+        order = self.order
+        sql, values = self._conditions([order.behind(after)] if after else [])
+        return (
+            f"SELECT *, {order.value} AS order_value FROM runs WHERE {sql}"
+            f" ORDER BY {order.sql} LIMIT ?",
+            [*order.values, *values, *order.sql_values, limit],
+        )
+
+    def _sort(self, limit: int, after: list[Any] | None) -> tuple[str, list[Any]]:
+        """By a value inside a document: it is looked up once for every run, and only that value is
+        sorted, not the run.
+        """
+        order = replace(self.order, value="order_value", values=[])
+        sql, values = self._conditions([])
+        behind = order.behind(after) if after else Where("1")
+        return (
+            f"WITH valued AS MATERIALIZED (SELECT id, {self.order.value} AS order_value"
+            f" FROM runs WHERE {sql}), page AS (SELECT * FROM valued WHERE {behind.sql}"
+            f" ORDER BY {order.sql} LIMIT ?)"
+            f" SELECT runs.*, order_value FROM page JOIN runs USING (id) ORDER BY {order.sql}",
+            [*self.order.values, *values, *behind.values, limit],
+        )

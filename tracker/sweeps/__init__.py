@@ -1,0 +1,1 @@
+"""Sweeps: cells, leases, attempts, scores, states."""
