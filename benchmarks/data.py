@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
-from fusion import dataset, generate, layout, manifest, packed
+from fusion.data import dataset, generate, layout, manifest, packed
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -25,8 +25,8 @@ import psutil
 
 from explore import dataset, documents, media, mongod, pairs, prepare
 from explore.lazy import load
-from fusion import generate
-from fusion.progress import track
+from fusion.data import generate
+from fusion.training.progress import track
 
 SAME = 500  # samples that are stored both ways
 

@@ -28,10 +28,10 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fusion.adam import Adam
 from fusion.config import RunConfig
-from fusion.models import build
-from fusion.training import learning_rate
+from fusion.fit import learning_rate
+from fusion.models.registry import build
+from fusion.training.adam import Adam
 
 BATCH = 32
 CASES = [
@@ -99,7 +99,7 @@ def ours(config: RunConfig, parts: int = 1) -> Step:
     model = build(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = Adam(model.parameters())
     rgb, lidar, labels = (torch.stack(ts) for ts in zip(*samples(256), strict=True))
-    # As fusion.dataset hands them out: channels last, sliced from memory
+    # As fusion.data.dataset hands them out: channels last, sliced from memory
     rgb, lidar = (t.to(memory_format=torch.channels_last) for t in (rgb, lidar))
     taken = 0
 

@@ -32,7 +32,7 @@ def make(root: Path, profile: str, pairs: int, seed: int, workers: int | None) -
     fusion  in 30 % of the pairs RGB tells nothing, in another 30 % LiDAR
     bind    in half of the pairs only RGB and LiDAR together tell the shape
     """
-    from fusion import generate
+    from fusion.data import generate
 
     made = generate.make(root, profile, pairs, seed, workers)
     click.echo(f"made {root}: {pairs} pairs, profile {profile}, data hash {made.data_hash[:16]}")
@@ -50,7 +50,7 @@ def check(root: Path, skip_bad: bool) -> None:
 
     Exits 2 where a file is bad. Files that changed since the last manifest are accepted.
     """
-    from fusion import layout, manifest
+    from fusion.data import layout, manifest
 
     try:
         found = manifest.index(root, skip_bad=skip_bad)
@@ -86,7 +86,7 @@ def curate(root: Path, file: Path) -> None:
     takes the place of an earlier one; with none in it, ROOT is as it was. No data is changed. Runs
     record the file's hash, and reports show it.
     """
-    from fusion import manifest
+    from fusion.data import manifest
 
     found = manifest.curate(root, file)
     click.echo(f"wrote {manifest.store(root) / 'manifest.json'}: {_curated(found)}")
@@ -104,7 +104,7 @@ def _curated(found) -> str:
 @click.argument("root", type=FOLDER)
 def info(root: Path) -> None:
     """Describe ROOT: where it comes from, how many pairs, how they are split."""
-    from fusion import manifest, splits
+    from fusion.data import manifest, splits
 
     found = manifest.current(root)
     ids = [p.id for p in found.pairs]

@@ -154,7 +154,7 @@ def connected(runs: str, tracker: str | None, data_dir: Path | None) -> bool:
 def prepared(chosen: Chosen, folder: Path, options: dict[str, Any]) -> Prepared:
     """Build what is not there yet."""
     from explore.prepare import prepare
-    from fusion.progress import track
+    from fusion.training.progress import track
 
     return prepare(
         chosen.data,

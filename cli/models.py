@@ -20,8 +20,8 @@ def command(width: str, as_json: bool) -> None:
     """
     import torch
 
-    from fusion.measure import costs
-    from fusion.models import build
+    from fusion.models.registry import build
+    from fusion.training.measure import costs
 
     values = dict.fromkeys(RunConfig.model_fields) | {"width": width}
     base = config_from(values, RunConfig)

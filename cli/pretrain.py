@@ -16,8 +16,8 @@ from fusion.contrastive.config import PretrainConfig
 if TYPE_CHECKING:
     from fusion.contrastive.pipeline import Prepared
     from fusion.contrastive.views import Views
-    from fusion.dataset import Data
-    from fusion.tracking import Tracking
+    from fusion.data.dataset import Data
+    from fusion.training.tracking import Tracking
 
 
 @click.command(cls=ConfigCommand, kind=PretrainConfig)
@@ -39,14 +39,15 @@ def command(**values: Any) -> None:
     stop = Stop()
     mode = tracking_mode(values["tracking"])
 
-    from fusion import output, training
+    from fusion import fit
+    from fusion.training import output
 
     # All checks come first: what is refused leaves no folder, and no run on a server
     folder: Path = values["output"] or places.runs() / os.environ.get("WANDB_RUN_ID", config.name)
     output.check_folder(folder, config)
     values["stages"] = values["stages"] or places.runs() / "stages"
     output.check_writable(values["stages"], "--stages")
-    device = training.pick_device(values["device"], values["threads"])
+    device = fit.pick_device(values["device"], values["threads"])
     data = None if output.read_summary(folder) else load_data(config, device)
 
     def waiting() -> None:
@@ -84,7 +85,7 @@ def _accuracies(summary: dict[str, Any]) -> str:
 
 
 def _tracking(mode: str, config: PretrainConfig, folder: Path, values: dict[str, Any]) -> Tracking:
-    from fusion import tracking
+    from fusion.training import tracking
 
     return tracking.start(
         mode,
@@ -106,13 +107,13 @@ def _run(
     stop: Stop,
 ) -> dict[str, Any]:
     """Train what is not trained, write the results, send them; return the summary."""
-    from fusion import measure, output, tracking
     from fusion.contrastive import pipeline
     from fusion.contrastive.loop import DivergedError
     from fusion.contrastive.record import WandbRecorder
     from fusion.contrastive.stages import Nobody
     from fusion.contrastive.views import Views
-    from fusion.training import StoppedError
+    from fusion.fit import StoppedError
+    from fusion.training import measure, output, tracking
 
     views = Views(data, config.inputs)
     recorder = WandbRecorder(mode, project_of(values), config.group)
@@ -151,10 +152,10 @@ def _finetune(
     stop: Stop,
 ) -> dict[str, Any]:
     """Train the last stage and write what it leaves, except the summary."""
-    from fusion import measure, output
     from fusion.contrastive import pipeline
     from fusion.contrastive.loop import DivergedError, Job
-    from fusion.training import StoppedError, speed
+    from fusion.fit import StoppedError, speed
+    from fusion.training import measure, output
 
     history: list[dict[str, float]] = []
 

@@ -232,7 +232,7 @@ def check_data(config: dict[str, Any], points: list[dict[str, Any]]) -> None:
     check = program_check(config)
     if check is None:
         return
-    from fusion import parts
+    from fusion.data import parts
 
     cells = [check(point) for point in points]
     for data, split, train_pairs in sorted({(c.data, c.split, c.train_pairs) for c in cells}):
@@ -241,7 +241,7 @@ def check_data(config: dict[str, Any], points: list[dict[str, Any]]) -> None:
 
 def make_data(points: list[dict[str, Any]]) -> None:
     """Make or check the data of all cells once, before two agents want it at the same time."""
-    from fusion.dataset import resolve
+    from fusion.data.dataset import resolve
 
     for data in sorted({point["data"] for point in points if "data" in point}):
         resolve(data)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import torch
 
     from fusion.contrastive.config import PretrainConfig
-    from fusion.dataset import Data
-    from fusion.tracking import Tracking
+    from fusion.data.dataset import Data
+    from fusion.training.tracking import Tracking
 
 DEFAULT_PROJECT = "fusion"
 TRACKING = ("online", "offline", "disabled")
@@ -104,12 +104,13 @@ def command(**values: Any) -> None:
     stop = Stop()
     mode = tracking_mode(values["tracking"])
 
-    from fusion import output, training
+    from fusion import fit
+    from fusion.training import output
 
     # All checks come first: what is refused leaves no folder, and no run on a server
     folder: Path = values["output"] or places.runs() / os.environ.get("WANDB_RUN_ID", config.name)
     output.check_folder(folder, config)
-    device = training.pick_device(values["device"], values["threads"])
+    device = fit.pick_device(values["device"], values["threads"])
     finished = output.read_summary(folder) is not None
     data = None if finished else load_data(config, device)
     if not finished:
@@ -137,7 +138,7 @@ def command(**values: Any) -> None:
 
 def load_data(config: RunConfig | PretrainConfig, device: torch.device) -> Data:
     """Return the data that a configuration names."""
-    from fusion.dataset import load
+    from fusion.data.dataset import load
 
     return load(
         config.data,
@@ -173,7 +174,7 @@ def tracking_mode(asked: str | None) -> str:
 
 
 def _tracking(mode: str, config: RunConfig, folder: Path, values: dict[str, Any]) -> Tracking:
-    from fusion import tracking
+    from fusion.training import tracking
 
     return tracking.start(mode, config, folder, project=project_of(values), name=values["name"])
 
@@ -192,7 +193,8 @@ def _train(
     stop: Stop,
 ) -> dict[str, Any]:
     """Train, write the results, send them; return the summary."""
-    from fusion import measure, output, training
+    from fusion import fit
+    from fusion.training import measure, output
 
     sizes = ", ".join(f"{len(part.ids)} {name}" for name, part in data.parts.items())
     click.echo(f"{config.name}: {sizes} pairs, on {device}")
@@ -207,7 +209,7 @@ def _train(
                 tracking.log(row)
                 show(row)
 
-            result = training.fit(
+            result = fit.fit(
                 config,
                 data,
                 device=device,
@@ -216,14 +218,12 @@ def _train(
                 log=log,
                 stop=stop,
             )
-    except training.StoppedError as error:
+    except fit.StoppedError as error:
         click.echo(f"{error}; checkpoint in {folder}; the same command goes on from there")
         raise SystemExit(128 + stop.signum) from None
     stop.training = False
 
-    costs = measure.costs(result.model) | training.speed(
-        result.history, len(data.parts["train"].ids)
-    )
+    costs = measure.costs(result.model) | fit.speed(result.history, len(data.parts["train"].ids))
     costs["peak_memory_mib"] = measure.peak_memory_mib(device)
     provenance = measure.provenance(device, data.hashes)
     summary = output.summarise(result, costs, provenance)
@@ -240,7 +240,7 @@ def _check_init(config: RunConfig, mode: str) -> None:
     """Raise TransferError where --init names what cannot be had; artifacts only a server knows."""
     if not config.init.startswith(CONTRASTIVE):
         return
-    from fusion import transfer
+    from fusion.models import transfer
 
     name = config.init.removeprefix(CONTRASTIVE)
     if Path(name).is_dir():
@@ -257,7 +257,7 @@ def _pretrained(
     """Return the encoders that --init names, from a folder or from an artifact."""
     if not config.init.startswith(CONTRASTIVE):
         return None
-    from fusion import transfer
+    from fusion.models import transfer
 
     name = config.init.removeprefix(CONTRASTIVE)
     if Path(name).is_dir():

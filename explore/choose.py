@@ -19,9 +19,9 @@ from explore.contrast import Contrast
 from explore.errors import ExploreError
 from explore.pairs import DataSet
 from explore.predictions import Predictions
-from fusion import manifest
 from fusion.config import RunConfig
-from fusion.generate import resolve
+from fusion.data import manifest
+from fusion.data.generate import resolve
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _embed(weights: Path, data: DataSet, predictions: Predictions, arm: Arm) -> 
     import numpy as np
     import torch
 
-    from fusion.embedding import embed
+    from fusion.models.embedding import embed
 
     found = embed(weights, data.root, predictions.part, torch.device("cpu"))
     logged = dict(zip(predictions.examples.pairs, arm.logits_RN[0], strict=True))

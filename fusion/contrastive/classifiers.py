@@ -14,7 +14,7 @@ from fusion.contrastive.loop import Job, train
 from fusion.contrastive.networks import Classifier
 from fusion.contrastive.outcome import Outcome, final_part, gather, labelled_plan
 from fusion.contrastive.views import Views
-from fusion.training import score
+from fusion.fit import score
 
 Modality = Literal["rgb", "lidar"]
 

@@ -17,7 +17,7 @@ from fusion.contrastive.losses import Logits
 from fusion.contrastive.networks import Encoders
 from fusion.contrastive.outcome import BATCH, Outcome, final_part, gather, plan
 from fusion.contrastive.views import Views, shift
-from fusion.training import stream
+from fusion.fit import stream
 
 # Pairs of the similarity matrix that is kept: enough to see, little to store.
 SHOWN = 128

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fusion import checkpoint
-from fusion.adam import Adam
-from fusion.checkpoint import Progress, State
-from fusion.training import StoppedError, learning_rate, now, stream
+from fusion.fit import StoppedError, learning_rate, now, stream
+from fusion.training import checkpoint
+from fusion.training.adam import Adam
+from fusion.training.checkpoint import Progress, State
 
 
 class DivergedError(Exception):

@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from fusion.encoders import IMAGE_SIZE, block, head, scaled
+from fusion.models.encoders import IMAGE_SIZE, block, head, scaled
 
 CELLS = (IMAGE_SIZE // 2**4) ** 2
 # Of the embedding and the layer before it: the study's at any width. Scaled down to 33 and 17 they

@@ -17,9 +17,9 @@ from fusion.contrastive.networks import Borrowed, Projector
 from fusion.contrastive.outcome import Outcome, final_part
 from fusion.contrastive.stages import Finished, Nobody, Recorder, Stage, obtain
 from fusion.contrastive.views import Views
-from fusion.encoders import IMAGE_SIZE
-from fusion.measure import FlopCounter
-from fusion.training import stream
+from fusion.fit import stream
+from fusion.models.encoders import IMAGE_SIZE
+from fusion.training.measure import FlopCounter
 
 # Fields that decide each stage, besides the data; a field that is missing here would make the
 # store hand out a stage that was trained with other settings (a test compares).

@@ -17,7 +17,7 @@ from typing import Any
 from contract.files import write_json
 from contract.words import slug
 from fusion.contrastive.stages import Finished, Row, Stage
-from fusion.tracking import Tracking, start
+from fusion.training.tracking import Tracking, start
 
 PUBLISHED = "published.json"
 FILES = ("weights.safetensors", "stage.json", "summary.json")

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fusion import splits
-from fusion.dataset import Data
-from fusion.training import EVALUATION_BATCH, stream
+from fusion.data import splits
+from fusion.data.dataset import Data
+from fusion.fit import EVALUATION_BATCH, stream
 
 CHANNELS = {"cilp": (4, 1), "fusion": (3, 4)}
 # Standard deviations. "No return" is reported as a range far behind everything else.

@@ -18,7 +18,7 @@ import yaml
 
 from cli.launch import terminated_as_interrupt
 from contract import places
-from fusion import generate
+from fusion.data import generate
 from tracker import server
 
 EPOCHS = 30

@@ -22,7 +22,7 @@ from cli.sweep import program_check
 from contract import places
 from fusion.config import ConfigError
 from fusion.contrastive.config import PretrainConfig
-from fusion.generate import make
+from fusion.data.generate import make
 from tests.processes import read_line_by_line, wait_for_line
 
 ROOT = Path(__file__).resolve().parents[2]

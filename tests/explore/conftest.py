@@ -18,7 +18,7 @@ from analysis.read.snapshot import Examples, Predictions, Run, Snapshot
 from explore import lazy, mongod, pairs, screenshot
 from explore.errors import ExploreError
 from explore.pairs import DataSet
-from fusion import generate
+from fusion.data import generate
 
 PAIRS = 80  # 16 of them are in the test part
 

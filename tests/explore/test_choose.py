@@ -15,8 +15,8 @@ from cli.explore import command
 from contract import places
 from explore import choose as choosing
 from explore.errors import ExploreError
-from fusion import generate, manifest
-from fusion.layout import DataError
+from fusion.data import generate, manifest
+from fusion.data.layout import DataError
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from explore.errors import ExploreError
 from explore.lazy import load
 from explore.pairs import LABELS, DataSet
 from explore.predictions import Arm, Predictions, collect
-from fusion import manifest
+from fusion.data import manifest
 
 Sweep = Callable[..., Snapshot]
 

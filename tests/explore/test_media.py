@@ -12,7 +12,7 @@ from PIL import Image
 from explore import media, pairs
 from explore.errors import ExploreError
 from explore.pairs import DataSet
-from fusion.scenes import MAX_RANGE
+from fusion.data.scenes import MAX_RANGE
 
 SCENE = {"camera": {"up": "Z"}, "pcdPath": media.SCENE_CLOUD}
 
@@ -31,7 +31,7 @@ def read_cloud(path: Path) -> np.ndarray:
 
 
 def test_manifest_is_read_as_it_was_written(data: DataSet, root: Path):
-    from fusion import manifest
+    from fusion.data import manifest
 
     written = manifest.read(root)
     assert written is not None

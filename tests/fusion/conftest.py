@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fusion import generate
 from fusion.config import RunConfig
-from fusion.dataset import Data, load
+from fusion.data import generate
+from fusion.data.dataset import Data, load
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from fusion import checkpoint, sealed
-from fusion.adam import Adam
-from fusion.checkpoint import CheckpointError, Progress, State, previous
+from fusion.training import checkpoint, sealed
+from fusion.training.adam import Adam
+from fusion.training.checkpoint import CheckpointError, Progress, State, previous
 
 IDENTITY = {"config": {"seed": 0}, "hashes": {"data": "d"}}
 TENSORS = {"b": torch.arange(6.0).reshape(2, 3), "a": torch.tensor([], dtype=torch.int64)}

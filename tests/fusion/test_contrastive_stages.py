@@ -30,9 +30,9 @@ from fusion.contrastive.pipeline import (
 )
 from fusion.contrastive.stages import Stage, obtain
 from fusion.contrastive.views import Views, shift
-from fusion.dataset import load
-from fusion.generate import make
-from fusion.training import StoppedError
+from fusion.data.dataset import load
+from fusion.data.generate import make
+from fusion.fit import StoppedError
 
 CPU = torch.device("cpu")
 TINY: dict[str, Any] = {

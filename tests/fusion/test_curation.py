@@ -13,10 +13,10 @@ import torch
 from click.testing import CliRunner
 
 from cli.data import command
-from fusion import curation, manifest
-from fusion.dataset import Data, load
-from fusion.layout import DataError
-from fusion.measure import provenance
+from fusion.data import curation, manifest
+from fusion.data.dataset import Data, load
+from fusion.data.layout import DataError
+from fusion.training.measure import provenance
 
 CPU = torch.device("cpu")
 

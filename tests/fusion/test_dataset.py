@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 
 from contract import places
-from fusion import dataset, generate, layout, manifest, packed, splits
-from fusion.dataset import Data, DataError
-from fusion.layout import BadDataError
+from fusion.data import dataset, generate, layout, manifest, packed, splits
+from fusion.data.dataset import Data, DataError
+from fusion.data.layout import BadDataError
 
 CPU = torch.device("cpu")
 

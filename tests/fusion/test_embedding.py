@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from cli.train import command
-from fusion import curation, manifest
-from fusion.embedding import embed
-from fusion.layout import DataError
+from fusion.data import curation, manifest
+from fusion.data.layout import DataError
+from fusion.models.embedding import embed
 
 CPU = torch.device("cpu")
 

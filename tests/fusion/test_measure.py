@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from contract import places
 from fusion.config import DOWNSAMPLES, FUSIONS, RunConfig
-from fusion.measure import costs, peak_memory_mib, provenance
-from fusion.models import build
+from fusion.models.registry import build
+from fusion.training.measure import costs, peak_memory_mib, provenance
 
 CPU = torch.device("cpu")
 BALLAST = 600  # MiB
@@ -53,7 +53,7 @@ def test_peak_memory_is_that_of_the_process_not_of_its_parent():
     """What torch itself takes differs by hundreds of MiB between its builds."""
 
     def child() -> float:
-        code = "import torch, fusion.measure as m; print(m.peak_memory_mib(torch.device('cpu')))"
+        code = "import torch, fusion.training.measure as m; print(m.peak_memory_mib(torch.device('cpu')))"
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return float(done.stdout)

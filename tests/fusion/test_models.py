@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from fusion.config import DOWNSAMPLES, FUSIONS, RunConfig
-from fusion.encoders import BlurPool, block, scaled
-from fusion.measure import parameters
-from fusion.models import MODELS, build
-from fusion.operators import OPERATORS
+from fusion.models.encoders import BlurPool, block, scaled
+from fusion.models.operators import OPERATORS
+from fusion.models.registry import MODELS, build
+from fusion.training.measure import parameters
 
 ALL = [(fusion, downsample) for fusion in FUSIONS for downsample in DOWNSAMPLES]
 # Of the study's table (its README), computed from its networks.

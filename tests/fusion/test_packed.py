@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from contract import places
-from fusion import generate, manifest, packed
+from fusion.data import generate, manifest, packed
 
 
 def report(data: str, made: str, start, queue) -> None:

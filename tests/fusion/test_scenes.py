@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fusion import generate, raycast, scenes
-from fusion.scenes import CHUNK, MAX_RANGE, PROFILES
+from fusion.data import generate, raycast, scenes
+from fusion.data.scenes import CHUNK, MAX_RANGE, PROFILES
 
 SIZE = 64
 

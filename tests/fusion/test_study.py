@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from fusion import generate, raycast, scenes
 from fusion.config import RunConfig
-from fusion.models import build
-from fusion.scenes import MAX_RANGE, PROFILES
+from fusion.data import generate, raycast, scenes
+from fusion.data.scenes import MAX_RANGE, PROFILES
+from fusion.models.registry import build
 from tests.fusion.test_dataset import study_loader
 
 PAIRS = 400

@@ -10,15 +10,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fusion import sealed, transfer
 from fusion.config import ConfigError, RunConfig, check
 from fusion.contrastive.config import PretrainConfig
 from fusion.contrastive.contrast import Pretraining
 from fusion.contrastive.views import Views
-from fusion.dataset import Data
-from fusion.models import build
-from fusion.training import fit
-from fusion.transfer import TransferError
+from fusion.data.dataset import Data
+from fusion.fit import fit
+from fusion.models import transfer
+from fusion.models.registry import build
+from fusion.models.transfer import TransferError
+from fusion.training import sealed
 
 INIT = "contrastive:somewhere"
 

@@ -9,13 +9,15 @@ from typing import Any
 from graphql import GraphQLResolveInfo as Info
 
 from contract.values import whole
-from tracker.store import blobs
-from tracker.http import documents
-from tracker.runs import edits, steps, lines as run_lines, rows as run_rows, take_over
 from tracker.api import ids
 from tracker.artifacts import rows as artifact_rows
 from tracker.errors import RequestError
+from tracker.http import documents
+from tracker.runs import edits, steps, take_over
+from tracker.runs import lines as run_lines
+from tracker.runs import rows as run_rows
 from tracker.runs.rows import Row
+from tracker.store import blobs
 
 
 def find_or_refuse(db: Any, storage_id: str) -> Row:

@@ -11,8 +11,8 @@ from graphql import GraphQLResolveInfo as Info
 
 from contract.values import whole
 from tracker.api import ids, paging
-from tracker.runs import lines as run_lines
 from tracker.errors import RequestError
+from tracker.runs import lines as run_lines
 from tracker.runs.rows import Row
 
 MAX_LINES = 10_000  # of one answer

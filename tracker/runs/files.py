@@ -10,13 +10,13 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo as Info
 
-from tracker.store import blobs, blob_rows
 from tracker.api import ids, paging
-from tracker.runs import rows as run_rows
+from tracker.api.engine import sibling_arguments
 from tracker.context import Context
 from tracker.errors import RequestError
-from tracker.api.engine import sibling_arguments
+from tracker.runs import rows as run_rows
 from tracker.runs.rows import Row
+from tracker.store import blob_rows, blobs
 
 ADDRESS_SECONDS = 24 * 3600  # an upload may wait that long in the client's queue
 BEHIND_ALL = 1 << 62  # places of names that are not there: behind the ids of all files

@@ -7,13 +7,14 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo as Info
 
-from tracker.store import blobs
-from tracker.api import ids, paging
-from tracker.runs import reads as runs, rows as run_rows
 from tracker.api import filters as run_filters
-from tracker.errors import RequestError
-from tracker.runs.rows import Row, RunQuery
+from tracker.api import ids, paging
 from tracker.api.users import entity, viewer
+from tracker.errors import RequestError
+from tracker.runs import reads as runs
+from tracker.runs import rows as run_rows
+from tracker.runs.rows import Row, RunQuery
+from tracker.store import blobs
 
 
 def project(_: Any, info: Info, name: str | None = None, entityName: str | None = None, **__: Any):

@@ -18,7 +18,9 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from tracker.http import documents
-from tracker.runs import history, lines as run_lines, rows as run_rows
+from tracker.runs import history
+from tracker.runs import lines as run_lines
+from tracker.runs import rows as run_rows
 from tracker.runs.rows import Row
 
 

@@ -12,12 +12,14 @@ import sqlite3
 from typing import Any
 
 from contract.values import whole
-from tracker.runs import edits, writers, steps, lines as run_lines, rows as run_rows, take_over
 from tracker.context import Context
-from tracker.http.documents import cleaned
 from tracker.errors import RequestError
-from tracker.runs.steps import json_object
+from tracker.http.documents import cleaned
+from tracker.runs import edits, steps, take_over, writers
+from tracker.runs import lines as run_lines
+from tracker.runs import rows as run_rows
 from tracker.runs.rows import Row
+from tracker.runs.steps import json_object
 from tracker.runs.take_over import FORMER, UNSURE
 
 MAX_LINES = 1_000_000_000

@@ -12,8 +12,8 @@ from __future__ import annotations
 import sqlite3
 
 from tracker.runs import rows as run_rows
-from tracker.sweeps import rows as sweep_rows
 from tracker.runs.rows import Row
+from tracker.sweeps import rows as sweep_rows
 
 LEASE_HEADER = "x-tracker-lease"  # the value is what the command `run` or `resume` gave as `lease`
 

@@ -11,7 +11,9 @@ import re
 import sqlite3
 from typing import Any
 
-from tracker.runs import history, lines as run_lines, rows as run_rows
+from tracker.runs import history
+from tracker.runs import lines as run_lines
+from tracker.runs import rows as run_rows
 from tracker.runs.console import PLAIN
 from tracker.runs.rows import Row
 

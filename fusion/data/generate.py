@@ -1,4 +1,4 @@
-"""Write generated data to disk: the layout of `fusion.manifest`, filled by `fusion.scenes`."""
+"""Write generated data to disk: the layout of `manifest`, filled by `scenes`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from PIL import Image
 
 from contract import places
 from contract.files import unwritable
-from fusion import layout, manifest, raycast, scenes
-from fusion.layout import ANGLES, DataError
-from fusion.manifest import Manifest, Pair
-from fusion.progress import track
-from fusion.scenes import CLASSES
+from fusion.data import layout, manifest, raycast, scenes
+from fusion.data.layout import ANGLES, DataError
+from fusion.data.manifest import Manifest, Pair
+from fusion.data.scenes import CLASSES
+from fusion.training.progress import track
 
 SPEC = re.compile(r"(?P<profile>[a-z]+):(?P<pairs>\d+)(?::(?P<seed>\d+))?")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fusion import layout, manifest, splits
-from fusion.generate import planned, resolve
-from fusion.layout import DataError
-from fusion.manifest import Manifest
+from fusion.data import layout, manifest, splits
+from fusion.data.generate import planned, resolve
+from fusion.data.layout import DataError
+from fusion.data.manifest import Manifest
 
 
 def check(data: str, split: str, train_pairs: int) -> None:

@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from contract import places
-from fusion.encoders import IMAGE_SIZE
-from fusion.models import LIDAR_CHANNELS, RGB_CHANNELS
+from fusion.models.encoders import IMAGE_SIZE
+from fusion.models.registry import LIDAR_CHANNELS, RGB_CHANNELS
 
 MIB = 2**20
 

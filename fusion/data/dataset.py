@@ -20,14 +20,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from fusion import generate, layout, manifest
-from fusion.generate import resolve
-from fusion.layout import DataError
-from fusion.manifest import Manifest
-from fusion.packed import Packed, Statistics, pack, statistics
-from fusion.parts import rows as rows_of
-from fusion.raycast import lidar_rays
-from fusion.scenes import MAX_RANGE
+from fusion.data import generate, layout, manifest
+from fusion.data.generate import resolve
+from fusion.data.layout import DataError
+from fusion.data.manifest import Manifest
+from fusion.data.packed import Packed, Statistics, pack, statistics
+from fusion.data.parts import rows as rows_of
+from fusion.data.raycast import lidar_rays
+from fusion.data.scenes import MAX_RANGE
 
 __all__ = ["Batch", "Data", "DataError", "Part", "load", "resolve"]
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from contract.files import write_atomic
-from fusion import layout, manifest
-from fusion.layout import DataError
-from fusion.manifest import Manifest
-from fusion.progress import track
-from fusion.raycast import SIZE
-from fusion.scenes import MAX_RANGE
+from fusion.data import layout, manifest
+from fusion.data.layout import DataError
+from fusion.data.manifest import Manifest
+from fusion.data.raycast import SIZE
+from fusion.data.scenes import MAX_RANGE
+from fusion.training.progress import track
 
 
 @dataclass(frozen=True)

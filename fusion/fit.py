@@ -20,12 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fusion import checkpoint, transfer
-from fusion.adam import Adam
-from fusion.checkpoint import Progress, State
 from fusion.config import RunConfig
-from fusion.dataset import Data
-from fusion.models import build
+from fusion.data.dataset import Data
+from fusion.models import transfer
+from fusion.models.registry import build
+from fusion.training import checkpoint
+from fusion.training.adam import Adam
+from fusion.training.checkpoint import Progress, State
 
 # Of all steps, with cosine: Adam's first steps have hardly any second moments to go by.
 WARMUP = 0.05
@@ -72,7 +73,7 @@ def fit(
 ) -> Result:
     """Train the model of `config`; continue from `checkpoint_path` where that file exists.
 
-    `pretrained`: encoders to begin with (fusion.transfer). `log` gets the row of every epoch, those
+    `pretrained`: encoders to begin with (fusion.models.transfer). `log` gets the row of every epoch, those
     from before a continuation first. `stop` is asked after every step: once it says True, the
     checkpoint is written and StoppedError is raised. Without a checkpoint_path nothing is written.
     The same config, data and number of threads give the same weights on a CPU, bit for bit,

@@ -20,13 +20,13 @@ from filelock import FileLock
 
 from contract import places
 from contract.files import write_atomic
-from fusion import curation as curations
-from fusion import layout, splits
-from fusion.curation import Curation
-from fusion.fingerprint import fingerprint
-from fusion.layout import ANGLES, BadDataError, DataError, Problem
-from fusion.progress import track
-from fusion.scenes import CLASSES
+from fusion.data import curation as curations
+from fusion.data import layout, splits
+from fusion.data.curation import Curation
+from fusion.data.fingerprint import fingerprint
+from fusion.data.layout import ANGLES, BadDataError, DataError, Problem
+from fusion.data.scenes import CLASSES
+from fusion.training.progress import track
 
 SCHEMA = 1
 log = logging.getLogger(__name__)

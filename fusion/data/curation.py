@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fusion import splits
-from fusion.layout import DataError
-from fusion.scenes import CLASSES
+from fusion.data import splits
+from fusion.data.layout import DataError
+from fusion.data.scenes import CLASSES
 
 SCHEMA = "fusion-runner/curation/1"
 EXCLUDED = "excluded"  # where the manifest names a part

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from fusion.scenes import CLASSES
+from fusion.data.scenes import CLASSES
 
 
 def fingerprint(root: Path) -> str:

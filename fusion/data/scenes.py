@@ -1,7 +1,7 @@
 """Ray-cast cubes and spheres as an RGB camera and a LiDAR see them: the embedded data.
 
 What a scene holds, how the two sensors spoil it, and the profiles; the geometry is in
-`fusion.raycast`. The two classes are twins: cube k and sphere k share position, rotation, colour,
+`fusion.data.raycast`. The two classes are twins: cube k and sphere k share position, rotation, colour,
 light, corruption and noise, so that nothing but shape tells the label. A scene depends on its seed
 and number alone, so a longer data set begins with a shorter one.
 
@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fusion import raycast
-from fusion.raycast import SIZE
+from fusion.data import raycast
+from fusion.data.raycast import SIZE
 
 CLASSES = ("cubes", "spheres")  # the label is the index
 MAX_RANGE = 50.0  # metres-like units; what the LiDAR reports where nothing returns

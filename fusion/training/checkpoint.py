@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fusion import sealed
-from fusion.adam import Adam
+from fusion.training import sealed
+from fusion.training.adam import Adam
 
 VERSION = 3
 UNCHECKED = 2  # the version before, which is the same without a hash

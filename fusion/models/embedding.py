@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from fusion import sealed
 from fusion.config import ConfigError, RunConfig, check
-from fusion.dataset import Data, DataError, load
-from fusion.models import build
-from fusion.training import EVALUATION_BATCH
+from fusion.data.dataset import Data, DataError, load
+from fusion.fit import EVALUATION_BATCH
+from fusion.models.registry import build
+from fusion.training import sealed
 
 
 class Embedded(NamedTuple):

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from fusion.config import RunConfig
-from fusion.encoders import IMAGE_SIZE, Embedder, block, feature_encoder, head, scaled
-from fusion.operators import OPERATORS, Operator, concat
+from fusion.models.encoders import IMAGE_SIZE, Embedder, block, feature_encoder, head, scaled
+from fusion.models.operators import OPERATORS, Operator, concat
 
 RGB_CHANNELS = 3
 LIDAR_CHANNELS = 4

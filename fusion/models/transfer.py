@@ -14,8 +14,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from fusion import sealed
 from fusion.config import CONTRASTIVE, RunConfig
+from fusion.training import sealed
 
 WEIGHTS, SETTINGS = "weights.safetensors", "stage.json"
 MODALITIES = ("rgb", "lidar")

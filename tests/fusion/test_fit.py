@@ -12,11 +12,9 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import binary_accuracy, binary_f1_score
 
-from fusion import checkpoint
 from fusion.config import RunConfig
-from fusion.dataset import Data
-from fusion.tracking import EPOCH_METRICS
-from fusion.training import (
+from fusion.data.dataset import Data
+from fusion.fit import (
     DeviceError,
     StoppedError,
     evaluate,
@@ -29,6 +27,8 @@ from fusion.training import (
     stream,
     train_epoch,
 )
+from fusion.training import checkpoint
+from fusion.training.tracking import EPOCH_METRICS
 
 CPU = torch.device("cpu")
 
@@ -266,9 +266,9 @@ def test_adam_is_torch_s_to_the_bit(config):
 def test_training_does_not_load_what_it_does_not_need():
     code = (
         "import sys, torch\n"
-        "from fusion import measure\n"
+        "from fusion.training import measure\n"
         "from fusion.config import RunConfig\n"
-        "from fusion.training import initial_state\n"
+        "from fusion.fit import initial_state\n"
         "state = initial_state(RunConfig(width=0.04), torch.device('cpu'))\n"
         "state.model(torch.zeros(1, 3, 64, 64), torch.zeros(1, 4, 64, 64)).sum().backward()\n"
         "state.optimizer.step(0.1)\n"
@@ -320,8 +320,8 @@ def test_the_core_trains_without_wandb(config):
         "import sys; sys.modules['wandb'] = None\n"
         "import torch\n"
         "from fusion.config import RunConfig\n"
-        "from fusion.dataset import load\n"
-        "from fusion.training import fit\n"
+        "from fusion.data.dataset import load\n"
+        "from fusion.fit import fit\n"
         "config = RunConfig.model_validate_json(sys.argv[1])\n"
         "data = load(config.data, split=config.split, train_pairs=0, align=False,\n"
         "            device=torch.device('cpu'))\n"

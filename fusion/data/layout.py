@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from contract.words import counted
-from fusion.raycast import SIZE
-from fusion.scenes import CLASSES
+from fusion.data.raycast import SIZE
+from fusion.data.scenes import CLASSES
 
 ANGLES = ("azimuth", "zenith")  # rows and columns of a depth map
 

@@ -1,0 +1,1 @@
+"""Data sets: the layout of files, their generation, packed reading, splits."""

@@ -1,0 +1,1 @@
+"""The networks: encoders, operators, the registry that builds them, transferred weights."""
