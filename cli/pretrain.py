@@ -108,12 +108,12 @@ def _run(
 ) -> dict[str, Any]:
     """Train what is not trained, write the results, send them; return the summary."""
     from fusion.contrastive import pipeline
-    from fusion.contrastive.loop import DivergedError
-    from fusion.contrastive.record import WandbRecorder
-    from fusion.contrastive.stages import Nobody
     from fusion.contrastive.views import Views
     from fusion.fit import StoppedError
     from fusion.training import measure, output, tracking
+    from fusion.training.loop import DivergedError
+    from fusion.training.stage_runs import WandbRecorder
+    from fusion.training.stages import Nobody
 
     views = Views(data, config.inputs)
     recorder = WandbRecorder(mode, project_of(values), config.group)
@@ -153,9 +153,9 @@ def _finetune(
 ) -> dict[str, Any]:
     """Train the last stage and write what it leaves, except the summary."""
     from fusion.contrastive import pipeline
-    from fusion.contrastive.loop import DivergedError, Job
     from fusion.fit import StoppedError, speed
     from fusion.training import measure, output
+    from fusion.training.loop import DivergedError, Job
 
     history: list[dict[str, float]] = []
 

@@ -73,8 +73,8 @@ def fit(
 ) -> Result:
     """Train the model of `config`; continue from `checkpoint_path` where that file exists.
 
-    `pretrained`: encoders to begin with (fusion.models.transfer). `log` gets the row of every epoch, those
-    from before a continuation first. `stop` is asked after every step: once it says True, the
+    `pretrained`: encoders to begin with (`models.transfer`). `log` gets the row of every epoch,
+    those from before a continuation first. `stop` is asked after every step: once it says True, the
     checkpoint is written and StoppedError is raised. Without a checkpoint_path nothing is written.
     The same config, data and number of threads give the same weights on a CPU, bit for bit,
     interrupted or not. Draws from torch's global random state, which is the noise stream.

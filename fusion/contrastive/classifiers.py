@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from fusion.contrastive.config import PretrainConfig
-from fusion.contrastive.freeze import count_trainable, digest
-from fusion.contrastive.loop import Job, train
 from fusion.contrastive.networks import Classifier
 from fusion.contrastive.outcome import Outcome, final_part, gather, labelled_plan
 from fusion.contrastive.views import Views
 from fusion.fit import score
+from fusion.training.freeze import count_trainable, digest
+from fusion.training.loop import Job, train
 
 Modality = Literal["rgb", "lidar"]
 

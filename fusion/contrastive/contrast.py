@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from fusion.contrastive import losses, retrieval
 from fusion.contrastive.config import PretrainConfig
-from fusion.contrastive.freeze import count_trainable, digest
-from fusion.contrastive.loop import Job, train
 from fusion.contrastive.losses import Logits
 from fusion.contrastive.networks import Encoders
 from fusion.contrastive.outcome import BATCH, Outcome, final_part, gather, plan
 from fusion.contrastive.views import Views, shift
 from fusion.fit import stream
+from fusion.training.freeze import count_trainable, digest
+from fusion.training.loop import Job, train
 
 # Pairs of the similarity matrix that is kept: enough to see, little to store.
 SHOWN = 128

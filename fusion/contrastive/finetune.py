@@ -12,11 +12,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from fusion.contrastive.classifiers import scores
 from fusion.contrastive.config import PretrainConfig
-from fusion.contrastive.freeze import count_trainable, frozen
-from fusion.contrastive.loop import Job, train
 from fusion.contrastive.networks import Borrowed
 from fusion.contrastive.outcome import Outcome, final_part, gather, labelled_plan
 from fusion.contrastive.views import Views
+from fusion.training.freeze import count_trainable, frozen
+from fusion.training.loop import Job, train
 
 # finetune -> parts of Borrowed that learn; all others are frozen
 LEARNS = {

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from fusion.contrastive.config import PretrainConfig
-from fusion.contrastive.loop import Plan
 from fusion.contrastive.views import Views
+from fusion.training.loop import Plan
 
 # Of steps that see labels, and of the study's contrastive loss.
 BATCH = 32

@@ -12,14 +12,14 @@ from torch import nn
 
 from fusion.contrastive import classifiers, contrast, finetune, projection
 from fusion.contrastive.config import PretrainConfig
-from fusion.contrastive.loop import Job
 from fusion.contrastive.networks import Borrowed, Projector
 from fusion.contrastive.outcome import Outcome, final_part
-from fusion.contrastive.stages import Finished, Nobody, Recorder, Stage, obtain
 from fusion.contrastive.views import Views
 from fusion.fit import stream
 from fusion.models.encoders import IMAGE_SIZE
+from fusion.training.loop import Job
 from fusion.training.measure import FlopCounter
+from fusion.training.stages import Finished, Nobody, Recorder, Stage, obtain
 
 # Fields that decide each stage, besides the data; a field that is missing here would make the
 # store hand out a stage that was trained with other settings (a test compares).

@@ -11,11 +11,11 @@ from torch.nn.functional import cosine_similarity
 
 from fusion.contrastive.classifiers import scores
 from fusion.contrastive.config import PretrainConfig
-from fusion.contrastive.freeze import count_trainable, digest, frozen
-from fusion.contrastive.loop import Job, train
 from fusion.contrastive.networks import Borrowed
 from fusion.contrastive.outcome import Outcome, final_part, gather, plan
 from fusion.contrastive.views import Views
+from fusion.training.freeze import count_trainable, digest, frozen
+from fusion.training.loop import Job, train
 
 
 def fit(config: PretrainConfig, views: Views, model: Borrowed, job: Job) -> Outcome:

@@ -1,9 +1,9 @@
 """Ray-cast cubes and spheres as an RGB camera and a LiDAR see them: the embedded data.
 
 What a scene holds, how the two sensors spoil it, and the profiles; the geometry is in
-`fusion.data.raycast`. The two classes are twins: cube k and sphere k share position, rotation, colour,
-light, corruption and noise, so that nothing but shape tells the label. A scene depends on its seed
-and number alone, so a longer data set begins with a shorter one.
+`fusion.data.raycast`. The two classes are twins: cube k and sphere k share position, rotation,
+colour, light, corruption and noise, so that nothing but shape tells the label. A scene depends on
+its seed and number alone, so a longer data set begins with a shorter one.
 
 Suffixes: N scenes of a chunk, H/W pixels, C channels; a leading 2 is the class (cube, sphere).
 """

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from fusion.contrastive.freeze import FrozenError, count_trainable, digest, frozen
+from fusion.training.freeze import FrozenError, count_trainable, digest, frozen
 
 
 def network() -> nn.Sequential:

@@ -53,7 +53,8 @@ def test_peak_memory_is_that_of_the_process_not_of_its_parent():
     """What torch itself takes differs by hundreds of MiB between its builds."""
 
     def child() -> float:
-        code = "import torch, fusion.training.measure as m; print(m.peak_memory_mib(torch.device('cpu')))"
+        code = "import torch; from fusion.training.measure import peak_memory_mib as peak; "
+        code += "print(peak(torch.device('cpu')))"
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return float(done.stdout)

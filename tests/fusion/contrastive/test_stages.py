@@ -14,11 +14,9 @@ import torch
 from filelock import FileLock
 from torch import nn
 
-from fusion.contrastive import finetune, loop, retrieval, stages
+from fusion.contrastive import finetune, retrieval
 from fusion.contrastive.config import PretrainConfig
 from fusion.contrastive.contrast import embed
-from fusion.contrastive.freeze import digest
-from fusion.contrastive.loop import DivergedError, Job, Plan
 from fusion.contrastive.pipeline import (
     Prepared,
     borrowed,
@@ -28,11 +26,14 @@ from fusion.contrastive.pipeline import (
     prepare,
     projector_stage,
 )
-from fusion.contrastive.stages import Stage, obtain
 from fusion.contrastive.views import Views, shift
 from fusion.data.dataset import load
 from fusion.data.generate import make
 from fusion.fit import StoppedError
+from fusion.training import loop, stages
+from fusion.training.freeze import digest
+from fusion.training.loop import DivergedError, Job, Plan
+from fusion.training.stages import Stage, obtain
 
 CPU = torch.device("cpu")
 TINY: dict[str, Any] = {

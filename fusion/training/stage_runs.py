@@ -16,7 +16,7 @@ from typing import Any
 
 from contract.files import write_json
 from contract.words import slug
-from fusion.contrastive.stages import Finished, Row, Stage
+from fusion.training.stages import Finished, Row, Stage
 from fusion.training.tracking import Tracking, start
 
 PUBLISHED = "published.json"

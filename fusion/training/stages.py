@@ -28,10 +28,10 @@ from torch import nn
 
 import fusion
 from contract.files import write_atomic, write_json
-from fusion.contrastive.loop import Job
 from fusion.contrastive.outcome import Outcome
 from fusion.fit import StoppedError
 from fusion.training import checkpoint, sealed
+from fusion.training.loop import Job
 
 Row = dict[str, float]
 SUMMARY = "summary.json"
