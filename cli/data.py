@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from contract.words import counted
-from fusion.config import PROFILES
+from fusion.data.spec import PROFILES
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 

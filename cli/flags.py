@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from contract.words import suggest
-from fusion.config import Config, ConfigError, allowed, check, choices_of
+from fusion.training.config import Config, ConfigError, allowed, check, choices_of
 
 Kind = TypeVar("Kind", bound=Config)
 

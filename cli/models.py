@@ -20,7 +20,7 @@ def command(width: str, as_json: bool) -> None:
     """
     import torch
 
-    from fusion.models.registry import build
+    from fusion.models.registry import build, example
     from fusion.training.measure import costs
 
     values = dict.fromkeys(RunConfig.model_fields) | {"width": width}
@@ -31,7 +31,7 @@ def command(width: str, as_json: bool) -> None:
             config = base.model_copy(update={"fusion": fusion, "downsample": downsample})
             axes = {"fusion": fusion, "downsample": downsample, "width": config.width}
             with torch.device("meta"):  # shapes without numbers
-                rows.append(axes | costs(build(config)))
+                rows.append(axes | costs(build(config), *example("meta")))
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return

@@ -39,15 +39,15 @@ def command(**values: Any) -> None:
     stop = Stop()
     mode = tracking_mode(values["tracking"])
 
-    from fusion import fit
     from fusion.training import output
+    from fusion.training.device import pick_device
 
     # All checks come first: what is refused leaves no folder, and no run on a server
     folder: Path = values["output"] or places.runs() / os.environ.get("WANDB_RUN_ID", config.name)
     output.check_folder(folder, config)
     values["stages"] = values["stages"] or places.runs() / "stages"
     output.check_writable(values["stages"], "--stages")
-    device = fit.pick_device(values["device"], values["threads"])
+    device = pick_device(values["device"], values["threads"])
     data = None if output.read_summary(folder) else load_data(config, device)
 
     def waiting() -> None:
@@ -110,8 +110,9 @@ def _run(
     from fusion.contrastive import pipeline
     from fusion.contrastive.views import Views
     from fusion.fit import StoppedError
-    from fusion.training import measure, output, tracking
+    from fusion.training import output, tracking
     from fusion.training.loop import DivergedError
+    from fusion.training.provenance import provenance
     from fusion.training.stage_runs import WandbRecorder
     from fusion.training.stages import Nobody
 
@@ -137,7 +138,7 @@ def _run(
                 if name := recorder.artifact(stage):
                     run.use(name)
             summary = _finetune(config, views, prepared, folder, run, stop)
-        summary["provenance"] = measure.provenance(data.device, data.hashes)
+        summary["provenance"] = provenance(data.device, data.hashes)
         output.write_summary(folder, summary)
         run.publish(summary, folder)
     return summary
@@ -187,7 +188,7 @@ def _finetune(
     samples = len(views.data.parts["train"].ids)
     return {
         **outcome.summary,
-        **pipeline.costs(model, views),
+        **measure.costs(model, views.example()),
         **speed(history, samples),
         "peak_memory_mib": measure.peak_memory_mib(views.device),
         "diverged": False,

@@ -189,12 +189,13 @@ def program_check(config: dict[str, Any]) -> Callable[[dict[str, Any]], Any] | N
     if config.get("program") != sweepfile.PROGRAM:
         return None
     if "train" in command:
-        from fusion.config import check
+        from fusion.config import RunConfig
+        from fusion.training.config import check
 
-        return check
+        return lambda point: check(point, RunConfig)
     if "pretrain" in command:
-        from fusion.config import check
         from fusion.contrastive.config import PretrainConfig
+        from fusion.training.config import check
 
         return lambda point: check(point, PretrainConfig)
     return None

@@ -104,13 +104,13 @@ def command(**values: Any) -> None:
     stop = Stop()
     mode = tracking_mode(values["tracking"])
 
-    from fusion import fit
     from fusion.training import output
+    from fusion.training.device import pick_device
 
     # All checks come first: what is refused leaves no folder, and no run on a server
     folder: Path = values["output"] or places.runs() / os.environ.get("WANDB_RUN_ID", config.name)
     output.check_folder(folder, config)
-    device = fit.pick_device(values["device"], values["threads"])
+    device = pick_device(values["device"], values["threads"])
     finished = output.read_summary(folder) is not None
     data = None if finished else load_data(config, device)
     if not finished:
@@ -194,7 +194,9 @@ def _train(
 ) -> dict[str, Any]:
     """Train, write the results, send them; return the summary."""
     from fusion import fit
+    from fusion.models.registry import example
     from fusion.training import measure, output
+    from fusion.training.provenance import provenance
 
     sizes = ", ".join(f"{len(part.ids)} {name}" for name, part in data.parts.items())
     click.echo(f"{config.name}: {sizes} pairs, on {device}")
@@ -223,10 +225,10 @@ def _train(
         raise SystemExit(128 + stop.signum) from None
     stop.training = False
 
-    costs = measure.costs(result.model) | fit.speed(result.history, len(data.parts["train"].ids))
+    costs = measure.costs(result.model, *example(device))
+    costs |= fit.speed(result.history, len(data.parts["train"].ids))
     costs["peak_memory_mib"] = measure.peak_memory_mib(device)
-    provenance = measure.provenance(device, data.hashes)
-    summary = output.summarise(result, costs, provenance)
+    summary = output.summarise(result, costs, provenance(device, data.hashes))
     if result.diverged:
         click.echo(f"diverged in epoch {len(result.history) + 1}: loss or gradient not finite")
     else:

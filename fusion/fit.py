@@ -38,12 +38,6 @@ class StoppedError(Exception):
     """Training was asked to stop; its checkpoint is written."""
 
 
-class DeviceError(Exception):
-    """A device that is not there."""
-
-    exit_code = 2
-
-
 @dataclass(frozen=True)
 class Result:
     """A finished training. `model` has the weights of `best_epoch`.
@@ -263,16 +257,3 @@ def now(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
-
-
-def pick_device(name: str, threads: int | None = None) -> torch.device:
-    """Return the device of "auto" (CUDA where there is one), "cpu" or "cuda"; set CPU threads."""
-    if threads is not None:
-        torch.set_num_threads(threads)
-    found = torch.cuda.is_available()
-    if name == "cuda" and not found:
-        raise DeviceError(
-            f"--device cuda: torch {torch.__version__} finds no CUDA device here; "
-            "use --device cpu or auto"
-        )
-    return torch.device(("cuda" if found else "cpu") if name == "auto" else name)

@@ -5,11 +5,13 @@ Nothing heavy is imported here.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from fusion.config import Config, Downsample, Schedule, Split
+from fusion.config import Downsample, Schedule, Split
+from fusion.data.spec import DataName
+from fusion.training.config import Config
 
 Logits = Literal["study", "fixed", "learned"]
 Finetune = Literal["projector", "projector+rgb", "all"]
@@ -21,7 +23,13 @@ Target = Literal["plain", "standardised"]
 class PretrainConfig(Config):
     """What defines one contrastive experiment. The defaults are the `default` budget."""
 
-    data: str = "study:4000:0"
+    NAMED: ClassVar[str] = (
+        "data split train_pairs labels inputs align width downsample logits temperature batch_size "
+        "shift embedding target finetune seed classifier_epochs contrastive_epochs "
+        "projector_epochs finetune_epochs learning_rate finetune_learning_rate schedule"
+    )
+
+    data: DataName = "study:4000:0"
     """Data set: a folder, or PROFILE:PAIRS[:SEED] to generate (profiles study, fusion, bind)."""
 
     split: Split = "default"

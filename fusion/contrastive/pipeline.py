@@ -16,9 +16,7 @@ from fusion.contrastive.networks import Borrowed, Projector
 from fusion.contrastive.outcome import Outcome, final_part
 from fusion.contrastive.views import Views
 from fusion.fit import stream
-from fusion.models.encoders import IMAGE_SIZE
 from fusion.training.loop import Job
-from fusion.training.measure import FlopCounter
 from fusion.training.stages import Finished, Nobody, Recorder, Stage, obtain
 
 # Fields that decide each stage, besides the data; a field that is missing here would make the
@@ -78,16 +76,6 @@ def finish(
     # The zero-shot metrics are of the composed classifier, not of its projector
     earlier = {key.replace("projector/zero_shot/", "zero_shot/"): v for key, v in earlier.items()}
     return Outcome({**earlier, **outcome.summary, **parts}, {**outcome.arrays, **logits}), model
-
-
-@torch.no_grad()
-def costs(model: Borrowed, views: Views) -> dict[str, int]:
-    """Return `parameters` of all parts, frozen ones included, and `flops_per_sample`."""
-    image = torch.zeros(1, views.rgb_channels, IMAGE_SIZE, IMAGE_SIZE, device=views.device)
-    with FlopCounter() as counter:
-        model(image)
-    total = sum(parameter.numel() for parameter in model.parameters())
-    return {"parameters": total, "flops_per_sample": counter.total}
 
 
 def classifier_stage(config: PretrainConfig, views: Views, modality: classifiers.Modality) -> Stage:

@@ -53,6 +53,10 @@ class Views:
     def _constant(self, values: np.ndarray) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=self.device)
 
+    def example(self) -> Tensor:
+        """Return one RGB image (1, C, H, W)."""
+        return self.rgb("train", torch.zeros(1, dtype=torch.int64))
+
     def count(self, part: str) -> int:
         """Return the number of pairs of a part."""
         return len(self.data.parts[part].ids)

@@ -6,7 +6,6 @@ import hashlib
 import io
 import multiprocessing
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -23,9 +22,8 @@ from fusion.data import layout, manifest, raycast, scenes
 from fusion.data.layout import ANGLES, DataError
 from fusion.data.manifest import Manifest, Pair
 from fusion.data.scenes import CLASSES
+from fusion.data.spec import SPEC
 from fusion.training.progress import track
-
-SPEC = re.compile(r"(?P<profile>[a-z]+):(?P<pairs>\d+)(?::(?P<seed>\d+))?")
 
 
 def resolve(data: str, name: str = "--data") -> Path:

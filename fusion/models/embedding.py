@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from fusion.config import ConfigError, RunConfig, check
+from fusion.config import RunConfig
 from fusion.data.dataset import Data, DataError, load
 from fusion.fit import EVALUATION_BATCH
 from fusion.models.registry import build
 from fusion.training import sealed
+from fusion.training.config import ConfigError, check
 
 
 class Embedded(NamedTuple):
@@ -32,7 +33,7 @@ def embed(run: Path, root: Path, part: str, device: torch.device) -> Embedded:
     """
     try:
         sidecar = json.loads((run / "weights.json").read_text(encoding="utf-8"))
-        config = check(sidecar["config"])
+        config = check(sidecar["config"], RunConfig)
         model = build(config)
         model.load_state_dict(sealed.read(run / "weights.safetensors").tensors)
     except sealed.DamagedError as error:

@@ -113,6 +113,15 @@ def build(config: RunConfig) -> nn.Module:
     return model
 
 
+def example(device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Return the inputs of one sample, zeros: RGB (1, 3, 64, 64) and XYZA (1, 4, 64, 64)."""
+    channels = (RGB_CHANNELS, LIDAR_CHANNELS)
+    rgb_1CHW, lidar_1CHW = (
+        torch.zeros(1, c, IMAGE_SIZE, IMAGE_SIZE, device=device) for c in channels
+    )
+    return rgb_1CHW, lidar_1CHW
+
+
 @torch.no_grad()
 def keep_variance(model: nn.Module) -> None:
     """Initialise as LeCun et al., "Efficient BackProp": variance 1 / fan-in, no biases.

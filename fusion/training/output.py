@@ -21,10 +21,11 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 from contract.files import unwritable, write_atomic, write_json
-from fusion.config import Config, ConfigError, RunConfig, check
+from fusion.config import RunConfig
 from fusion.data.dataset import Part
 from fusion.fit import Result
 from fusion.training import sealed
+from fusion.training.config import Config, ConfigError, check
 from fusion.training.tracking import BEST_EPOCH_METRICS
 
 CONFIG, HISTORY, SUMMARY = "config.json", "history.jsonl", "summary.json"

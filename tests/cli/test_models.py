@@ -7,7 +7,8 @@ import json
 from click.testing import CliRunner
 
 from cli.models import command
-from fusion.config import DOWNSAMPLES, FUSIONS, ConfigError
+from fusion.config import DOWNSAMPLES, FUSIONS
+from fusion.training.config import ConfigError
 
 
 def test_json_lists_every_fusion_and_downsample_with_its_costs():

@@ -20,9 +20,9 @@ from cli import pretrain, sweepfile
 from cli.flags import config_from, flag
 from cli.sweep import program_check
 from contract import places
-from fusion.config import ConfigError
 from fusion.contrastive.config import PretrainConfig
 from fusion.data.generate import make
+from fusion.training.config import ConfigError
 from tests.processes import read_line_by_line, wait_for_line
 
 ROOT = Path(__file__).resolve().parents[2]

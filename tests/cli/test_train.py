@@ -20,9 +20,10 @@ from click.testing import CliRunner, Result
 from cli.flags import ConfigCommand, config_from, flag
 from cli.train import Stop, TrackingModeError, command, tracking_mode
 from contract import places
-from fusion.config import ConfigError, RunConfig
+from fusion.config import RunConfig
 from fusion.data import generate
 from fusion.training import output
+from fusion.training.config import ConfigError
 from tests.processes import read_line_by_line, wait_for_line
 
 STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)

@@ -15,13 +15,11 @@ from torchmetrics.functional.classification import binary_accuracy, binary_f1_sc
 from fusion.config import RunConfig
 from fusion.data.dataset import Data
 from fusion.fit import (
-    DeviceError,
     StoppedError,
     evaluate,
     fit,
     initial_state,
     learning_rate,
-    pick_device,
     score,
     speed,
     stream,
@@ -269,10 +267,11 @@ def test_training_does_not_load_what_it_does_not_need():
         "from fusion.training import measure\n"
         "from fusion.config import RunConfig\n"
         "from fusion.fit import initial_state\n"
+        "from fusion.models.registry import example\n"
         "state = initial_state(RunConfig(width=0.04), torch.device('cpu'))\n"
-        "state.model(torch.zeros(1, 3, 64, 64), torch.zeros(1, 4, 64, 64)).sum().backward()\n"
+        "state.model(*example()).sum().backward()\n"
         "state.optimizer.step(0.1)\n"
-        "measure.costs(state.model)\n"
+        "measure.costs(state.model, *example())\n"
         "print(sorted({'torch._dynamo', 'torch._inductor', 'sympy', 'wandb'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -295,17 +294,6 @@ def test_speed_leaves_out_the_first_epoch():
     assert speed(history, 600) == {"epoch_seconds": 3.0, "samples_per_second": 200.0}
     assert speed(history[:1], 600)["epoch_seconds"] == 9.0
     assert speed([], 600) == {}
-
-
-def test_device_auto_is_cuda_where_there_is_one():
-    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert pick_device("cpu") == CPU
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_device_that_is_not_there_is_named() -> None:
-    with pytest.raises(DeviceError, match=r"--device cuda: .*--device cpu or auto"):
-        pick_device("cuda")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -16,7 +16,7 @@ from cli.data import command
 from fusion.data import curation, manifest
 from fusion.data.dataset import Data, load
 from fusion.data.layout import DataError
-from fusion.training.measure import provenance
+from fusion.training.provenance import provenance
 
 CPU = torch.device("cpu")
 

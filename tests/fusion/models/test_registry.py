@@ -12,7 +12,7 @@ from fusion.config import DOWNSAMPLES, FUSIONS, RunConfig
 from fusion.models.encoders import BlurPool, block, scaled
 from fusion.models.operators import OPERATORS
 from fusion.models.registry import MODELS, build
-from fusion.training.measure import parameters
+from fusion.training.freeze import count_trainable
 
 ALL = [(fusion, downsample) for fusion in FUSIONS for downsample in DOWNSAMPLES]
 # Of the study's table (its README), computed from its networks.
@@ -73,12 +73,12 @@ def test_conformance(fusion, downsample):
 def test_parameters_at_full_width_are_the_study_s(key):
     with torch.device("meta"):
         model = build(RunConfig(fusion=key[0], downsample=key[1], width=1))
-    assert parameters(model) == STUDY_PARAMETERS[key]
+    assert count_trainable(model) == STUDY_PARAMETERS[key]
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_only_strided_append_adds_parameters(fusion):
-    counts = {d: parameters(model_of(fusion, d)) for d in DOWNSAMPLES}
+    counts = {d: count_trainable(model_of(fusion, d)) for d in DOWNSAMPLES}
     appended = counts.pop("strided_append")
     assert len(set(counts.values())) == 1
     assert appended > counts["maxpool"]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fusion.config import ConfigError, RunConfig, check
+from fusion.config import RunConfig
 from fusion.contrastive.config import PretrainConfig
 from fusion.contrastive.contrast import Pretraining
 from fusion.contrastive.views import Views
@@ -20,6 +20,7 @@ from fusion.models import transfer
 from fusion.models.registry import build
 from fusion.models.transfer import TransferError
 from fusion.training import sealed
+from fusion.training.config import ConfigError, check
 
 INIT = "contrastive:somewhere"
 
@@ -104,7 +105,7 @@ def test_a_folder_without_a_stage_is_refused(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_initialised_is_refused_before_anything_runs(values: dict[str, Any]) -> None:
     with pytest.raises(ConfigError) as caught:
-        check(values)
+        check(values, RunConfig)
     assert "contrastive:ARTIFACT" in caught.value.problems["init"]
 
 
