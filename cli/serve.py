@@ -68,7 +68,7 @@ def command(
     elif action == "repair":
         repair_data(data_dir)
     else:
-        from tracker.context import Settings
+        from tracker.settings import Settings
 
         server.serve(
             data_dir,

@@ -7,9 +7,9 @@ import contextlib
 import sys
 from pathlib import Path
 
-from tracker.context import Settings
 from tracker.errors import TrackerError
 from tracker.server import serve
+from tracker.settings import Settings
 
 SECONDS = (
     "heartbeat_timeout",

@@ -19,9 +19,10 @@ from tracker.api import users
 from tracker.api.engine import QueryEngine, load_schema
 from tracker.artifacts import changes as artifact_changes
 from tracker.artifacts import files as artifact_files
+from tracker.artifacts import leftovers
 from tracker.artifacts import reads as artifacts
 from tracker.artifacts import uploads as artifact_uploads
-from tracker.context import Hooks, Settings
+from tracker.context import Hooks
 from tracker.handlers import Server, guarded
 from tracker.http.bodies import Budget
 from tracker.http.downloads import Looks
@@ -31,7 +32,7 @@ from tracker.pages import views as page_views
 from tracker.runs import changes as run_changes
 from tracker.runs import console, files, projects
 from tracker.runs import reads as runs
-from tracker.store import leftovers
+from tracker.settings import Settings
 from tracker.store.clocks import Watch
 from tracker.store.database import Store
 from tracker.sweeps import resolvers as sweeps

@@ -17,10 +17,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from tracker.api.engine import QueryEngine
-from tracker.api.work import Work
 from tracker.artifacts import rows as artifact_rows
 from tracker.artifacts import uploads as artifact_uploads
-from tracker.context import Context, Hooks, Settings
+from tracker.context import Context, Hooks
 from tracker.errors import RequestError
 from tracker.http import logins
 from tracker.http.bodies import Body, Budget, parts
@@ -28,12 +27,14 @@ from tracker.http.downloads import Looks, download
 from tracker.http.gate import SESSION_SECONDS, cookie_name, vouch
 from tracker.http.signing import LOGIN_SECONDS, Signer
 from tracker.pages import views as page_views
-from tracker.runs import files, stream
+from tracker.runs import file_rows, files, stream
 from tracker.runs import rows as run_rows
 from tracker.runs.take_over import LEASE_HEADER
-from tracker.store import blob_rows, blobs
+from tracker.settings import Settings
+from tracker.store import blobs
 from tracker.store.database import Store
 from tracker.store.passing import passing
+from tracker.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -231,7 +232,7 @@ async def run_file(request: Request) -> Response:
     def find() -> dict[str, Any] | None:
         with server.store.read() as db:
             run = run_rows.locate_run(db, place["entity"], place["project"], place["run"])
-            return run and blob_rows.find_file(db, run["id"], place["name"])
+            return run and file_rows.find_file(db, run["id"], place["name"])
 
     row = await anyio.to_thread.run_sync(find)
     if row is None:

@@ -257,8 +257,8 @@ def serve(
     import uvicorn
 
     from tracker.app import make_app
-    from tracker.context import Settings
     from tracker.http.protocol import GRACE_SECONDS, BoundedProtocol, EndingServer
+    from tracker.settings import Settings
     from tracker.store.blobs import clear_incoming
     from tracker.store.database import Store
 

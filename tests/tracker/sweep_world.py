@@ -12,10 +12,11 @@ import yaml
 
 from tracker import app
 from tracker.api.engine import QueryEngine, load_schema
-from tracker.context import Context, Settings
+from tracker.context import Context
 from tracker.http.signing import Signer
 from tracker.runs import changes as run_changes
 from tracker.runs import stream
+from tracker.settings import Settings
 from tracker.store.clocks import Watch
 from tracker.store.database import Store
 from tracker.sweeps import leases

@@ -16,7 +16,7 @@ import pytest
 
 from tests.tracker.test_limits import padded
 from tests.tracker.worlds import Tracker
-from tracker.context import Settings
+from tracker.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import pytest
 from contract import values
 from contract.sweepfile import read
 from tests.tracker.worlds import Site
+from tracker import documents
 from tracker.errors import RequestError
-from tracker.http import documents
 from tracker.runs import history
 
 JSON = {"Content-Type": "application/json"}

@@ -11,8 +11,8 @@ import pytest
 
 from tests.tracker.worlds import Site
 from tracker.api.engine import MAX_ALIASES, MAX_DEPTH, MAX_FIELDS, MAX_QUERY_CHARS
-from tracker.context import Settings
 from tracker.http.bodies import GZIP_SLACK
+from tracker.settings import Settings
 
 SMALL = Settings(
     tick_seconds=3600,

@@ -187,11 +187,8 @@ def test_ids_of_another_kind_are_refused(site: Site):
         assert "is not the id of a Run" in site.refused(query, id=wrong)
 
 
-def test_an_error_of_the_program_is_told_and_logged(site: Site, monkeypatch, caplog):
-    def fail(*_: Any, **__: Any) -> None:
-        raise ZeroDivisionError("a mistake")
-
-    monkeypatch.setattr("tracker.runs.rows.find_project", fail)
+def test_an_error_of_the_program_is_told_and_logged(site: Site, caplog: pytest.LogCaptureFixture):
+    site.store.error = ZeroDivisionError("a mistake")
     answer = site.post('{ viewer { id } project(name: "p") { id } }', {})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["path"] == ["project"]

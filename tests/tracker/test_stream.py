@@ -225,9 +225,7 @@ def test_an_unknown_run_is_said_to_be_unknown(site: Site):
     assert site.http.post("/files/local/p/none/file_stream", json={}).status_code == 404
 
 
-def test_what_may_pass_is_an_answer_on_which_clients_try_again(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_may_pass_is_an_answer_on_which_clients_try_again(site: Site):
     """The same from rows and from GraphQL."""
     site.start_run()
     for error, status in (
@@ -243,11 +241,7 @@ def test_what_may_pass_is_an_answer_on_which_clients_try_again(
         (of_sqlite(sqlite3.SQLITE_CONSTRAINT), 400),
         (FileNotFoundError(errno.ENOENT, "gone"), 400),
     ):
-
-        def fail(*_: Any, error: Exception = error, **__: Any) -> None:
-            raise error
-
-        monkeypatch.setattr("tracker.runs.rows.update_run", fail)
+        site.store.error = error
         answer = site.http.post("/files/local/p/r1/file_stream", json={})
         assert answer.status_code == status
         fields = {"name": "r1", "modelName": "p", "entityName": "local"}
@@ -257,6 +251,7 @@ def test_what_may_pass_is_an_answer_on_which_clients_try_again(
         )
         assert answer.status_code == status
         assert answer.json()["errors"][0]["message"]
+    site.store.error = None
 
 
 def of_sqlite(code: int) -> sqlite3.Error:

@@ -30,7 +30,7 @@ PATIENCE = 300  # seconds, for what hangs
 SERVE = """
 import sys
 from pathlib import Path
-from tracker.context import Settings
+from tracker.settings import Settings
 from tracker.server import serve
 # stock agents beat every 5 s
 run, agent = map(float, sys.argv[2:])

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.tracker.worlds import KEY, Site
-from tracker.context import Settings
 from tracker.http import downloads
 from tracker.http.signing import Signer
+from tracker.settings import Settings
 from tracker.store import blobs
 
 CREATE = (

@@ -17,9 +17,9 @@ import pytest
 
 from tests.tracker.worlds import ROOT, Site, Tracker
 from tracker.api.engine import MAX_ALIASES
-from tracker.api.work import Work, weigh
-from tracker.context import Settings
 from tracker.server import STOP_SECONDS, find
+from tracker.settings import Settings
+from tracker.work import Work, weigh
 
 ENDLESS = ("--max-query-values", str(10**18), "--query-seconds", "1e9")
 

@@ -8,18 +8,21 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tracker.app import make_app, tick
-from tracker.context import Settings
 from tracker.server import Server, find
+from tracker.settings import Settings
 from tracker.store.clocks import Watch
 from tracker.store.database import Store
 
@@ -64,13 +67,35 @@ class Http:
         self.loop.close()
 
 
+class FailingStore(Store):
+    """A store in which reading and writing fail with `error`, while it is set."""
+
+    error: Exception | None = None
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        with super().write() as db:
+            self._fail()
+            yield db
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        with super().read() as db:
+            self._fail()
+            yield db
+
+    def _fail(self) -> None:
+        if self.error:
+            raise self.error
+
+
 class Site:
     """The application in this process. `gql` and `stream` speak as the client does."""
 
     def __init__(self, folder: Path, settings: Settings | None = None) -> None:
         self.folder = folder
         self.now = START
-        self.store = Store(folder / "tracker.db")
+        self.store = FailingStore(folder / "tracker.db")
         # long enough that only `tick` looks after runs
         self.settings = settings or Settings(tick_seconds=3600, start_grace=0)
         self.app = make_app(

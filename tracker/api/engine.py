@@ -45,11 +45,11 @@ from graphql import (
     validate,
 )
 
-from tracker.api.work import EndedError, weigh
+from tracker import documents
 from tracker.context import Context
 from tracker.errors import RequestError
-from tracker.http import documents
 from tracker.store.passing import passing
+from tracker.work import EndedError, weigh
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tracker import documents
 from tracker.errors import RequestError
-from tracker.http import documents
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 1_000

@@ -8,7 +8,7 @@ from typing import Any
 from graphql import GraphQLResolveInfo as Info
 
 from tracker.api import ids
-from tracker.runs.rows import Row
+from tracker.store.rows import Row
 
 # Those that switch the client to a code path that is served here
 FEATURES = (

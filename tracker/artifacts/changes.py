@@ -13,11 +13,19 @@ from tracker.artifacts import collections as collection_rows
 from tracker.artifacts import rows as artifact_rows
 from tracker.artifacts.collections import LATEST
 from tracker.artifacts.uploads import find_artifact, find_run, read_metadata, set_alias
-from tracker.context import Context
+from tracker.context import Context, Hooks
 from tracker.errors import RequestError
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row
+from tracker.settings import Settings
 from tracker.store import blobs
+from tracker.store.rows import Row, delete, update
+
+
+def make_hooks(settings: Settings) -> Hooks:
+    """What becomes of artifacts when a run is deleted."""
+    return Hooks(
+        outputs_unwanted=(lambda db, run_id, now: artifact_rows.delete_made_by(db, run_id),)
+    )
 
 
 def update_artifact(_: Any, info: Info, input: Row) -> Row:
@@ -31,9 +39,7 @@ def update_artifact(_: Any, info: Info, input: Row) -> Row:
     changes = {name: value for name, value in columns.items() if value is not None}
     with context.store.write() as db:
         artifact = find_artifact(db, input["artifactID"])
-        collection_rows.update_row(
-            db, "artifacts", artifact["id"], **changes, updated_at=context.now
-        )
+        update(db, "artifacts", artifact["id"], **changes, updated_at=context.now)
         add = [tag["tagName"] for tag in input.get("tagsToAdd") or ()]
         drop = [tag["tagName"] for tag in input.get("tagsToDelete") or ()]
         collection_rows.set_tags(db, "artifact", artifact["id"], add, drop)
@@ -99,7 +105,7 @@ def delete_artifact(_: Any, info: Info, input: Row) -> Row:
 def remove_artifact(db: sqlite3.Connection, artifact: Row) -> None:
     """`latest` goes to the newest version that is left, in every collection."""
     places = collection_rows.memberships_of(db, artifact["id"])
-    artifact_rows.delete_artifact(db, artifact["id"])
+    delete(db, "artifacts", artifact["id"])
     for place in places:
         move_latest(db, place["collection_id"])
 
@@ -216,9 +222,7 @@ def update_collection(key: str) -> Any:
             )
             if other and other["id"] != row["id"]:
                 raise RequestError(f"there is a collection {changes['name']} already")
-            collection_rows.update_row(
-                db, "collections", row["id"], **changes, updated_at=context.now
-            )
+            update(db, "collections", row["id"], **changes, updated_at=context.now)
             return {"artifact_collection": collection_rows.get_collection(db, row["id"])}
 
     return resolve
@@ -231,9 +235,7 @@ def move_sequence(_: Any, info: Info, input: Row) -> Row:
         kind = collection_rows.ensure_type(
             db, row["project_id"], input["destinationArtifactTypeName"], context.now
         )
-        collection_rows.update_row(
-            db, "collections", row["id"], type_id=kind["id"], updated_at=context.now
-        )
+        update(db, "collections", row["id"], type_id=kind["id"], updated_at=context.now)
         return {"artifact_collection": collection_rows.get_collection(db, row["id"])}
 
 
@@ -242,7 +244,7 @@ def delete_collection(key: str, kind: str) -> Any:
         context, number = info.context, ids.decode("ArtifactCollection", input[key])
         with context.store.write() as db:
             row = collection_rows.get_collection(db, number) or {"id": number, "kind": kind}
-            collection_rows.delete_collection(db, number)
+            delete(db, "collections", number)
         blobs.sweep_unused(context.store, context.blobs)
         return {"artifact_collection": {**row, "state": "DELETED"}}
 

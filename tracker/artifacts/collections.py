@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
 
-from tracker.api.filters import Order, Where
 from tracker.api.ids import MAX_ARTIFACT_NAME, check_name
-from tracker.runs.rows import Row, one
+from tracker.store.rows import Row, many, one
 
 LATEST = "latest"
 
@@ -40,11 +38,13 @@ def describe_type(db: sqlite3.Connection, type_id: int, text: str) -> None:
 
 
 def list_types(db: sqlite3.Connection, project_id: int, after: int, limit: int) -> list[Row]:
-    rows = db.execute(
+    return many(
+        db,
         "SELECT * FROM artifact_types WHERE project_id = ? AND id > ? ORDER BY id LIMIT ?",
-        (project_id, after, limit),
+        project_id,
+        after,
+        limit,
     )
-    return [dict(row) for row in rows]
 
 
 def create_collection(
@@ -69,16 +69,6 @@ def get_collection(db: sqlite3.Connection, collection_id: int) -> Row | None:
     return one(db, "SELECT * FROM collections WHERE id = ?", collection_id)
 
 
-def update_row(db: sqlite3.Connection, table: str, row_id: int, **columns: Any) -> None:
-    assert table in ("collections", "artifacts", "manifests")
-    names = ", ".join(f"{name} = ?" for name in columns)
-    db.execute(f"UPDATE {table} SET {names} WHERE id = ?", [*columns.values(), row_id])
-
-
-def delete_collection(db: sqlite3.Connection, collection_id: int) -> None:
-    db.execute("DELETE FROM collections WHERE id = ?", (collection_id,))
-
-
 def next_version(db: sqlite3.Connection, collection_id: int) -> int:
     """A number that no version of the collection has had, deleted ones included."""
     return db.execute(
@@ -86,32 +76,6 @@ def next_version(db: sqlite3.Connection, collection_id: int) -> int:
         " RETURNING next_version - 1",
         (collection_id,),
     ).fetchone()[0]
-
-
-def select(
-    db: sqlite3.Connection,
-    source: str,
-    where: list[Where],
-    order: Order,
-    after: list[Any] | None = None,
-    limit: int = -1,
-) -> list[Row]:
-    """Rows of `source` (a FROM clause whose rows have `id`), each with its place in `cursor`."""
-    parts = [*where, order.behind(after)] if after else where
-    conditions = " AND ".join(f"({part.sql})" for part in parts) or "1"
-    values = [value for part in parts for value in part.values]
-    rows = db.execute(
-        f"SELECT *, {order.value} AS order_value FROM {source} WHERE {conditions}"
-        f" ORDER BY {order.sql} LIMIT ?",
-        [*order.values, *values, *order.sql_values, limit],
-    )
-    return [{**dict(row), "cursor": [row["order_value"], row["id"]]} for row in rows]
-
-
-def count(db: sqlite3.Connection, source: str, where: list[Where]) -> int:
-    conditions = " AND ".join(f"({part.sql})" for part in where) or "1"
-    values = [value for part in where for value in part.values]
-    return db.execute(f"SELECT count(*) FROM {source} WHERE {conditions}", values).fetchone()[0]
 
 
 def add_membership(
@@ -142,8 +106,7 @@ def drop_membership(db: sqlite3.Connection, collection_id: int, artifact_id: int
 
 
 def memberships_of(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
-    rows = db.execute("SELECT * FROM memberships WHERE artifact_id = ? ORDER BY id", (artifact_id,))
-    return [dict(row) for row in rows]
+    return many(db, "SELECT * FROM memberships WHERE artifact_id = ? ORDER BY id", artifact_id)
 
 
 def resolve_alias(db: sqlite3.Connection, collection_id: int, alias: str) -> Row | None:
@@ -188,17 +151,17 @@ def drop_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_
 def aliases_of(
     db: sqlite3.Connection, artifact_id: int, collection_id: int | None = None
 ) -> list[Row]:
-    rows = db.execute(
+    return many(
+        db,
         "SELECT * FROM aliases WHERE artifact_id = ?1 AND (?2 IS NULL OR collection_id = ?2)"
         " ORDER BY id",
-        (artifact_id, collection_id),
+        artifact_id,
+        collection_id,
     )
-    return [dict(row) for row in rows]
 
 
 def collection_aliases(db: sqlite3.Connection, collection_id: int) -> list[Row]:
-    rows = db.execute("SELECT * FROM aliases WHERE collection_id = ? ORDER BY id", (collection_id,))
-    return [dict(row) for row in rows]
+    return many(db, "SELECT * FROM aliases WHERE collection_id = ? ORDER BY id", collection_id)
 
 
 def set_tags(
@@ -220,5 +183,4 @@ def set_tags(
 
 def tags_of(db: sqlite3.Connection, kind: str, row_id: int) -> list[Row]:
     assert kind in ("artifact", "collection")
-    rows = db.execute(f"SELECT * FROM {kind}_tags WHERE {kind}_id = ? ORDER BY id", (row_id,))
-    return [dict(row) for row in rows]
+    return many(db, f"SELECT * FROM {kind}_tags WHERE {kind}_id = ? ORDER BY id", row_id)

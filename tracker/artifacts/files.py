@@ -10,17 +10,18 @@ from typing import Any
 from graphql import GraphQLResolveInfo as Info
 
 from tracker.api import ids, paging
+from tracker.api.addresses import get_url
 from tracker.artifacts import rows as artifact_rows
 from tracker.context import Context
-from tracker.runs import files
-from tracker.runs.rows import Row
+from tracker.http.downloads import media_type
+from tracker.store.rows import Row
 
 
 def file_node(context: Context, row: Row) -> Row:
     """Also of a reference: the client takes what it downloads from this list, and finds a reference
     by its manifest. To an address given here it would send its key.
     """
-    url = files.get_url(context, row["hash"], row["name"]) if row["hash"] else ""
+    url = get_url(context, row["hash"], row["name"]) if row["hash"] else ""
     return {
         "id": ids.encode("ArtifactFile", row["id"]),
         "name": row["name"],
@@ -29,7 +30,7 @@ def file_node(context: Context, row: Row) -> Row:
         "direct_url": url,
         "size_bytes": row["size"],
         "storage_path": storage_path(row["artifact_id"], row["digest"]),
-        "mimetype": files.media_type(row["name"]),
+        "mimetype": media_type(row["name"]),
         "updated_at": row["updated_at"],
         "digest": row["digest"],
         "md5": row["digest"],
@@ -72,7 +73,7 @@ def files_by_entries(source: Row, info: Info, entries: list[Row] | None = None, 
 def current_manifest(source: Row, info: Info) -> Row | None:
     if source["manifest_hash"] is None:
         return None
-    url = files.get_url(info.context, source["manifest_hash"], "wandb_manifest.json")
+    url = get_url(info.context, source["manifest_hash"], "wandb_manifest.json")
     return {
         "id": ids.encode("Artifact", source["id"]),
         "digest": source["digest"],

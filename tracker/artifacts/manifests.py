@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from tracker import documents
 from tracker.api import ids
 from tracker.errors import RequestError
-from tracker.http import documents
 
 MAX_VALUES = 4_000_000  # of about half a million files
 

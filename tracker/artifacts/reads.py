@@ -9,12 +9,13 @@ from typing import Any
 from graphql import GraphQLResolveInfo as Info
 
 from tracker.api import filters, ids, paging
-from tracker.api.filters import Operand, Where
+from tracker.api.filters import Operand
 from tracker.artifacts import collections as collection_rows
 from tracker.artifacts import rows as artifact_rows
 from tracker.runs import reads as runs
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row
+from tracker.store.rows import Row, count, select
+from tracker.store.where import Order, Where, join
 
 ORDER_BY_ID = "+id"
 
@@ -80,8 +81,8 @@ def collection_connection(info: Info, where: list[Where], **arguments: Any) -> R
     limit = paging.bound(arguments.get("first"))
     place = paging.read_cursor(arguments.get("after"))
     with info.context.store.read() as db:
-        rows = collection_rows.select(db, "collections", where, order, place, limit + 1)
-        total = collection_rows.count(db, "collections", where)
+        rows = select(db, "collections", where, order, place, limit + 1)
+        total = count(db, "collections", where)
     return paging.connection(rows, limit, lambda row: row["cursor"]) | {"total_count": total}
 
 
@@ -89,7 +90,7 @@ def project_collections(source: Row, info: Info, **arguments: Any) -> Row:
     where = [Where("project_id = ?", [source["id"]])]
     kinds: list[str] | None = arguments.get("collectionTypes")
     if kinds:
-        where.append(filters.join([Where("kind = ?", [kind]) for kind in kinds], "OR"))
+        where.append(join([Where("kind = ?", [kind]) for kind in kinds], "OR"))
     return collection_connection(info, where, **arguments)
 
 
@@ -107,8 +108,8 @@ def collection_artifacts(source: Row, info: Info, **arguments: Any) -> Row:
     limit = paging.bound(arguments.get("first"))
     place = paging.read_cursor(arguments.get("after"))
     with info.context.store.read() as db:
-        rows = collection_rows.select(db, artifact_rows.VERSIONS, where, order, place, limit + 1)
-        total = collection_rows.count(db, artifact_rows.VERSIONS, where)
+        rows = select(db, artifact_rows.VERSIONS, where, order, place, limit + 1)
+        total = count(db, artifact_rows.VERSIONS, where)
     answer: Row = paging.connection(rows, limit, lambda row: row["cursor"])
     answer["total_count"] = total
     for edge in answer["edges"]:
@@ -123,12 +124,12 @@ def run_artifacts(role: str) -> Callable[..., Row]:
             Where("role = ?", [role]),
             Where("state = 'COMMITTED'"),
         ]
-        order, limit = filters.Order("lineage_id"), paging.bound(first)
+        order, limit = Order("lineage_id"), paging.bound(first)
         table = artifact_rows.RUN_ARTIFACTS
         with info.context.store.read() as db:
             place = paging.read_cursor(after)
-            rows = collection_rows.select(db, table, where, order, place, limit + 1)
-            total = collection_rows.count(db, table, where)
+            rows = select(db, table, where, order, place, limit + 1)
+            total = count(db, table, where)
         return paging.connection(rows, limit, lambda row: row["cursor"]) | {"total_count": total}
 
     return resolve

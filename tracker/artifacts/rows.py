@@ -6,7 +6,8 @@ import json
 import sqlite3
 from typing import Any
 
-from tracker.runs.rows import ALIVE, Row, one
+from tracker.runs.rows import ALIVE
+from tracker.store.rows import Row, insert, many, one
 
 # A version as it stands in a collection; `membership_index` may differ from its own index
 VERSIONS = (
@@ -26,22 +27,14 @@ NAMED = "(?2 IS NULL OR artifact_files.name IN (SELECT value FROM json_each(?2))
 
 
 def create_artifact(db: sqlite3.Connection, now: float, **columns: Any) -> Row:
-    values = {**columns, "created_at": now, "updated_at": now}
-    marks = ", ".join("?" * len(values))
-    cursor = db.execute(
-        f"INSERT INTO artifacts ({', '.join(values)}) VALUES ({marks})", list(values.values())
-    )
-    made = get_artifact(db, cursor.lastrowid or 0)
+    artifact_id = insert(db, "artifacts", **columns, created_at=now, updated_at=now)
+    made = get_artifact(db, artifact_id)
     assert made
     return made
 
 
 def get_artifact(db: sqlite3.Connection, artifact_id: int) -> Row | None:
     return one(db, "SELECT * FROM artifacts WHERE id = ?", artifact_id)
-
-
-def delete_artifact(db: sqlite3.Connection, artifact_id: int) -> None:
-    db.execute("DELETE FROM artifacts WHERE id = ?", (artifact_id,))
 
 
 def artifact_by_client_id(db: sqlite3.Connection, client_id: str) -> Row | None:
@@ -105,17 +98,17 @@ def link_run(
 
 def users_of(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
     """Runs that have used it."""
-    rows = db.execute(
+    return many(
+        db,
         "SELECT runs.* FROM artifact_runs JOIN runs ON runs.id = run_id"
         " WHERE artifact_id = ? AND role = 'input' ORDER BY artifact_runs.id",
-        (artifact_id,),
+        artifact_id,
     )
-    return [dict(row) for row in rows]
 
 
-def artifacts_made_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
-    rows = db.execute("SELECT * FROM artifacts WHERE run_id = ?", (run_id,))
-    return [dict(row) for row in rows]
+def delete_made_by(db: sqlite3.Connection, run_id: int) -> None:
+    """Remove every version that a run has logged."""
+    db.execute("DELETE FROM artifacts WHERE run_id = ?", (run_id,))
 
 
 def create_manifest(
@@ -126,13 +119,15 @@ def create_manifest(
     digest: str | None,
     now: float,
 ) -> int:
-    cursor = db.execute(
-        "INSERT INTO manifests (artifact_id, type, base_artifact_id, digest, created_at)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (artifact_id, kind, base_artifact_id, digest, now),
+    return insert(
+        db,
+        "manifests",
+        artifact_id=artifact_id,
+        type=kind,
+        base_artifact_id=base_artifact_id,
+        digest=digest,
+        created_at=now,
     )
-    assert cursor.lastrowid
-    return cursor.lastrowid
 
 
 def get_manifest(db: sqlite3.Connection, manifest_id: int) -> Row | None:
@@ -140,11 +135,11 @@ def get_manifest(db: sqlite3.Connection, manifest_id: int) -> Row | None:
 
 
 def uploaded_manifests(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
-    rows = db.execute(
+    return many(
+        db,
         "SELECT * FROM manifests WHERE artifact_id = ? AND hash IS NOT NULL ORDER BY id",
-        (artifact_id,),
+        artifact_id,
     )
-    return [dict(row) for row in rows]
 
 
 def put_artifact_file(
@@ -174,14 +169,17 @@ def list_artifact_files(
     limit: int = -1,
 ) -> list[Row]:
     """Stored files and references (`hash` is None) in the order of the manifest."""
-    rows = db.execute(
+    return many(
+        db,
         "SELECT artifact_files.*, artifacts.updated_at FROM artifact_files"
         " JOIN artifacts ON artifacts.id = artifact_id"
         f" WHERE artifact_id = ?1 AND {NAMED} AND artifact_files.id > ?3"
         " ORDER BY artifact_files.id LIMIT ?4",
-        (artifact_id, json.dumps(names) if names else None, after, limit),
+        artifact_id,
+        json.dumps(names) if names else None,
+        after,
+        limit,
     )
-    return [dict(row) for row in rows]
 
 
 def count_artifact_files(

@@ -10,7 +10,9 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo as Info
 
+from tracker import documents
 from tracker.api import ids
+from tracker.api.addresses import put_url
 from tracker.artifacts import collections as collection_rows
 from tracker.artifacts import manifests
 from tracker.artifacts import rows as artifact_rows
@@ -18,11 +20,9 @@ from tracker.artifacts.collections import LATEST
 from tracker.artifacts.files import storage_path
 from tracker.context import Context
 from tracker.errors import RequestError
-from tracker.http import documents
-from tracker.runs import files
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row
 from tracker.store import blob_rows, blobs
+from tracker.store.rows import Row, update
 
 
 def find_artifact(db: sqlite3.Connection, storage_id: str) -> Row:
@@ -176,7 +176,7 @@ def manifest_node(context: Context, row: Row) -> Row:
             "display_name": name,
             "direct_url": "",
             "size_bytes": 0,
-            "upload_url": files.put_url(context, {"manifest": row["id"]}),
+            "upload_url": put_url(context, {"manifest": row["id"]}),
             "upload_headers": [],
         },
     }
@@ -211,7 +211,7 @@ def update_manifest(_: Any, info: Info, input: Row) -> Row:
         changes["base_artifact_id"] = ids.decode("Artifact", input["baseArtifactID"])
     with context.store.write() as db:
         if changes:
-            collection_rows.update_row(db, "manifests", manifest_id, **changes)
+            update(db, "manifests", manifest_id, **changes)
         row = artifact_rows.get_manifest(db, manifest_id)
     if row is None:
         raise RequestError("no such manifest", status=404)
@@ -240,7 +240,7 @@ def create_files(_: Any, info: Info, input: Row) -> Row:
                     "direct_url": "",
                     "size_bytes": 0,
                     "storage_path": storage_path(artifact["id"], spec["md5"]),
-                    "upload_url": None if blob else files.put_url(context, target),
+                    "upload_url": None if blob else put_url(context, target),
                     "upload_headers": [],
                     "artifact": artifact,
                 }
@@ -264,7 +264,7 @@ def store_upload(context: Context, target: dict[str, Any], upload: blobs.Upload)
             if manifest is None:
                 raise RequestError("the artifact of this manifest was deleted", status=404)
             hash = upload.keep(db, context.now)
-            collection_rows.update_row(db, "manifests", target["manifest"], hash=hash)
+            update(db, "manifests", target["manifest"], hash=hash)
             artifact_rows.touch_pending(db, manifest["artifact_id"], context.now)
             return
         if artifact_rows.get_artifact(db, target["artifact"]) is None:
@@ -290,7 +290,7 @@ def commit(db: sqlite3.Connection, context: Context, artifact: Row) -> None:
     size = write_files(db, artifact["id"], manifest["contents"])
     text = manifests.write(manifest)
     index = collection_rows.next_version(db, artifact["collection_id"])
-    collection_rows.update_row(
+    update(
         db,
         "artifacts",
         artifact["id"],

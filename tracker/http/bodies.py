@@ -10,9 +10,9 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from tracker.context import Settings
+from tracker import documents
 from tracker.errors import RequestError
-from tracker.http import documents
+from tracker.settings import Settings
 
 SLOWEST_BYTES_PER_SECOND = 1_024
 GZIP_SLACK = 64 << 10  # the ratio is not judged below this size

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import hashlib
 import logging
+import mimetypes
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -20,7 +21,6 @@ import anyio.to_thread
 from starlette.responses import FileResponse
 
 from tracker.errors import RequestError
-from tracker.runs import files
 from tracker.store import blob_rows, blobs
 from tracker.store.database import Store
 
@@ -107,11 +107,15 @@ async def hash_of(path: Path) -> str | None:
     return sha256.hexdigest()
 
 
+def media_type(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
 async def download(looks: Looks, hash: str, name: str, now: float) -> FileResponse:
     """A stored content as a download: it is somebody's file, never a page of this server."""
     return FileResponse(
         await looks.find(hash, now),
-        media_type=files.media_type(name),
+        media_type=media_type(name),
         headers={
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
             "Content-Security-Policy": "sandbox; default-src 'none'",

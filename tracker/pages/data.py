@@ -8,16 +8,17 @@ from typing import Any
 
 from contract.sweepfile.read import load
 from contract.values import number
-from tracker.api.filters import Order, Where, of_sweep
+from tracker.api.filters import of_sweep
 from tracker.artifacts import collections as collection_rows
 from tracker.artifacts import rows as artifact_rows
 from tracker.errors import RequestError
 from tracker.pages.curves import Chart, chart
-from tracker.runs import console, history
+from tracker.runs import console, file_rows, history
 from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row, RunQuery
-from tracker.store import blob_rows
+from tracker.runs.rows import RunQuery
+from tracker.store.rows import Row, select
+from tracker.store.where import Order, Where
 from tracker.sweeps import rows as sweep_rows
 
 RUNS_PER_PAGE = 100
@@ -64,7 +65,7 @@ def project(db: sqlite3.Connection, entity: str, name: str, before: list[Any] | 
             }
             for sweep in sweep_rows.list_sweeps(db, row["id"])
         ],
-        "artifacts": collection_rows.select(
+        "artifacts": select(
             db, "collections", [Where("project_id = ?", [row["id"]])], Order("name"), limit=200
         ),
     }
@@ -98,8 +99,8 @@ def run(db: sqlite3.Connection, entity: str, name: str, run_name: str) -> Row:
         "logs": [
             console.read_line(*line) for line in run_lines.last_log_lines(db, row["id"], LOG_LINES)
         ],
-        "files": blob_rows.list_files(db, row["id"], limit=MAX_FILES),
-        "artifacts": collection_rows.select(
+        "files": file_rows.list_files(db, row["id"], limit=MAX_FILES),
+        "artifacts": select(
             db,
             artifact_rows.RUN_ARTIFACTS,
             [Where("lineage_run = ?", [row["id"]]), Where("state = 'COMMITTED'")],

@@ -22,9 +22,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from tracker.api import paging
+from tracker.api.addresses import get_url
 from tracker.errors import RequestError
 from tracker.pages import data as page_data
-from tracker.runs.files import get_url
 from tracker.store.passing import passing
 
 log = logging.getLogger(__name__)

@@ -9,15 +9,14 @@ from typing import Any
 from graphql import GraphQLResolveInfo as Info
 
 from contract.values import whole
+from tracker import documents
 from tracker.api import ids
-from tracker.artifacts import rows as artifact_rows
 from tracker.errors import RequestError
-from tracker.http import documents
 from tracker.runs import edits, steps, take_over
 from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row
 from tracker.store import blobs
+from tracker.store.rows import Row, delete, update
 
 
 def find_or_refuse(db: Any, storage_id: str) -> Row:
@@ -77,7 +76,7 @@ def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
             columns = edits.by_process(db, run, columns, context.writer)
         else:
             columns = edits.from_outside(db, run, columns)
-        run_rows.update_run(db, run["id"], **columns, updated_at=context.now)
+        update(db, "runs", run["id"], **columns, updated_at=context.now)
         if begins and (inserted or run["state"] not in run_rows.ALIVE):
             for hook in context.hooks.run_started:
                 hook(db, run["id"], context.now)
@@ -167,8 +166,9 @@ def rewind_run(_: Any, info: Info, input: Row) -> Row:
             raise RequestError("no such run", status=404)
         run_lines.drop_steps(db, run["id"], documents.whole(input["metricValue"], "metricValue"))
         steps.refresh_history(db, run["id"])
-        run_rows.update_run(
+        update(
             db,
+            "runs",
             run["id"],
             state="running",
             exit_code=None,
@@ -189,9 +189,9 @@ def delete_run(_: Any, info: Info, input: Row) -> Row:
         for hook in context.hooks.run_ended:
             hook(db, run["id"], context.now)
         if input.get("deleteArtifacts"):
-            for artifact in artifact_rows.artifacts_made_by(db, run["id"]):
-                artifact_rows.delete_artifact(db, artifact["id"])
-        run_rows.delete_run(db, run["id"])
+            for hook in context.hooks.outputs_unwanted:
+                hook(db, run["id"], context.now)
+        delete(db, "runs", run["id"])
     blobs.sweep_unused(context.store, context.blobs)
     return {"success": True}
 
@@ -213,7 +213,7 @@ def update_run_state(_: Any, info: Info, input: Row) -> Row:
                 f"invalid state transition: a {run['state']} run cannot become {target}"
             )
         ended = context.now if target == "failed" else None
-        run_rows.update_run(db, run["id"], state=target, ended_at=ended, updated_at=context.now)
+        update(db, "runs", run["id"], state=target, ended_at=ended, updated_at=context.now)
     return {"success": True}
 
 
@@ -222,7 +222,7 @@ def stop_run(_: Any, info: Info, input: Row) -> Row:
     with info.context.store.write() as db:
         run = find_or_refuse(db, input["id"])
         if run["state"] in run_rows.ALIVE:
-            run_rows.update_run(db, run["id"], stop_requested=1)
+            update(db, "runs", run["id"], stop_requested=1)
     return {"success": True}
 
 
@@ -230,7 +230,7 @@ def tick(db: Any, now: float, timeout: float, run_ended: tuple[Any, ...]) -> Non
     """Calls runs crashed that have been silent for `timeout` seconds."""
     for run in run_rows.silent_runs(db, now - timeout):
         state = "preempted" if run["preempting"] else "crashed"
-        run_rows.update_run(db, run["id"], state=state, ended_at=run["heartbeat_at"])
+        update(db, "runs", run["id"], state=state, ended_at=run["heartbeat_at"])
         for hook in run_ended:
             hook(db, run["id"], now)
 

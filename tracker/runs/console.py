@@ -13,7 +13,7 @@ from contract.values import whole
 from tracker.api import ids, paging
 from tracker.errors import RequestError
 from tracker.runs import lines as run_lines
-from tracker.runs.rows import Row
+from tracker.store.rows import Row
 
 MAX_LINES = 10_000  # of one answer
 PLAIN = re.compile(

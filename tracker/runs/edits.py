@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row
+from tracker.store.rows import Row
 
 DOCUMENTS = ("config", "summary")
 TEXTS = ("notes", "description", "display_name", "group_name", "job_type")

@@ -1,8 +1,7 @@
-"""Files of runs: resolvers, and the addresses under which contents are put and got."""
+"""Resolvers: files of runs."""
 
 from __future__ import annotations
 
-import mimetypes
 import posixpath
 import sqlite3
 from collections.abc import Callable
@@ -11,32 +10,17 @@ from typing import Any
 from graphql import GraphQLResolveInfo as Info
 
 from tracker.api import ids, paging
+from tracker.api.addresses import get_url, put_url
 from tracker.api.engine import sibling_arguments
 from tracker.context import Context
 from tracker.errors import RequestError
+from tracker.http.downloads import media_type
+from tracker.runs import file_rows
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row
-from tracker.store import blob_rows, blobs
+from tracker.store import blobs
+from tracker.store.rows import Row, delete
 
-ADDRESS_SECONDS = 24 * 3600  # an upload may wait that long in the client's queue
 BEHIND_ALL = 1 << 62  # places of names that are not there: behind the ids of all files
-
-
-def put_url(context: Context, target: dict[str, Any]) -> str:
-    """An address to which the holder may PUT once or more, for a day."""
-    token = context.signer.token("put", target, context.now + ADDRESS_SECONDS)
-    return f"{context.base_url}/storage/{token}"
-
-
-def get_url(context: Context, hash: str, name: str) -> str:
-    """An address from which the holder may GET one blob, for a day; `name` is what it is called."""
-    target = {"hash": hash, "name": name.rpartition("/")[2]}
-    token = context.signer.token("get", target, context.now + ADDRESS_SECONDS)
-    return f"{context.base_url}/storage/{token}"
-
-
-def media_type(name: str) -> str:
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def run_file(context: Context, row: Row) -> Row:
@@ -99,11 +83,11 @@ def run_files(
     place = int((paging.read_cursor(after) or [0])[0])
     asked = spellings(names)
     with context.store.read() as db:
-        rows = blob_rows.list_files(
+        rows = file_rows.list_files(
             db, source["id"], names=asked, pattern=pattern, after=place, limit=limit + 1
         )
         absent = missing_names(db, source["id"], names)
-        total = blob_rows.count_files(db, source["id"], asked, pattern) + len(absent)
+        total = file_rows.count_files(db, source["id"], asked, pattern) + len(absent)
     found = [run_file(context, row) for row in rows]
     for number, name in enumerate(absent, BEHIND_ALL):
         if number > place and len(found) <= limit:
@@ -125,7 +109,7 @@ def missing_names(db: sqlite3.Connection, run_id: int, names: list[str | None] |
     asked = spellings(names)
     if not asked:
         return []
-    there = {row["name"] for row in blob_rows.list_files(db, run_id, names=asked)}
+    there = {row["name"] for row in file_rows.list_files(db, run_id, names=asked)}
     wanted = dict.fromkeys(name for name in names or () if name)
     return [name for name in wanted if not there & {name, posixpath.normpath(name)}]
 
@@ -135,7 +119,7 @@ def file_count(source: Row, info: Info) -> int:
     listed = sibling_arguments(info, "files")
     names = listed.get("names")
     with info.context.store.read() as db:
-        found = blob_rows.count_files(db, source["id"], spellings(names), listed.get("pattern"))
+        found = file_rows.count_files(db, source["id"], spellings(names), listed.get("pattern"))
         return found + len(missing_names(db, source["id"], names))
 
 
@@ -161,7 +145,7 @@ def delete_files(_: Any, info: Info, input: Row) -> Row:
     context = info.context
     with context.store.write() as db:
         for file_id in input["files"]:
-            blob_rows.delete_file(db, ids.decode("File", file_id))
+            delete(db, "files", ids.decode("File", file_id))
     blobs.sweep_unused(context.store, context.blobs)
     return {"success": True}
 
@@ -172,7 +156,7 @@ def store_run_file(context: Context, target: dict[str, Any], upload: blobs.Uploa
         if run_rows.get_run(db, target["run"]) is None:
             raise RequestError("the run of this file was deleted", status=404)
         hash = upload.keep(db, context.now)
-        blob_rows.put_file(db, target["run"], target["name"], hash, context.now)
+        file_rows.put_file(db, target["run"], target["name"], hash, context.now)
 
 
 RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {

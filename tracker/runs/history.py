@@ -7,14 +7,13 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from contract.values import number
+from contract.values import WORDS, finite, number
 
 Keys = dict[
     str, Any
 ]  # {"keys": {name: {"typeCounts": [{"type", "count"}], …}}, "sets", "lastStep"}
 
 MISSING = object()
-SPECIAL_NUMBERS = ("NaN", "Infinity", "-Infinity")
 
 
 def lookup(row: dict[str, Any], key: str) -> Any:
@@ -45,10 +44,10 @@ def type_name(value: Any) -> str:
         return str(value.get("_type", "map"))
     if isinstance(value, bool):
         return "boolean"
-    if isinstance(value, (int, float)) or value in SPECIAL_NUMBERS:
+    if isinstance(value, (int, float)):
         return "number"
     if isinstance(value, str):
-        return "string"
+        return "number" if value in WORDS else "string"
     return "list" if isinstance(value, list) else "nil"
 
 
@@ -75,17 +74,6 @@ def count_type(counts: list[dict[str, Any]], name: str) -> None:
             entry["count"] += 1
             return
     counts.append({"type": name, "count": 1})
-
-
-def finite(value: Any) -> Any:
-    """Without the numbers that JSON lacks: they become the texts that W&B has for them."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [finite(item) for item in value]
-    return value
 
 
 def thin(rows: Sequence[Any], samples: int) -> list[Any]:

@@ -13,8 +13,9 @@ from tracker.api.users import entity, viewer
 from tracker.errors import RequestError
 from tracker.runs import reads as runs
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row, RunQuery
+from tracker.runs.rows import RunQuery
 from tracker.store import blobs
+from tracker.store.rows import Row, delete, update
 
 
 def project(_: Any, info: Info, name: str | None = None, entityName: str | None = None, **__: Any):
@@ -64,7 +65,7 @@ def upsert_model(_: Any, info: Info, input: Row) -> Row:
 def delete_model(_: Any, info: Info, input: Row) -> Row:
     context = info.context
     with context.store.write() as db:
-        run_rows.delete_project(db, ids.decode("Project", input["id"]))
+        delete(db, "projects", ids.decode("Project", input["id"]))
     blobs.sweep_unused(context.store, context.blobs)
     return {"success": True}
 
@@ -90,7 +91,7 @@ def project_bucket(
     run = project_run(source, info, name)
     if run and missingOk:
         with info.context.store.write() as db:
-            run_rows.update_run(db, run["id"], resume_asked_at=info.context.now)
+            update(db, "runs", run["id"], resume_asked_at=info.context.now)
     return run
 
 

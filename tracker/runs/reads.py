@@ -8,15 +8,16 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo as Info
 
+from tracker import documents
 from tracker.api import filters, ids, paging
 from tracker.api.users import viewer
 from tracker.context import Context
 from tracker.errors import RequestError
-from tracker.http import documents
 from tracker.runs import edits, history
 from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row, RunQuery
+from tracker.runs.rows import RunQuery
+from tracker.store.rows import Row
 
 MAX_KEYS = 1_000
 MAX_KEY_CHARS = 10_000

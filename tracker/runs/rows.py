@@ -7,17 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tracker.api import ids
-from tracker.api.filters import Order, Where
-
-Row = dict[str, Any]
+from tracker.store.rows import Row, count, insert, many, one, placed, select
+from tracker.store.where import Order, Where, join
 
 ENDED = ("finished", "failed", "crashed", "killed", "preempted")
 ALIVE = ("running", "preempting")
-
-
-def one(db: sqlite3.Connection, sql: str, *values: Any) -> Row | None:
-    found = db.execute(sql, values).fetchone()
-    return dict(found) if found else None
 
 
 def find_project(db: sqlite3.Connection, entity: str, name: str) -> Row | None:
@@ -50,30 +44,28 @@ def describe_project(db: sqlite3.Connection, project_id: int, text: str, now: fl
     )
 
 
-def delete_project(db: sqlite3.Connection, project_id: int) -> None:
-    db.execute("DELETE FROM projects WHERE id = ?", (project_id,))
-
-
 def list_projects(db: sqlite3.Connection, entity: str | None, after: int, limit: int) -> list[Row]:
     """Oldest first; `after` is a project id."""
-    rows = db.execute(
+    return many(
+        db,
         "SELECT * FROM projects WHERE id > ? AND (?2 IS NULL OR entity = ?2) ORDER BY id LIMIT ?3",
-        (after, entity, limit),
+        after,
+        entity,
+        limit,
     )
-    return [dict(row) for row in rows]
 
 
 def project_overview(db: sqlite3.Connection, entity: str | None) -> list[Row]:
     """Projects with `runs`, `running` and `active_at`, the latest activity first."""
-    rows = db.execute(
+    return many(
+        db,
         "SELECT projects.*, count(runs.id) AS runs,"
         " coalesce(sum(state IN ('running', 'preempting')), 0) AS running,"
         " coalesce(max(heartbeat_at), projects.created_at) AS active_at"
         " FROM projects LEFT JOIN runs ON runs.project_id = projects.id"
         " WHERE ?1 IS NULL OR entity = ?1 GROUP BY projects.id ORDER BY active_at DESC LIMIT 500",
-        (entity,),
+        entity,
     )
-    return [dict(row) for row in rows]
 
 
 def find_run(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
@@ -108,22 +100,7 @@ def create_run(
         "heartbeat_at": now,
         **columns,
     }
-    marks = ", ".join("?" * len(values))
-    cursor = db.execute(
-        f"INSERT INTO runs ({', '.join(values)}) VALUES ({marks})", list(values.values())
-    )
-    assert cursor.lastrowid
-    return cursor.lastrowid
-
-
-def update_run(db: sqlite3.Connection, run_id: int, **columns: Any) -> None:
-    if columns:
-        names = ", ".join(f"{name} = ?" for name in columns)
-        db.execute(f"UPDATE runs SET {names} WHERE id = ?", [*columns.values(), run_id])
-
-
-def delete_run(db: sqlite3.Connection, run_id: int) -> None:
-    db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+    return insert(db, "runs", **values)
 
 
 def sent_last(db: sqlite3.Connection, run_id: int, writer: str) -> dict[str, str | None]:
@@ -151,13 +128,18 @@ def forget_sent(db: sqlite3.Connection, run_id: int, field: str | None = None) -
     )
 
 
+def leases_of_run(db: sqlite3.Connection, run_id: int) -> list[Row]:
+    """Every attempt by which a run was given out, oldest first; none for a run outside sweeps."""
+    return many(db, "SELECT * FROM attempts WHERE run_id = ? AND number > 0 ORDER BY id", run_id)
+
+
 def silent_runs(db: sqlite3.Connection, before: float) -> list[Row]:
     """Runs that count as alive but have not been heard of since `before`."""
-    rows = db.execute(
+    return many(
+        db,
         "SELECT * FROM runs WHERE state IN ('running', 'preempting') AND heartbeat_at < ?",
-        (before,),
+        before,
     )
-    return [dict(row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -168,44 +150,32 @@ class RunQuery:
     where: list[Where] = field(default_factory=list)
     order: Order = field(default_factory=Order)
 
-    def _conditions(self, extra: list[Where]) -> tuple[str, list[Any]]:
-        parts = [Where("project_id = ?", [self.project_id]), *self.where, *extra]
-        return (
-            " AND ".join(f"({part.sql})" for part in parts),
-            [value for part in parts for value in part.values],
-        )
+    @property
+    def _conditions(self) -> list[Where]:
+        return [Where("project_id = ?", [self.project_id]), *self.where]
 
     def count(self, db: sqlite3.Connection) -> int:
-        sql, values = self._conditions([])
-        return db.execute(f"SELECT count(*) FROM runs WHERE {sql}", values).fetchone()[0]
+        """How many runs there are, on all pages together."""
+        return count(db, "runs", self._conditions)
 
     def page(self, db: sqlite3.Connection, limit: int, after: list[Any] | None = None) -> list[Row]:
         """At most `limit` runs behind the place `after`; each has its place in `cursor`."""
-        read = self._walk if self.order.present else self._sort
-        rows = db.execute(*read(limit, after))
-        return [{**dict(row), "cursor": [row["order_value"], row["id"]]} for row in rows]
+        if self.order.present:  # along an index, as far as the page goes
+            return select(db, "runs", self._conditions, self.order, after, limit)
+        return self._sort(db, limit, after)
 
-    def _walk(self, limit: int, after: list[Any] | None) -> tuple[str, list[Any]]:
-        """Along an index, as far as the page goes."""
-        order = self.order
-        sql, values = self._conditions([order.behind(after)] if after else [])
-        return (
-            f"SELECT *, {order.value} AS order_value FROM runs WHERE {sql}"
-            f" ORDER BY {order.sql} LIMIT ?",
-            [*order.values, *values, *order.sql_values, limit],
-        )
-
-    def _sort(self, limit: int, after: list[Any] | None) -> tuple[str, list[Any]]:
+    def _sort(self, db: sqlite3.Connection, limit: int, after: list[Any] | None) -> list[Row]:
         """By a value inside a document: it is looked up once for every run, and only that value is
         sorted, not the run.
         """
         order = replace(self.order, value="order_value", values=[])
-        sql, values = self._conditions([])
+        found = join(self._conditions, "AND")
         behind = order.behind(after) if after else Where("1")
-        return (
+        rows = db.execute(
             f"WITH valued AS MATERIALIZED (SELECT id, {self.order.value} AS order_value"
-            f" FROM runs WHERE {sql}), page AS (SELECT * FROM valued WHERE {behind.sql}"
+            f" FROM runs WHERE {found.sql}), page AS (SELECT * FROM valued WHERE {behind.sql}"
             f" ORDER BY {order.sql} LIMIT ?)"
             f" SELECT runs.*, order_value FROM page JOIN runs USING (id) ORDER BY {order.sql}",
-            [*self.order.values, *values, *behind.values, limit],
+            [*self.order.values, *found.values, *behind.values, limit],
         )
+        return [placed(row) for row in rows]

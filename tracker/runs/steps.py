@@ -17,11 +17,11 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from tracker.http import documents
+from contract.values import finite
+from tracker import documents
 from tracker.runs import history
 from tracker.runs import lines as run_lines
-from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row
+from tracker.store.rows import Row, update
 
 
 def add_history(
@@ -40,7 +40,7 @@ def add_history(
     if cut is not None:
         run_lines.drop_steps(db, run["id"], cut - 1)
         # behind the one that replaced nothing is left to be replaced: only a stranger could
-        run_rows.update_run(db, run["id"], begun_anew=0)
+        update(db, "runs", run["id"], begun_anew=0)
     first = fresh[0][0]
     behind = run_lines.rows_between(db, run["id"], first + 1, run["last_step"])
     kept = run_lines.drop_steps(db, run["id"], first)
@@ -122,8 +122,9 @@ def append(db: sqlite3.Connection, run: Row, fresh: Sequence[tuple[int, str]]) -
     run_lines.write_history(db, run["id"], run["history_lines"], fresh)
     keys, last_step = json.loads(run["history_keys"]), fresh[-1][0]
     rows = [json.loads(text) for _, text in fresh]
-    run_rows.update_run(
+    update(
         db,
+        "runs",
         run["id"],
         history_lines=run["history_lines"] + len(fresh),
         last_step=last_step,
@@ -138,15 +139,13 @@ def refresh_history(db: sqlite3.Connection, run_id: int) -> None:
     for line, step, text in run_lines.history_with_lines(db, run_id):
         last_step, n = max(last_step, step), line + 1
         history.merge_keys(keys, [json.loads(text)], last_step)
-    run_rows.update_run(
-        db, run_id, history_lines=n, last_step=last_step, history_keys=json.dumps(keys)
-    )
+    update(db, "runs", run_id, history_lines=n, last_step=last_step, history_keys=json.dumps(keys))
 
 
 def same_row(stored: str, sent: str) -> bool:
     """Whether two lines say the same: clients do not keep the order of keys, nor one way to write
     a number."""
-    return stored == sent or history.finite(json.loads(stored)) == history.finite(json.loads(sent))
+    return stored == sent or finite(json.loads(stored)) == finite(json.loads(sent))
 
 
 def later(one: str, other: str) -> bool:

@@ -13,14 +13,14 @@ from typing import Any
 
 from contract.values import whole
 from tracker.context import Context
+from tracker.documents import cleaned
 from tracker.errors import RequestError
-from tracker.http.documents import cleaned
 from tracker.runs import edits, steps, take_over, writers
 from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row
 from tracker.runs.steps import json_object
 from tracker.runs.take_over import FORMER, UNSURE
+from tracker.store.rows import Row, update
 
 MAX_LINES = 1_000_000_000
 HISTORY = "wandb-history.jsonl"
@@ -48,7 +48,7 @@ def receive(context: Context, entity: str, project: str, name: str, body: Any) -
             put_off = take_over.put_off_end(db, run, exit_code_of(body))
             body = body | {"complete": not put_off}
         changes = state_changes(run, body, context.now)
-        run_rows.update_run(db, run["id"], **changes)
+        update(db, "runs", run["id"], **changes)
         call = [context.hooks.run_started] if run["state"] == "pending" else []
         call += [context.hooks.run_rewritten] if rewritten else []
         call += [context.hooks.run_logged] if logged else []
@@ -122,9 +122,7 @@ def store_files(db: sqlite3.Connection, run: Row, files: Files, writer: str) -> 
             add_events(db, run, offset, lines, writer)
         elif name.endswith("wandb-summary.json"):
             summary = json_object(lines[-1], name)
-            run_rows.update_run(
-                db, run["id"], **edits.by_process(db, run, {"summary": summary}, writer)
-            )
+            update(db, "runs", run["id"], **edits.by_process(db, run, {"summary": summary}, writer))
         elif name.endswith(".log"):
             add_lines(db, run, "logs", offset, lines, writer)
     return logged, rewritten
@@ -139,7 +137,7 @@ def add_lines(
         return
     run_lines.write_lines(db, kind, run["id"], enumerate(lines, offset))
     column = run_lines.TABLES[kind]
-    run_rows.update_run(db, run["id"], **{column: max(run[column], offset + len(lines))})
+    update(db, "runs", run["id"], **{column: max(run[column], offset + len(lines))})
 
 
 def chunks(body: dict[str, Any]) -> Files:
@@ -177,5 +175,5 @@ def add_events(
     for line in lines:
         row = json.loads(json_object(line, "events"))
         system_metrics |= {k: v for k, v in row.items() if k.startswith("system.")}
-    run_rows.update_run(db, run["id"], system_metrics=json.dumps(system_metrics))
+    update(db, "runs", run["id"], system_metrics=json.dumps(system_metrics))
     add_lines(db, run, "events", offset, lines, writer)

@@ -12,8 +12,7 @@ from __future__ import annotations
 import sqlite3
 
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row
-from tracker.sweeps import rows as sweep_rows
+from tracker.store.rows import Row, update
 
 LEASE_HEADER = "x-tracker-lease"  # the value is what the command `run` or `resume` gave as `lease`
 
@@ -25,7 +24,7 @@ FORMER = "former"  # not the process of the last lease
 
 def standing(db: sqlite3.Connection, run: Row, lease: str) -> str:
     """Who writes to a run; `lease` is what the request named, "" where it named none."""
-    leases = sweep_rows.leases_of_run(db, run["id"])
+    leases = run_rows.leases_of_run(db, run["id"])
     if lease and lease in [str(row["id"]) for row in leases]:  # a run's program may begin others
         return HOLDER if lease == str(leases[-1]["id"]) else FORMER
     if all(row["process_gone"] for row in leases[:-1]):
@@ -39,17 +38,17 @@ def put_off_end(db: sqlite3.Connection, run: Row, exit_code: int) -> bool:
 
     Success is kept over a failure told within the same few seconds.
     """
-    last = sweep_rows.leases_of_run(db, run["id"])[-1]
+    last = run_rows.leases_of_run(db, run["id"])[-1]
     if last["ended_at"] is not None:
         return False
     if last["told_end"] != 0:
-        sweep_rows.update(db, "attempts", last["id"], told_end=exit_code)
+        update(db, "attempts", last["id"], told_end=exit_code)
     return True
 
 
 def wrote_on(db: sqlite3.Connection, run: Row) -> None:
     """Rows came from a client of which nothing more is known: the next ones replace none, and an
     end told before was another's."""
-    last = sweep_rows.leases_of_run(db, run["id"])[-1]
-    sweep_rows.update(db, "attempts", last["id"], told_end=None)
-    run_rows.update_run(db, run["id"], begun_anew=0)
+    last = run_rows.leases_of_run(db, run["id"])[-1]
+    update(db, "attempts", last["id"], told_end=None)
+    update(db, "runs", run["id"], begun_anew=0)

@@ -13,9 +13,8 @@ from typing import Any
 
 from tracker.runs import history
 from tracker.runs import lines as run_lines
-from tracker.runs import rows as run_rows
 from tracker.runs.console import PLAIN
-from tracker.runs.rows import Row
+from tracker.store.rows import Row, update
 
 LABEL = re.compile(r"\[(?P<label>[^\]]+)\] (?P<rest>.*)", re.DOTALL)
 
@@ -37,8 +36,8 @@ def add_history(
         line += 1
     if fresh:
         keys = history.merge_keys(json.loads(run["history_keys"]), fresh, step)
-        run_rows.update_run(
-            db, run["id"], history_lines=line, last_step=step, history_keys=json.dumps(keys)
+        update(
+            db, "runs", run["id"], history_lines=line, last_step=step, history_keys=json.dumps(keys)
         )
     return bool(fresh)
 
@@ -57,7 +56,7 @@ def add_lines(
             run_lines.set_shared_place(db, run["id"], writer, kind, offset + i, place)
         placed.append((place, labelled(text) if kind == "logs" else text))
     run_lines.write_lines(db, kind, run["id"], placed)
-    run_rows.update_run(db, run["id"], **{column: count})
+    update(db, "runs", run["id"], **{column: count})
 
 
 def labelled(text: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -19,9 +18,9 @@ from typing import Any
 from urllib.parse import quote
 
 from contract.files import write_atomic
+from contract.values import WORDS, finite
+from tracker import documents
 from tracker.errors import DamagedError, TrackerError
-from tracker.http import documents
-from tracker.runs.history import finite
 from tracker.store import patterns
 from tracker.store.passing import passing
 
@@ -32,7 +31,6 @@ APPLICATION_ID = 0x46555354  # "FUST": tells this database from any other SQLite
 BUSY_SECONDS = 10.0
 STEPS_BETWEEN_LOOKS = 10_000  # of SQLite's machine, while reading: about a millisecond
 PAGE_BYTES = 4096
-SPECIAL = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class Store:
@@ -173,7 +171,7 @@ def contains(text: Any, part: str) -> bool:
 
 def number(value: Any) -> Any:
     """Numbers that JSON lacks, which clients send as text, so that they compare as numbers."""
-    return SPECIAL.get(value, value) if isinstance(value, str) else value
+    return WORDS.get(value, value) if isinstance(value, str) else value
 
 
 def plain(document: str) -> str:

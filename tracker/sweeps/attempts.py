@@ -26,7 +26,7 @@ from contract.words import counted
 from tracker.context import RunHook
 from tracker.runs import rows as run_rows
 from tracker.runs import stream
-from tracker.runs.rows import Row
+from tracker.store.rows import Row, update
 from tracker.sweeps import rows as sweep_rows
 from tracker.sweeps import scores
 from tracker.sweeps import states as sweep_states
@@ -57,7 +57,7 @@ def run_started(db: sqlite3.Connection, run_id: int, now: float) -> None:
     sweep_rows.forget_score(db, attempt["sweep_id"], run_id)
     if attempt["ended_at"] is None:
         seen_at = attempt["seen_at"] or now
-        sweep_rows.update(db, "attempts", attempt["id"], seen_at=seen_at)
+        update(db, "attempts", attempt["id"], seen_at=seen_at)
     else:
         _came_back(db, attempt, now)
 
@@ -81,9 +81,9 @@ def run_logged(db: sqlite3.Connection, run_id: int, now: float) -> None:
     decision = scores.judge(db, config, sweep["id"], run, score)
     if decision and not run["stop_requested"] and run["state"] in run_rows.ALIVE:
         if decision.stop:
-            run_rows.update_run(db, run_id, stop_requested=1)
+            update(db, "runs", run_id, stop_requested=1)
             columns = {"stop_reason": "hyperband", "stop_asked_at": now}
-            sweep_rows.update(db, "attempts", attempt["id"], **columns)
+            update(db, "attempts", attempt["id"], **columns)
         if decision.stop or rung_before is None or rung_before["rung"] != decision.rung:
             word = "stop" if decision.stop else "go on"
             note(db, sweep["id"], now, "rung", f"{word}: {decision.reason}", run["name"])
@@ -124,11 +124,11 @@ def process_ended(
 ) -> None:
     """An agent no longer has the process of its lease. What the run did not say itself (it
     was killed, or ended before wandb.init) is said for it."""
-    sweep_rows.update(db, "attempts", lease["id"], process_alive=0)
+    update(db, "attempts", lease["id"], process_alive=0)
     if run["state"] not in run_rows.ENDED:
         state = "killed" if run["stop_requested"] else "crashed"
         state = "preempted" if run["preempting"] else state
-        run_rows.update_run(db, run["id"], state=state, ended_at=now, updated_at=now)
+        update(db, "runs", run["id"], state=state, ended_at=now, updated_at=now)
     for hook in run_ended:
         hook(db, run["id"], now)
 
@@ -139,10 +139,10 @@ def process_ended(
 def settle(db: sqlite3.Connection, attempt: Row, run: Row, now: float) -> None:
     """Close a lease whose run has ended, and say what becomes of the cell."""
     if attempt["told_end"] is not None and run["exit_code"] is None:  # was put off until now
-        run_rows.update_run(db, run["id"], **stream.end_of(run, attempt["told_end"], now))
+        update(db, "runs", run["id"], **stream.end_of(run, attempt["told_end"], now))
         run = sweep_rows.run_of(db, attempt)
     elif run["exit_code"] is not None:
-        sweep_rows.update(db, "attempts", attempt["id"], process_gone=1)
+        update(db, "attempts", attempt["id"], process_gone=1)
     sweep = sweep_rows.sweep_of(db, attempt["sweep_id"])
     metric, outcome = config_of(sweep["config"]).metric, _outcome(attempt, run)
     known = scores.read_all(db, config_of(sweep["config"]), sweep["id"], run)
@@ -157,12 +157,12 @@ def close(
 ) -> None:
     """End an attempt; `faults`: how many it counts for the cell where its outcome is one."""
     columns = {"ended_at": now, "outcome": outcome, "process_alive": 0}
-    sweep_rows.update(db, "attempts", attempt["id"], **columns)
+    update(db, "attempts", attempt["id"], **columns)
     if run["state"] == "pending":  # it was offered and never begun
-        run_rows.update_run(db, run["id"], state="crashed", ended_at=now)
+        update(db, "runs", run["id"], state="crashed", ended_at=now)
     cell = sweep_rows.get_cell(db, attempt["cell_id"])
     changes = _next_state(cell, outcome, faults, progress=run["last_step"] > attempt["from_step"])
-    sweep_rows.update(db, "cells", cell["id"], **changes)
+    update(db, "cells", cell["id"], **changes)
     text = f"{outcome}{_details(run)}; cell {changes['state']}"
     if changes["state"] == "failed":
         counts = cell | changes
@@ -180,12 +180,12 @@ def _rate(db: sqlite3.Connection, agent_id: int, outcome: str, first: bool, now:
     if agent is None:
         return
     if outcome == "done":
-        sweep_rows.update(db, "agents", agent_id, failures=0)
+        update(db, "agents", agent_id, failures=0)
     if outcome in FAULTS and (first or not sweep_rows.has_finished_any(db, agent_id)):
         failures = agent["failures"] + 1
-        sweep_rows.update(db, "agents", agent_id, failures=failures)
+        update(db, "agents", agent_id, failures=failures)
         if failures >= DISMISSAL and agent["state"] == "running":
-            sweep_rows.update(db, "agents", agent_id, state="dismissed")
+            update(db, "agents", agent_id, state="dismissed")
             text = f"agent {agent['name']} on {agent['host']} is dismissed: {failures} runs"
             note(db, agent["sweep_id"], now, "agent", f"{text} in a row failed on it")
 
@@ -201,7 +201,7 @@ def _came_back(db: sqlite3.Connection, attempt: Row, now: float) -> None:
         return
     last = sweep_rows.last_attempt(db, cell_id=attempt["cell_id"])
     if last and last["run_id"] != run["id"] and attempt["outcome"] in SAME_RUN:
-        run_rows.update_run(db, run["id"], stop_requested=1)
+        update(db, "runs", run["id"], stop_requested=1)
         text = f"stop: its cell has gone to {sweep_rows.run_of(db, last)['name']}"
         note(db, attempt["sweep_id"], now, "stop", text, run["name"])
 
@@ -221,10 +221,10 @@ def revive(
     if possible:
         sweep_states.agent_came(db, sweep_rows.sweep_of(db, attempt["sweep_id"]), now)
         columns = {"ended_at": None, "outcome": None, "seen_at": attempt["seen_at"] or now}
-        sweep_rows.update(db, "attempts", attempt["id"], **columns)
+        update(db, "attempts", attempt["id"], **columns)
         counter = "failures" if attempt["outcome"] == "crashed" else "interruptions"
         columns = {"state": "leased", counter: max(0, cell[counter] - 1)}
-        sweep_rows.update(db, "cells", cell["id"], **columns)
+        update(db, "cells", cell["id"], **columns)
         note(db, attempt["sweep_id"], now, "lease", "it lives after all", run["name"])
     return possible
 
@@ -236,9 +236,9 @@ def _finished_after_all(db: sqlite3.Connection, attempt: Row, run: Row, now: flo
         return
     other = sweep_rows.lease_of_cell(db, cell["id"])
     if other:
-        run_rows.update_run(db, other["run_id"], stop_requested=1)
+        update(db, "runs", other["run_id"], stop_requested=1)
         columns = {"ended_at": now, "outcome": "superseded", "stop_reason": "superseded"}
-        sweep_rows.update(db, "attempts", other["id"], **columns)
+        update(db, "attempts", other["id"], **columns)
         text = f"stop: {run['name']}, an earlier run of its cell, has finished after all"
         note(db, attempt["sweep_id"], now, "stop", text, sweep_rows.run_of(db, other)["name"])
     settle(db, attempt, run, now)

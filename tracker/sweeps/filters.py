@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracker import documents
 from tracker.errors import RequestError
-from tracker.http import documents
-from tracker.runs.rows import Row
+from tracker.store.rows import Row
 
 COLUMNS = {
     "name": "name",

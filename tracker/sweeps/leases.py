@@ -20,9 +20,10 @@ from collections.abc import Set
 from typing import Any
 
 from tracker.api import ids
-from tracker.context import RunHook, Settings
+from tracker.context import RunHook
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row
+from tracker.settings import Settings
+from tracker.store.rows import Row, insert, one, update
 from tracker.sweeps import attempts
 from tracker.sweeps import rows as sweep_rows
 from tracker.sweeps import states as sweep_states
@@ -47,7 +48,7 @@ class Leases:
         """A new agent's id; a sweep that waited for one starts."""
         sweep_states.agent_came(db, sweep, now)
         columns = {"name": ids.random_name(), "host": host, "created_at": now, "heartbeat_at": now}
-        return sweep_rows.insert(db, "agents", sweep_id=sweep["id"], **columns)
+        return insert(db, "agents", sweep_id=sweep["id"], **columns)
 
     def heartbeat(
         self,
@@ -62,7 +63,7 @@ class Leases:
         One `run` at most, and only where nothing lives: the stock agent executes every command of
         a reply at once.
         """
-        sweep_rows.update(db, "agents", agent["id"], heartbeat_at=now)
+        update(db, "agents", agent["id"], heartbeat_at=now)
         if agent["state"] == "running":  # its sweep may have been given up meanwhile
             sweep_states.agent_came(db, sweep_of(db, agent["sweep_id"]), now)
         lease = sweep_rows.lease_of_agent(db, agent["id"])
@@ -71,14 +72,14 @@ class Leases:
             if run["name"] in alive:
                 seen_at = lease["seen_at"] or now
                 columns = {"process_alive": 1, "seen_at": seen_at}
-                sweep_rows.update(db, "attempts", lease["id"], **columns)
+                update(db, "attempts", lease["id"], **columns)
             elif not alive and _reply_was_lost(db, lease, run):
                 if sweep_of(db, agent["sweep_id"])["state"] == "RUNNING":
                     return [_offer_again(db, agent, lease, run, now)]
-                sweep_rows.update(db, "attempts", lease["id"], process_gone=1)
+                update(db, "attempts", lease["id"], process_gone=1)
                 attempts.close(db, lease, run, "lost", now)
             else:
-                sweep_rows.update(db, "attempts", lease["id"], process_gone=1)
+                update(db, "attempts", lease["id"], process_gone=1)
                 attempts.process_ended(db, lease, run, now, run_ended)
         stops = [
             {"type": "stop", "run_id": name}
@@ -102,7 +103,7 @@ class Leases:
         if agent["state"] == "running" and sweep["state"] not in sweep_states.ENDED:
             return []
         if agent["state"] == "running":
-            sweep_rows.update(db, "agents", agent["id"], state="finished")
+            update(db, "agents", agent["id"], state="finished")
         return [{"type": "exit"}]
 
     def _must_stop(self, db: sqlite3.Connection, agent: Row, name: str, now: float) -> bool:
@@ -121,7 +122,7 @@ class Leases:
         if attempt["stop_reason"] is not None:
             return True  # hyperband, cancel: at once, as W&B does
         if attempt["stop_asked_at"] is None:
-            sweep_rows.update(db, "attempts", attempt["id"], stop_asked_at=now)
+            update(db, "attempts", attempt["id"], stop_asked_at=now)
             return False
         return now >= attempt["stop_asked_at"] + STOP_PATIENCE
 
@@ -152,7 +153,7 @@ class Leases:
         else:
             run = self._new_run(db, sweep, cell, forerunner, now)
             from_step = run["last_step"]
-        attempt_id = sweep_rows.insert(
+        attempt_id = insert(
             db,
             "attempts",
             sweep_id=sweep["id"],
@@ -165,19 +166,20 @@ class Leases:
             offered_by=PROCESS,
             leased_at=now,
         )
-        sweep_rows.update(db, "cells", cell["id"], state="leased")
+        update(db, "cells", cell["id"], state="leased")
         words = f"attempt {number} at {describe(json.loads(cell['args']))}"
         if forerunner:
             words += f", after {run_of(db, forerunner)['name']} ({forerunner['outcome']})"
         note(db, sweep["id"], now, "lease", f"{words}; agent {agent['name']}", run["name"])
-        lease = run_rows.one(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
+        lease = one(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
         assert lease
         return _command(db, lease, run)
 
     def _take_up(self, db: sqlite3.Connection, forerunner: Row, now: float) -> Row:
         """The forerunner's run, made ready to go on."""
-        run_rows.update_run(
+        update(
             db,
+            "runs",
             forerunner["run_id"],
             state="pending",
             stop_requested=0,
@@ -242,7 +244,7 @@ def _reply_was_lost(db: sqlite3.Connection, lease: Row, run: Row) -> bool:
 
 def _offer_again(db: sqlite3.Connection, agent: Row, lease: Row, run: Row, now: float) -> Command:
     offers = lease["offers"] + 1
-    sweep_rows.update(db, "attempts", lease["id"], offers=offers, offered_by=PROCESS)
+    update(db, "attempts", lease["id"], offers=offers, offered_by=PROCESS)
     text = f"offered again, {offers} of {OFFERS} times: no sign of it from agent {agent['name']}"
     note(db, lease["sweep_id"], now, "lease", f"{text} (was the reply lost?)", run["name"])
     return _command(db, lease, run)

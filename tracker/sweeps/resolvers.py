@@ -8,16 +8,18 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo
 
+from tracker import documents
 from tracker.api import filters, ids, paging
 from tracker.api.engine import sibling_arguments
-from tracker.api.filters import Where
 from tracker.api.users import viewer
-from tracker.context import Hooks, Settings
+from tracker.context import Hooks
 from tracker.errors import RequestError
-from tracker.http import documents
 from tracker.runs import reads as runs
 from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row, RunQuery
+from tracker.runs.rows import RunQuery
+from tracker.settings import Settings
+from tracker.store.rows import Row, update
+from tracker.store.where import Where
 from tracker.sweeps import attempts, scores
 from tracker.sweeps import filters as sweep_filters
 from tracker.sweeps import rows as sweep_rows
@@ -65,7 +67,7 @@ def upsert_sweep(_: Any, info: Info, input: Row) -> Row:
         if input.get("id"):
             sweep = find_or_refuse(db, input["id"])
             if columns:
-                sweep_rows.update(db, "sweeps", sweep["id"], **columns)
+                update(db, "sweeps", sweep["id"], **columns)
             if text:
                 sweep_states.reconfigure(db, sweep, text, context.now)
             if input.get("state"):

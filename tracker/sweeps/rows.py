@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contract.sweepfile.space import Cell
-from tracker.runs.rows import Row, one
+from tracker.store.rows import Row, many, one
 
 FAULTS = ("failed", "crashed", "unstarted")  # outcomes that count against a cell
 SAME_RUN = ("interrupted", "crashed", "lost")  # outcomes after which the run itself goes on
@@ -19,22 +19,6 @@ NEEDS_RUN = (
     "coalesce((SELECT outcome FROM attempts WHERE cell_id = cells.id ORDER BY id DESC LIMIT 1), '')"
     f" NOT IN {SAME_RUN}"
 )
-
-
-def update(db: sqlite3.Connection, table: str, row_id: int, **columns: Any) -> None:
-    assert table in ("sweeps", "agents", "cells", "attempts")
-    names = ", ".join(f"{name} = ?" for name in columns)
-    db.execute(f"UPDATE {table} SET {names} WHERE id = ?", [*columns.values(), row_id])
-
-
-def insert(db: sqlite3.Connection, table: str, **columns: Any) -> int:
-    assert table in ("sweeps", "agents", "cells", "attempts", "decisions")
-    marks = ", ".join("?" * len(columns))
-    cursor = db.execute(
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", list(columns.values())
-    )
-    assert cursor.lastrowid
-    return cursor.lastrowid
 
 
 # --- sweeps -----------------------------------------------------------------------------------
@@ -57,8 +41,7 @@ def find_sweep(db: sqlite3.Connection, project_id: int, name: str) -> Row | None
 
 def list_sweeps(db: sqlite3.Connection, project_id: int) -> list[Row]:
     """Newest first, as W&B lists them."""
-    rows = db.execute("SELECT * FROM sweeps WHERE project_id = ? ORDER BY id DESC", (project_id,))
-    return [dict(row) for row in rows]
+    return many(db, "SELECT * FROM sweeps WHERE project_id = ? ORDER BY id DESC", project_id)
 
 
 def last_heartbeat(db: sqlite3.Connection, sweep_id: int) -> float | None:
@@ -67,7 +50,7 @@ def last_heartbeat(db: sqlite3.Connection, sweep_id: int) -> float | None:
 
 
 def running_sweeps(db: sqlite3.Connection) -> list[Row]:
-    return [dict(row) for row in db.execute("SELECT * FROM sweeps WHERE state = 'RUNNING'")]
+    return many(db, "SELECT * FROM sweeps WHERE state = 'RUNNING'")
 
 
 # --- agents -----------------------------------------------------------------------------------
@@ -78,8 +61,7 @@ def get_agent(db: sqlite3.Connection, agent_id: int) -> Row | None:
 
 
 def list_agents(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
-    rows = db.execute("SELECT * FROM agents WHERE sweep_id = ? ORDER BY id", (sweep_id,))
-    return [dict(row) for row in rows]
+    return many(db, "SELECT * FROM agents WHERE sweep_id = ? ORDER BY id", sweep_id)
 
 
 def live_agents(db: sqlite3.Connection, sweep_id: int, since: float) -> list[int]:
@@ -178,7 +160,7 @@ def any_cell(db: sqlite3.Connection, sweep_id: int, *states: str, besides: int =
 def cells_in(db: sqlite3.Connection, sweep_id: int, *states: str) -> list[Row]:
     marks = ", ".join("?" * len(states))
     sql = f"SELECT * FROM cells WHERE sweep_id = ? AND state IN ({marks}) ORDER BY id"
-    return [dict(row) for row in db.execute(sql, (sweep_id, *states))]
+    return many(db, sql, sweep_id, *states)
 
 
 def count_cells(db: sqlite3.Connection, sweep_id: int) -> dict[str, int]:
@@ -227,20 +209,11 @@ def attempts_before(db: sqlite3.Connection, attempt: Row) -> list[Row]:
     return [row for row in rows if row]
 
 
-def leases_of_run(db: sqlite3.Connection, run_id: int) -> list[Row]:
-    """Every attempt by which a run was given out, oldest first; none for a run outside sweeps."""
-    rows = db.execute(
-        "SELECT * FROM attempts WHERE run_id = ? AND number > 0 ORDER BY id", (run_id,)
-    )
-    return [dict(row) for row in rows]
-
-
 def leases(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
     """Open attempts of a sweep."""
-    rows = db.execute(
-        "SELECT * FROM attempts WHERE sweep_id = ? AND ended_at IS NULL ORDER BY id", (sweep_id,)
+    return many(
+        db, "SELECT * FROM attempts WHERE sweep_id = ? AND ended_at IS NULL ORDER BY id", sweep_id
     )
-    return [dict(row) for row in rows]
 
 
 def attempted_runs(db: sqlite3.Connection, sweep_id: int) -> list[int]:
@@ -261,14 +234,14 @@ def count_runs(db: sqlite3.Connection, sweep_id: int) -> int:
 
 def abandoned_leases(db: sqlite3.Connection, before: float) -> list[Row]:
     """Open attempts whose agent, and whose run while it lives, have been silent since then."""
-    rows = db.execute(
+    return many(
+        db,
         "SELECT attempts.* FROM attempts JOIN runs ON runs.id = run_id"
         " LEFT JOIN agents ON agents.id = agent_id WHERE attempts.ended_at IS NULL"
         " AND coalesce(agents.heartbeat_at, 0) < ?1"
         " AND (runs.state NOT IN ('running', 'preempting') OR runs.heartbeat_at < ?1)",
-        (before,),
+        before,
     )
-    return [dict(row) for row in rows]
 
 
 # --- the metric -------------------------------------------------------------------------------
@@ -309,14 +282,15 @@ def rung_values(db: sqlite3.Connection, sweep_id: int, rung: int) -> list[float]
 
 def observed_cells(db: sqlite3.Connection, sweep_id: int, limit: int) -> list[Row]:
     """Newest cells first: args, state, and best and latest of the run of their last attempt."""
-    rows = db.execute(
+    return many(
+        db,
         "SELECT cells.args, cells.state, scores.best, scores.latest FROM cells"
         " LEFT JOIN scores ON scores.sweep_id = cells.sweep_id AND scores.run_id = ("
         "  SELECT run_id FROM attempts WHERE cell_id = cells.id ORDER BY id DESC LIMIT 1)"
         " WHERE cells.sweep_id = ? AND cells.state != 'dropped' ORDER BY cells.id DESC LIMIT ?",
-        (sweep_id, limit),
+        sweep_id,
+        limit,
     )
-    return [dict(row) for row in rows]
 
 
 def best_score(db: sqlite3.Connection, sweep_id: int, *, highest: bool) -> float | None:
@@ -333,5 +307,4 @@ def add_prior_run(db: sqlite3.Connection, sweep_id: int, run_id: int) -> None:
 
 
 def decisions(db: sqlite3.Connection, sweep_id: int) -> list[Mapping[str, Any]]:
-    rows = db.execute("SELECT * FROM decisions WHERE sweep_id = ? ORDER BY id", (sweep_id,))
-    return [dict(row) for row in rows]
+    return many(db, "SELECT * FROM decisions WHERE sweep_id = ? ORDER BY id", sweep_id)

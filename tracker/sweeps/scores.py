@@ -14,7 +14,7 @@ from contract.sweepfile.space import Metric, Observation, SweepConfig
 from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
 from tracker.runs.history import MISSING, lookup
-from tracker.runs.rows import Row
+from tracker.store.rows import Row
 from tracker.sweeps import rows as sweep_rows
 
 OBSERVED = 500  # newest cells that bayes is told of; its time grows with their number

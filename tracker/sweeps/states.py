@@ -22,8 +22,7 @@ from contract.sweepfile.space import Cell, SweepConfig, cell_key, is_cell, value
 from contract.words import counted
 from tracker.api import ids
 from tracker.errors import RequestError
-from tracker.runs import rows as run_rows
-from tracker.runs.rows import Row
+from tracker.store.rows import Row, insert, update
 from tracker.sweeps import rows as sweep_rows
 from tracker.sweeps import scores
 from tracker.sweeps.rows import sweep_of
@@ -58,7 +57,7 @@ def note(
     db: sqlite3.Connection, sweep_id: int, now: float, kind: str, text: str, run: str | None = None
 ) -> None:
     """Write a decision down, for `explain`."""
-    sweep_rows.insert(db, "decisions", sweep_id=sweep_id, at=now, kind=kind, text=text, run=run)
+    insert(db, "decisions", sweep_id=sweep_id, at=now, kind=kind, text=text, run=run)
 
 
 def api_state(sweep: Row) -> str:
@@ -85,7 +84,7 @@ def explain(db: sqlite3.Connection, sweep_id: int) -> list[str]:
 def create(db: sqlite3.Connection, project_id: int, text: str, now: float, **columns: Any) -> Row:
     """Make a sweep of a config (YAML); `columns` are further columns of the table `sweeps`."""
     config = config_of(text)
-    sweep_id = sweep_rows.insert(
+    sweep_id = insert(
         db,
         "sweeps",
         project_id=project_id,
@@ -117,7 +116,7 @@ def add_prior_runs(db: sqlite3.Connection, sweep: Row, runs: Iterable[Row], now:
         if run["state"] != "finished" or not known:
             continue
         cell_id = sweep_rows.add_cell(db, sweep["id"], Cell(cell_key(args), args), "done")
-        sweep_rows.insert(
+        insert(
             db,
             "attempts",
             sweep_id=sweep["id"],
@@ -142,13 +141,13 @@ def reconfigure(db: sqlite3.Connection, sweep: Row, text: str, now: float) -> No
         if not is_cell(config, json.loads(cell["args"]))
     ]
     for cell_id in dropped:
-        sweep_rows.update(db, "cells", cell_id, state="dropped")
+        update(db, "cells", cell_id, state="dropped")
     same_search = config.method == sweep["method"] != "grid"  # a grid is walked from its start
     cursor = sweep["cursor"] if same_search else 0
     columns = {"config": text, "method": config.method, "cursor": cursor, "updated_at": now}
     if config.description is not None:
         columns["description"] = config.description
-    sweep_rows.update(db, "sweeps", sweep["id"], **columns)
+    update(db, "sweeps", sweep["id"], **columns)
     gone = f", {counted(len(dropped), 'cell')} dropped" if dropped else ""
     note(db, sweep["id"], now, "changed", f"{config.method}, {_size(config)}{gone}")
     reopen(db, sweep["id"], now)
@@ -165,7 +164,7 @@ def reopen(db: sqlite3.Connection, sweep_id: int, now: float) -> None:
     failed = sweep_rows.cells_in(db, sweep_id, "failed")
     for cell in failed:
         columns = {"state": "waiting", "turn": 1, "failures": 0, "interruptions": 0}
-        sweep_rows.update(db, "cells", cell["id"], **columns)
+        update(db, "cells", cell["id"], **columns)
     if failed:
         text = f"{counted(len(failed), 'failed cell')} to be tried again"
         note(db, sweep_id, now, "reopened", text)
@@ -183,8 +182,8 @@ def set_state(db: sqlite3.Connection, sweep: Row, state: str, now: float) -> Non
         _become(db, sweep, state, now, SETTABLE[state])
     if state == "CANCELED":
         for lease in sweep_rows.leases(db, sweep["id"]):
-            sweep_rows.update(db, "attempts", lease["id"], stop_reason="cancel", stop_asked_at=now)
-            run_rows.update_run(db, lease["run_id"], stop_requested=1)
+            update(db, "attempts", lease["id"], stop_reason="cancel", stop_asked_at=now)
+            update(db, "runs", lease["run_id"], stop_requested=1)
     if state == "RUNNING":
         reopen(db, sweep["id"], now)
         conclude(db, sweep["id"], now)
@@ -226,7 +225,7 @@ def give_up(db: sqlite3.Connection, sweep: Row, now: float) -> None:
 
 
 def _become(db: sqlite3.Connection, sweep: Row, state: str, now: float, why: str) -> None:
-    sweep_rows.update(db, "sweeps", sweep["id"], state=state, updated_at=now)
+    update(db, "sweeps", sweep["id"], state=state, updated_at=now)
     note(db, sweep["id"], now, "state", f"{sweep['state']} -> {state}: {why}")
 
 
@@ -250,7 +249,7 @@ def fresh_cell(db: sqlite3.Connection, sweep: Row) -> int | None:
     cell_id = sweep_rows.add_cell(db, sweep["id"], suggestion.cell, "waiting")
     handed_out = sweep["handed_out"] + 1
     columns = {"cursor": suggestion.cursor, "handed_out": handed_out}
-    sweep_rows.update(db, "sweeps", sweep["id"], **columns)
+    update(db, "sweeps", sweep["id"], **columns)
     return cell_id
 
 

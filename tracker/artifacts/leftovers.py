@@ -7,6 +7,7 @@ from pathlib import Path
 from tracker.artifacts import rows as artifact_rows
 from tracker.store import blobs
 from tracker.store.database import Store
+from tracker.store.rows import delete
 
 
 def clear(store: Store, folder: Path, now: float, grace: float) -> None:
@@ -14,5 +15,5 @@ def clear(store: Store, folder: Path, now: float, grace: float) -> None:
     then every content in `folder` that nothing holds. A run that lives keeps what it began."""
     with store.write() as db:
         for artifact_id in artifact_rows.abandoned(db, now - grace):
-            artifact_rows.delete_artifact(db, artifact_id)
+            delete(db, "artifacts", artifact_id)
     blobs.sweep_unused(store, folder)
