@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from cli.servers import choose, server_options
+from cli.options import server_options
+from launch.servers import choose
 
 
 @click.command()

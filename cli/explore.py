@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.servers import choose, server_options
+from cli.options import server_options
 from contract import places
+from launch.servers import choose
 
 if TYPE_CHECKING:
     from explore.choose import Chosen

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.flags import ConfigCommand, config_from
-from cli.train import Stop, load_data, project_of, run_options, tracking_mode
+from cli.session import Stop, load_data, project_of, run_options, tracking_mode
 from contract import places
 from fusion.contrastive.config import PretrainConfig
 

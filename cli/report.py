@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from cli.servers import choose, server_options
+from cli.options import server_options
 from contract import places
+from launch.servers import choose
 
 
 @click.command()

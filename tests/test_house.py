@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
+from collections.abc import Container
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,14 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 # Imports go down this list; rooms of one floor do not know each other.
-FLOORS = (("contract",), ("analysis", "tracker"), ("fusion",), ("explore",), ("cli",), ("runner",))
+FLOORS = (
+    ("contract",),
+    ("analysis", "tracker"),
+    ("fusion",),
+    ("launch", "explore"),
+    ("cli",),
+    ("runner",),
+)
 ROOMS = [room for floor in FLOORS for room in floor]
 FOREIGN = {"contract": {"torch", "wandb"}, "analysis": {"torch"}, "tracker": {"torch", "wandb"}}
 
@@ -40,6 +49,36 @@ def test_imports_go_down(room):
     foreign = above | FOREIGN.get(room, set())
     wrong = {str(f.relative_to(ROOT)): imports(f) & foreign for f in sources(room)}
     assert not {name: names for name, names in wrong.items() if names}
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    files = {name_of(file): file for room in ROOMS for file in sources(room)}
+    order = graphlib.TopologicalSorter({name: uses(file, files) for name, file in files.items()})
+    order.prepare()  # CycleError names the modules of a circle
+
+
+def name_of(file: Path) -> str:
+    """The dotted name of a module or package."""
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def uses(file: Path, modules: Container[str]) -> set[str]:
+    """The `modules` that a file imports, inside functions too, but not for its types alone."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    typed = [
+        n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test)
+    ]
+    left_out = {id(node) for branch in typed for node in ast.walk(branch)}
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in left_out:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            dotted = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in modules else node.module for name in dotted}
+    return {name for name in found if name in modules} - {name_of(file)}
 
 
 def test_one_module_of_fusion_talks_to_wandb():

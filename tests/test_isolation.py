@@ -11,7 +11,7 @@ import pytest
 
 from tests import checkouts
 
-COMMANDS = ("tests/cli", "tests/test_readme.py", "tests/test_house.py")
+COMMANDS = ("tests/cli", "tests/launch", "tests/test_readme.py", "tests/test_house.py")
 NOBODY = "http://127.0.0.1:9"  # to ask there ends a test
 SETTINGS = f"[default]\nbase_url = {NOBODY}\nentity = somebody\nmode = disabled\n"
 LEFT = {

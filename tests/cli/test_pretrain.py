@@ -16,13 +16,14 @@ import yaml
 from click.testing import CliRunner
 from safetensors.torch import load_file
 
-from cli import pretrain, sweepfile
+from cli import pretrain
 from cli.flags import config_from, flag
-from cli.sweep import program_check
 from contract import places
 from fusion.contrastive.config import PretrainConfig
 from fusion.data.generate import make
 from fusion.training.config import ConfigError
+from launch import overlay
+from launch.prepare import program_check
 from tests.processes import read_line_by_line, wait_for_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,16 +70,16 @@ def test_errors_say_what_is_allowed() -> None:
 
 
 def test_the_default_budget_is_what_a_plain_run_uses() -> None:
-    seeds, parameters = sweepfile.read_budget("default", ["pretrain"])
+    seeds, parameters = overlay.read_budget("default", ["pretrain"])
     defaults = PretrainConfig().model_dump()
     assert parameters == {name: defaults[name] for name in parameters}
     sweep = yaml.safe_load((ROOT / "sweeps" / "contrastive_pre_training.yaml").read_text())
     assert len(sweep["parameters"]["seed"]["values"]) == seeds
 
 
-@pytest.mark.parametrize("budget", sweepfile.budget_names())
+@pytest.mark.parametrize("budget", overlay.budget_names())
 def test_every_budget_has_a_counterpart_that_fits(budget: str) -> None:
-    _, parameters = sweepfile.read_budget(budget, ["pretrain"])
+    _, parameters = overlay.read_budget(budget, ["pretrain"])
     check = program_check({"program": "runner.py", "command": ["${env}", "pretrain", "${args}"]})
     assert check is not None
     check(parameters)

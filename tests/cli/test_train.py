@@ -18,7 +18,8 @@ import torch
 from click.testing import CliRunner, Result
 
 from cli.flags import ConfigCommand, config_from, flag
-from cli.train import Stop, TrackingModeError, command, tracking_mode
+from cli.session import Stop, TrackingModeError, tracking_mode
+from cli.train import command
 from contract import places
 from fusion.config import RunConfig
 from fusion.data import generate

@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
-from cli import launch
-from cli.servers import Chosen
-from cli.sweepfile import write
 from contract import places
 from contract.sweepfile.file import SweepFile, SweepFileError
 from contract.words import counted
+from launch.crew import run_agents
+from launch.overlay import write
+from launch.register import ADDED_SEEDS, register, values
+from launch.servers import Chosen
 
 # The level of every look is alpha / looks, so few looks keep some power.
 MOST_LOOKS = 4
@@ -54,7 +55,7 @@ def until_decided(
             f"--until-decided: {server.url} does not take new cells into a sweep that has run; use "
             "--tracker embedded, or run the sweep again with more --seeds"
         )
-    own = launch.values(sweep.config["parameters"].get("seed", {"values": []}))
+    own = values(sweep.config["parameters"].get("seed", {"values": []}))
     counts = planned(len(own), max_seeds)
     code = 0
     for look, count in enumerate(counts, start=1):
@@ -70,7 +71,7 @@ def until_decided(
         if not cells:
             break
         seeds = first_seeds(own, counts[look])
-        text = f"{launch.ADDED_SEEDS}, {LOOKED.format(look=look, looks=len(counts))}"
+        text = f"{ADDED_SEEDS}, {LOOKED.format(look=look, looks=len(counts))}"
         try:
             for axes in blocks(cells):
                 added = {**sweep.config, "description": text}
@@ -97,7 +98,7 @@ def put_back(config: dict[str, Any], path: str, look: int, looks: int) -> None:
     """Give the sweep its own grid again; its description says which look was the last."""
     file = places.sweeps() / f"{config['name']}.yaml"
     write({**config, "description": LOOKED.format(look=look, looks=looks)}, file)
-    launch.register(file, update=path)
+    register(file, update=path)
 
 
 def blocks(cells: list[dict[str, Any]]) -> list[dict[str, list[Any]]]:
@@ -121,12 +122,10 @@ def add_seeds(
     server: Chosen,
 ) -> int:
     """Run `seeds` of the cells in `axes`; those that are done are not run again."""
-    from cli.sweep import run_agents
-
     parameters = {**config["parameters"], **{n: {"values": v} for n, v in axes.items()}}
     parameters["seed"] = {"values": seeds}
     smaller = {**config, "parameters": parameters}
     file = places.sweeps() / f"{config['name']}-added.yaml"
     write(smaller, file)
-    launch.register(file, update=path)
+    register(file, update=path)
     return run_agents(path, smaller, agents, server)

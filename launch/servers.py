@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import click
-
 from contract import places
 
 WANDB_CLOUD = "https://api.wandb.ai"
@@ -209,17 +207,3 @@ def require_online() -> None:
             f"WANDB_MODE={mode}: the runs of a sweep report to its server; unset it "
             "(`runner.py train` alone can be offline or disabled)"
         )
-
-
-def server_options(command):
-    """Add `--tracker` and `--data-dir`, shared by all commands that talk to a server."""
-    command = click.option(
-        "--data-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Folder of the embedded tracker (default: .tracker in the checkout).",
-    )(command)
-    return click.option(
-        "--tracker",
-        type=click.Choice(["embedded", "wandb"]),
-        help="Server to use (default: yours where you are logged in or WANDB_BASE_URL is set).",
-    )(command)

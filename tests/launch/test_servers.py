@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cli import servers
 from contract import places
+from launch import servers
 from tests import checkouts
 from tracker import server as embedded
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.launch import terminated_as_interrupt
 from contract import places
 from fusion.data import generate
+from launch.crew import terminated_as_interrupt
 from tracker import server
 
 EPOCHS = 30

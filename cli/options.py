@@ -1,0 +1,21 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+def server_options(command):
+    """Add `--tracker` and `--data-dir`, shared by all commands that talk to a server."""
+    command = click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of the embedded tracker (default: .tracker in the checkout).",
+    )(command)
+    return click.option(
+        "--tracker",
+        type=click.Choice(["embedded", "wandb"]),
+        help="Server to use (default: yours where you are logged in or WANDB_BASE_URL is set).",
+    )(command)
