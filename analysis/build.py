@@ -9,7 +9,6 @@ from typing import Any
 from analysis import contrastive, metrics
 from analysis.grid import cells, plan
 from analysis.grid.cells import Cell, Grid
-from analysis.grid.plan import SweepPlan
 from analysis.judge import claims, compare, contrasts, cost, effects, sequential, stats, verdict
 from analysis.judge.compare import Data
 from analysis.judge.warnings import warnings
@@ -17,6 +16,7 @@ from analysis.metrics import Metric
 from analysis.read import snapshot as snapshots
 from analysis.read.snapshot import Run, Snapshot
 from analysis.schema import report as schema
+from contract.plan import Plan
 from contract.values import number
 
 TABLE_METRICS = ["val/loss", "test/f1", "test/accuracy", "val/f1", "val/accuracy"]
@@ -26,7 +26,7 @@ MAX_OTHER = 12
 def build(
     snapshot: Snapshot,
     grid: Grid | None = None,
-    design: SweepPlan | None = None,
+    design: Plan | None = None,
     *,
     file: str = "snapshot.json.gz",
     sha256: str = "",
@@ -34,17 +34,14 @@ def build(
     """All numbers of the report of `snapshot`, whose file has that name and content hash."""
     if grid is None or design is None:
         grid, design = arrange(snapshot)
-    data = Data(snapshot, grid)
+    data = Data(snapshot, grid, design)
     judged, costs_known, others = report_metrics(snapshot, grid, design)
     pairs = plan.cell_pairs(design, grid)
     looks = sequential.looks(snapshot.looks)
     alpha = looks.alpha if looks is not None and looks.alpha is not None else stats.ALPHA
-    compared = contrasts.contrasts(data, design, pairs, judged, alpha)
+    compared = contrasts.contrasts(data, pairs, judged, alpha)
     costs = cost.ratios(pairs, costs_known)
     found = compare.constants(grid)
-    known = plan.known_as(snapshot) if design.declared else ""
-    if all(claim.sweep != known for claim in plan.claims().claims):
-        known = ""  # a sweep of ours, about which the study claims nothing
     report = schema.Report(
         schema=schema.SCHEMA,
         kind=design.kind,
@@ -53,17 +50,17 @@ def build(
         grid=schema.GridCounts(**grid.counts()),
         axes=grid.axes,
         baseline={design.axis: design.baseline} if design.axis else {},
-        declared=design.declared,
+        declared=bool(design.name),
         metrics=[info(metric) for metric in [*judged, *costs_known, *others]],
         primary=judged[0].name if judged else "",
         cells=[cell_report(cell, [*judged, *costs_known, *others]) for cell in grid.cells],
         contrasts=compared,
         verdicts=count_verdicts(compared),
-        effects=effects.effects(data, design, judged),
+        effects=effects.effects(data, judged),
         costs=costs,
         pareto=cost.pareto(compared, costs, judged[0] if judged else None),
-        noise=noise(data, design, judged),
-        claims=claims.answer_all(known, grid, compared, costs),
+        noise=noise(data, judged),
+        claims=claims.answer_all(design, grid, compared, costs),
         contrastive=contrastive.section(grid),
         constants=schema.Constants(held=found.held, varied=found.varied, leaked=found.leaked),
         unexpected=[run_ref(run, False) for run in grid.unexpected],
@@ -75,7 +72,7 @@ def build(
     return report.model_copy(update={"warnings": warnings(report, data, judged)})
 
 
-def arrange(snapshot: Snapshot) -> tuple[Grid, SweepPlan]:
+def arrange(snapshot: Snapshot) -> tuple[Grid, Plan]:
     """Cells and plan; the axis of the question varies fastest."""
     design = plan.plan(snapshot, cells.arrange(snapshot))
     return cells.arrange(snapshot, last=design.axis), design
@@ -93,7 +90,7 @@ def count_verdicts(compared: list[schema.Contrast]) -> dict[str, dict[str, int]]
 
 
 def report_metrics(
-    snapshot: Snapshot, grid: Grid, design: SweepPlan
+    snapshot: Snapshot, grid: Grid, design: Plan
 ) -> tuple[list[Metric], list[Metric], list[Metric]]:
     """(judged qualities, costs, others shown only) that the runs which count really hold."""
     goal = (snapshot.sweep.get("config") or {}).get("metric") or {}
@@ -173,11 +170,11 @@ def run_ref(run: Run, counted: bool, seed: str = "") -> schema.RunRef:
     )
 
 
-def noise(data: Data, design: SweepPlan, judged: list[Metric]) -> list[schema.NoiseFloor]:
+def noise(data: Data, judged: list[Metric]) -> list[schema.NoiseFloor]:
     """The noise floor of each judged metric that has one."""
     result = []
     for metric in judged:
-        found = compare.noise_floor(data, design, metric.name)
+        found = compare.noise_floor(data, metric.name)
         if found is not None:
             size, n, source = found
             result.append(schema.NoiseFloor(metric=metric.name, source=source, n=n, range=size))

@@ -15,6 +15,12 @@ CODE = Path(__file__).resolve().parent.parent  # the folder that holds the packa
 RUNNER = CODE / "runner.py"
 SWEEPS = CODE / "sweeps"
 BUDGETS = SWEEPS / "budgets"
+PLAN = ".plan.yaml"  # what the file of a plan is called after its sweep
+
+
+def shipped() -> list[Path]:
+    """Return the sweep files that are shipped."""
+    return sorted(file for file in SWEEPS.glob("*.yaml") if not file.name.endswith(PLAN))
 
 
 def home() -> Path:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from contract import places
+
 ROOT = Path(__file__).resolve().parents[1]
 # Imports go down this list; rooms of one floor do not know each other.
 FLOORS = (
@@ -104,7 +106,7 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda f: f.stem)
+@pytest.mark.parametrize("file", places.shipped(), ids=lambda f: f.stem)
 def test_every_shipped_sweep_passes_the_real_command(runner, file):
     for budget in ("smoke", "default", "paper"):
         done = runner("sweep", file, "--budget", budget, "--dry-run")

@@ -1,148 +1,44 @@
-"""What a report compares: declared in claims.yaml for known sweeps, derived for others."""
+"""What a report compares: declared in a plan beside the sweep, or derived from its axes."""
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
-
-import yaml
-from pydantic import BaseModel, ConfigDict, Field
-
 from analysis.grid.cells import Cell, Grid
 from analysis.read.snapshot import Snapshot
+from contract.plan import Plan, plan_of
 from contract.values import key
 
-CLAIMS = Path(__file__).with_name("claims.yaml")
-QUALITY = ["loss", "f1", "accuracy"]
 MAX_METRICS = 8
 
 
-class Model(BaseModel):
-    """Strict: an unknown or misspelt key of claims.yaml is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Pair(Model):
-    """Two values of the axis to contrast, beyond the baseline."""
-
-    a: Any
-    b: Any
-
-
-class CellPair(Model):
-    """Two cells to contrast across the levels of the other axes."""
-
-    a: dict[str, Any]
-    b: dict[str, Any]
-
-
-class SweepPlan(Model):
-    """One entry of `sweeps:`. noise_floor names two cells that are the same model (A/A)."""
-
-    kind: Literal["architecture", "ablation", "search"]
-    question: str = ""
-    axis: str = ""
-    baseline: Any = None
-    contrasts: list[Pair] = []
-    across: list[CellPair] = []
-    metrics: list[str] = QUALITY
-    margins: dict[str, float] = {}
-    noise_floor: tuple[dict[str, Any], dict[str, Any]] | None = None
-    declared: bool = True
-
-
-class Comparability(Model):
-    """Keys whose difference forbids (error) or qualifies (warning) a comparison."""
-
-    error: list[str]
-    warning: list[str]
-    explained_by: dict[str, list[str]]
-
-
-class Expectation(Model):
-    """A contrast of cells with the direction that a claim says."""
-
-    a: dict[str, Any]
-    b: dict[str, Any]
-    expect: Literal["lower", "higher", "equal"]
-
-
-class Ratios(Model):
-    """A claim about cost ratios a/b on an axis, in every level of the other axes."""
-
-    axis: str
-    a: Any
-    b: Any
-    metrics: list[str]
-    claimed: float
-    tolerance: float
-
-
-class Claim(Model):
-    """One claim of the study. reading: how it is made testable; needs: what would test it."""
-
-    id: int
-    text: str
-    reading: str = ""
-    sweep: str = ""
-    metric: str = ""
-    contrasts: list[Expectation] = []
-    ratios: Ratios | None = None
-    needs: str = ""
-    published: dict[str, float] = {}
-
-
-class Claims(Model):
-    """The whole of claims.yaml."""
-
-    version: int = Field(alias="schema")
-    sweeps: dict[str, SweepPlan]
-    comparability: Comparability
-    claims: list[Claim]
-
-
-@cache
-def claims() -> Claims:
-    """claims.yaml, checked."""
-    return Claims.model_validate(yaml.safe_load(CLAIMS.read_text(encoding="utf-8")))
-
-
-def known_as(snapshot: Snapshot) -> str:
-    """The key in claims.yaml that the sweep's name or project answers to; "" where none does."""
-    name, project = snapshot.sweep.get("name") or "", snapshot.sweep.get("project") or ""
-    for known in claims().sweeps:
-        if name == known or name.startswith(f"{known}-"):
-            return known
-    return project if project in claims().sweeps else ""
-
-
-def plan(snapshot: Snapshot, grid: Grid) -> SweepPlan:
+def plan(snapshot: Snapshot, grid: Grid) -> Plan:
     """The declared plan of the sweep where its axis is swept, else one derived from its axes.
 
-    Derived: the first axis of text values (else the first axis) is the question, its first listed
-    value the baseline; more than one axis makes it an ablation.
+    Derived (its name is ""): the first axis of text values (else the first axis) is the question,
+    its first listed value the baseline; more than one axis makes it an ablation. What a declared
+    plan knows of metrics, and who its guest is, holds for a derived one, too.
     """
-    declared = claims().sweeps.get(known_as(snapshot))
+    sweep = snapshot.sweep
+    declared = plan_of(str(sweep.get("name") or ""), str(sweep.get("project") or ""))
     if declared is not None and not grid.search and declared.axis in grid.axes:
         values = grid.axes[declared.axis]
         if any(key(value) == key(declared.baseline) for value in values):
             return declared
-        return declared.model_copy(update={"baseline": values[0], "declared": False})
+        return declared.model_copy(update={"name": "", "baseline": values[0], "claims": []})
+    return derived(grid, declared)
+
+
+def derived(grid: Grid, known: Plan | None) -> Plan:
+    """A plan from the axes of a grid; of a plan for other axes, what does not depend on them."""
+    kept = known.model_dump(include={"comparability", "facts", "study"}) if known else {}
     if grid.search or not grid.axes:
-        return SweepPlan(kind="search" if grid.search else "architecture", declared=False)
+        return Plan(kind="search" if grid.search else "architecture", **kept)
     swept = [axis for axis, values in grid.axes.items() if len(values) > 1] or list(grid.axes)
     axis = next((a for a in swept if isinstance(grid.axes[a][0], str)), swept[0])
-    return SweepPlan(
-        kind="ablation" if len(swept) > 1 else "architecture",
-        axis=axis,
-        baseline=grid.axes[axis][0],
-        declared=False,
-    )
+    kind = "ablation" if len(swept) > 1 else "architecture"
+    return Plan(kind=kind, axis=axis, baseline=grid.axes[axis][0], **kept)
 
 
-def cell_pairs(plan: SweepPlan, grid: Grid) -> list[tuple[Cell, Cell]]:
+def cell_pairs(plan: Plan, grid: Grid) -> list[tuple[Cell, Cell]]:
     """The (A, B) cells to contrast: within every level of the other axes, and named pairs."""
     if plan.kind == "search" or not plan.axis:
         return []
@@ -167,7 +63,7 @@ def cell_pairs(plan: SweepPlan, grid: Grid) -> list[tuple[Cell, Cell]]:
     return within + [(a, b) for a, b in across if a is not None and b is not None]
 
 
-def metric_names(plan: SweepPlan, snapshot: Snapshot, grid: Grid) -> list[str]:
+def metric_names(plan: Plan, snapshot: Snapshot, grid: Grid) -> list[str]:
     """Quality metrics to judge: the plan's in test/ where runs have them, else in val/.
 
     A sweep without any of those is judged on its own `metric` and what else its summaries hold

@@ -1,13 +1,13 @@
-"""The study's claims, answered from the contrasts and cost ratios of one report."""
+"""Published claims, answered from the contrasts and cost ratios of one report."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from analysis.grid import plan
 from analysis.grid.cells import Grid
 from analysis.judge.verdict import DIFFERENT, EQUIVALENT
 from analysis.schema import report as schema
+from contract.plan import Claim, Expectation, Plan, Ratios
 from contract.values import key
 
 SUPPORTED = "supported"
@@ -19,25 +19,24 @@ CLAIMED_KEY = "claimed"
 
 
 def answer_all(
-    known: str, grid: Grid, contrasts: list[schema.Contrast], costs: list[schema.CostRatio]
+    plan: Plan, grid: Grid, contrasts: list[schema.Contrast], costs: list[schema.CostRatio]
 ) -> list[schema.ClaimAnswer]:
-    """Every claim of claims.yaml, for a sweep of the study; none for other sweeps."""
-    if not known:
-        return []
-    return [_answer(claim, known, grid, contrasts, costs) for claim in plan.claims().claims]
+    """Every claim that the plan lists; those of other sweeps say what would answer them."""
+    return [
+        _answer(claim, claim.sweep == plan.name, grid, contrasts, costs) for claim in plan.claims
+    ]
 
 
 def _answer(
-    claim: plan.Claim,
-    known: str,
+    claim: Claim,
+    here: bool,
     grid: Grid,
     contrasts: list[schema.Contrast],
     costs: list[schema.CostRatio],
 ) -> schema.ClaimAnswer:
     parts: list[schema.ClaimPart] = []
-    needs = claim.needs or f"sweeps/{claim.sweep}.yaml"
-    missing = claim.sweep != known
-    if not missing:
+    missing = not here
+    if here:
         if claim.ratios is not None:
             parts = _ratio_parts(claim.ratios, costs)
             missing = not parts
@@ -51,11 +50,11 @@ def _answer(
         text=claim.text,
         reading=claim.reading,
         answer=verdict,
-        needs=needs if missing else "",
+        needs=f"sweeps/{claim.sweep}.yaml" if missing else "",
         parts=parts,
-        metric=_metric(claim, contrasts) if claim.sweep == known else "",
+        metric=_metric(claim, contrasts) if here else "",
         published=dict(claim.published.items()),
-        ours=_ours(claim, grid, contrasts, costs) if claim.sweep == known else {},
+        ours=_ours(claim, grid, contrasts, costs) if here else {},
     )
 
 
@@ -70,7 +69,7 @@ def combine(answers: list[str]) -> str:
 
 
 def _part(
-    wanted: plan.Expectation, metric: str, contrasts: list[schema.Contrast]
+    wanted: Expectation, metric: str, contrasts: list[schema.Contrast]
 ) -> schema.ClaimPart | None:
     """The contrast of a claim, turned around where the report has B − A; None where it has none."""
     for contrast in contrasts:
@@ -113,7 +112,7 @@ def _agreement(verdict: str, delta: float | None, expect: str) -> str:
     return "agrees" if expect == ("higher" if delta > 0 else "lower") else "contradicts"
 
 
-def _ratio_parts(claim: plan.Ratios, costs: list[schema.CostRatio]) -> list[schema.ClaimPart]:
+def _ratio_parts(claim: Ratios, costs: list[schema.CostRatio]) -> list[schema.ClaimPart]:
     """A counted ratio is held against the claimed one; a measured one by its interval."""
     parts = []
     low, high = claim.claimed * (1 - claim.tolerance), claim.claimed * (1 + claim.tolerance)
@@ -144,14 +143,14 @@ def _ratio_parts(claim: plan.Ratios, costs: list[schema.CostRatio]) -> list[sche
     return parts
 
 
-def _metric(claim: plan.Claim, contrasts: list[schema.Contrast]) -> str:
+def _metric(claim: Claim, contrasts: list[schema.Contrast]) -> str:
     """The metric of the report that the claim's metric stands for, e.g. test/loss for loss."""
     judged = [c.metric for c in contrasts if c.metric.split("/")[-1] == claim.metric]
     return judged[0] if judged else ""
 
 
 def _ours(
-    claim: plan.Claim,
+    claim: Claim,
     grid: Grid,
     contrasts: list[schema.Contrast],
     costs: list[schema.CostRatio],

@@ -10,17 +10,30 @@ from typing import Any
 import numpy as np
 
 from analysis import metrics
-from analysis.grid import plan
 from analysis.grid.cells import Cell, Grid, flatten, value
 from analysis.judge import stats
 from analysis.metrics import Metric
 from analysis.read.snapshot import Run, Snapshot
+from contract.plan import Comparability, Plan
 from contract.sweepfile.points import SEED
 from contract.values import canonical, key
 
 DEFINITION = "metric definition"
 EXAMPLES = "test_hash"
 SATURATED_SHARE = 0.8
+# What any comparison asks for, beside what its plan does
+COMPARABILITY = Comparability(
+    error=[
+        *("data_hash", "split_hash", "test_hash", "curation_hash", "selection", "data", "split"),
+        *("epochs", "batch_size", "learning_rate", "schedule"),
+    ],
+    warning=[
+        *("commit", "dirty", "python", "torch", "wandb", "numpy", "platform", "cpu", "gpu"),
+        *("threads", "precision"),
+    ],
+    # a swept axis explains these; nothing explains another test set
+    explained_by={"data": ["data_hash", "split_hash"], "split": ["split_hash"]},
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,16 @@ class Constants:
     held: dict[str, Any]
     varied: dict[str, list[Any]]
     leaked: dict[str, list[Any]]
+
+
+def comparability(plan: Plan) -> Comparability:
+    """What must be equal, and what should be, in a comparison by this plan."""
+    ours, added = COMPARABILITY, plan.comparability
+    return Comparability(
+        error=[*ours.error, *added.error],
+        warning=[*ours.warning, *added.warning],
+        explained_by=ours.explained_by | added.explained_by,
+    )
 
 
 def counted(grid: Grid) -> list[Run]:
@@ -63,8 +86,8 @@ def constants(grid: Grid) -> Constants:
 class Data:
     """Per-example terms of the cells of one snapshot, computed once per (cell, metric)."""
 
-    def __init__(self, snapshot: Snapshot, grid: Grid) -> None:
-        self.snapshot, self.grid = snapshot, grid
+    def __init__(self, snapshot: Snapshot, grid: Grid, plan: Plan) -> None:
+        self.snapshot, self.grid, self.plan = snapshot, grid, plan
         self._terms: dict[tuple[int, str], dict[str, np.ndarray]] = {}
         self._faithful: dict[tuple[int, str], dict[str, bool]] = {}
 
@@ -112,7 +135,7 @@ def differing(data: Data, a: Cell, b: Cell, metric: Metric) -> list[str]:
     Values that a swept axis explains are allowed to differ; unknown values are not counted here
     (they are a warning).
     """
-    rules = plan.claims().comparability
+    rules = comparability(data.plan)
     swept = {name.replace("-", "_") for name in data.grid.axes} | {SEED}
     allowed = swept | {k for axis in swept for k in rules.explained_by.get(axis, [])}
     runs = [r for c in (a, b) for s, r in c.runs.items() if s in c.finite(metric.name)]
@@ -166,13 +189,13 @@ def saturated(cell: Cell, metric: Metric) -> bool:
     return bool(near.sum() >= SATURATED_SHARE * len(cell.runs) - 1e-9)
 
 
-def noise_floor(data: Data, plan_: plan.SweepPlan, metric: str) -> tuple[float, int, str] | None:
+def noise_floor(data: Data, metric: str) -> tuple[float, int, str] | None:
     """(range, n, source) of A/A differences; None where nothing was run twice.
 
     The source is two cells declared to be the same model, or a cell of which at least three seeds
     have a repeated run. The range is the larger end of the 95 % interval of the mean difference.
     """
-    deltas, source = _declared_repeats(data.grid, plan_, metric)
+    deltas, source = _declared_repeats(data, metric)
     if len(deltas) < 3:
         deltas, source = _repeated_runs(data.grid, metric)
     if len(deltas) < 3:
@@ -181,12 +204,12 @@ def noise_floor(data: Data, plan_: plan.SweepPlan, metric: str) -> tuple[float, 
     return max(abs(interval.low), abs(interval.high)), interval.n, source
 
 
-def _declared_repeats(grid: Grid, plan_: plan.SweepPlan, metric: str) -> tuple[list[float], str]:
-    if plan_.noise_floor is None:
+def _declared_repeats(data: Data, metric: str) -> tuple[list[float], str]:
+    if data.plan.noise_floor is None:
         return [], ""
     found = [
-        next((c for c in grid.cells if key(c.config) == key(config)), None)
-        for config in plan_.noise_floor
+        next((c for c in data.grid.cells if key(c.config) == key(config)), None)
+        for config in data.plan.noise_floor
     ]
     if found[0] is None or found[1] is None:
         return [], ""

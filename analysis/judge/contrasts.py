@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.grid.cells import Cell
-from analysis.grid.plan import SweepPlan, last_word
+from analysis.grid.plan import last_word
 from analysis.judge import compare, stats, verdict
 from analysis.judge.compare import Data
 from analysis.metrics import Metric
@@ -50,7 +50,6 @@ class Draft:
 
 def contrasts(
     data: Data,
-    plan: SweepPlan,
     pairs: list[tuple[Cell, Cell]],
     metrics: list[Metric],
     alpha: float = stats.ALPHA,
@@ -59,17 +58,17 @@ def contrasts(
 
     One family, because a reader reads the whole report: with a family per metric, 7 % of simulated
     sweeps of equal cells had a false DIFFERENT somewhere. All its members count alike, so that
-    anybody can recompute p_holm from the p_family of report.json. What is declared in claims.yaml
-    is therefore kept short: every further metric costs the others power.
+    anybody can recompute p_holm from the p_family of report.json. What plans declare is
+    therefore kept short: every further metric costs the others power.
     """
     drafts = [draft(data, a, b, metric) for metric in metrics for a, b in pairs]
     family = sum(math.isfinite(item.p) for item in drafts)
     adjusted = stats.holm([item.p for item in drafts])
-    floors = {m.name: compare.noise_floor(data, plan, m.name) for m in metrics}
+    floors = {m.name: compare.noise_floor(data, m.name) for m in metrics}
     result: list[schema.Contrast] = []
     for item, p_holm in zip(drafts, adjusted, strict=True):
         noise = floors[item.metric.name]
-        ruling, facts = rule(data, plan, item, p_holm, alpha, noise[0] if noise else None)
+        ruling, facts = rule(data, item, p_holm, alpha, noise[0] if noise else None)
         result.append(_contrast(item, ruling, facts, p_holm, family))
     return result
 
@@ -115,7 +114,6 @@ def difference(data: Data, a: Cell, b: Cell, metric: Metric, seeds: list[str]) -
 
 def rule(
     data: Data,
-    plan: SweepPlan,
     item: Draft,
     p_holm: float,
     alpha: float,
@@ -143,7 +141,7 @@ def rule(
         differing=item.differing,
         saturated=compare.saturated(item.a, metric) and compare.saturated(item.b, metric),
         noise=noise,
-        margin=plan.margins.get(last_word(metric.name)),
+        margin=data.plan.margins.get(last_word(metric.name)),
         equivalence=equivalence,
     )
     return verdict.judge(facts), facts

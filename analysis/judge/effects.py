@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from analysis.grid.cells import Cell, cell_label
-from analysis.grid.plan import SweepPlan
 from analysis.judge import compare, contrasts, stats
 from analysis.judge.compare import Data
 from analysis.metrics import Metric
@@ -19,13 +18,13 @@ MAX_LEVELS = 12
 Stratum = tuple[str, Cell, Cell]
 
 
-def effects(data: Data, plan: SweepPlan, metrics: list[Metric]) -> list[schema.Effect]:
+def effects(data: Data, metrics: list[Metric]) -> list[schema.Effect]:
     """Stratified effect of each level of the plan's axis (of every axis where none is declared)."""
-    axes = data.grid.axes
+    axes, plan = data.grid.axes, data.plan
     if plan.kind != "ablation":
         return []
     result = []
-    for axis in [plan.axis] if plan.declared else list(axes):
+    for axis in [plan.axis] if plan.name else list(axes):
         baseline = plan.baseline if axis == plan.axis else axes[axis][0]
         for level in axes[axis][:MAX_LEVELS]:
             if key(level) != key(baseline):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from analysis.grid.cells import INTERRUPTED, Cell
-from analysis.grid.plan import claims
 from analysis.judge import compare, stats, verdict
 from analysis.judge.compare import Data
 from analysis.metrics import Metric
@@ -26,7 +25,7 @@ def warnings(report: schema.Report, data: Data, judged: list[Metric]) -> list[st
         *lacking(data, judged),
         *definitions(data, judged),
         *without_predictions(data, judged),
-        *environment(report),
+        *environment(report, data),
         *saturation(report),
         *chance(data, judged),
         *few_seeds(report),
@@ -131,9 +130,9 @@ def without_predictions(data: Data, judged: list[Metric]) -> list[str]:
     ]
 
 
-def environment(report: schema.Report) -> list[str]:
+def environment(report: schema.Report, data: Data) -> list[str]:
     """Commit, versions, hardware: should be equal; hashes: should be known."""
-    known, rules = report.provenance.environment, claims().comparability
+    known, rules = report.provenance.environment, compare.comparability(data.plan)
     mixed = [name for name in rules.warning if len(known.get(name, [])) > 1]
     lines = [f"Runs differ in {listing(mixed)}."] if mixed else []
     if known.get("dirty") and "true" in known["dirty"]:

@@ -211,7 +211,7 @@ class Report(Model):
     baseline: Config
     """Axis and value that others are contrasted with."""
     declared: bool
-    """Whether axis and baseline are declared in claims.yaml; else they are derived."""
+    """Whether axis and baseline are declared in a plan; else they are derived."""
     metrics: list[MetricInfo]
     """Metrics used."""
     primary: str

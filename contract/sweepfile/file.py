@@ -39,19 +39,18 @@ class SweepFile:
             text = path.read_text(encoding="utf-8")
             node = yaml.compose(text, Loader=yaml.SafeLoader)
             self.config = read.load(text, aliases=True)
+            self.lines, twice = dict(lines(node)), repeated(node)
         except FileNotFoundError:
-            names = sorted(p.name for p in places.SWEEPS.glob("*.yaml"))
+            names = [p.name for p in places.shipped()]
             raise SweepFileError(
                 f"{path}: no such sweep file; shipped in sweeps/: {', '.join(names)}"
             ) from None
         except SweepConfigError as error:
             raise SweepFileError(f"{path}: {error.message}") from None
-        except (yaml.YAMLError, ValueError, OSError) as error:
+        except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
             raise SweepFileError(f"{path}: not a readable YAML file: {error}") from None
-        assert isinstance(node, yaml.MappingNode), "read.load has seen to it"
-        self.lines = dict(_lines(node))
         self.origins: dict[str, str] = {}  # dotted key -> the flag that replaced the file's value
-        if twice := _repeated(node):
+        if twice:
             raise SweepFileError(f"{path}:{twice[1]}: key {twice[0]!r} stands here a second time")
         self.parse()
 
@@ -129,16 +128,24 @@ class SweepFile:
             raise SweepFileError("\n".join(faults))
 
 
-def _lines(node: yaml.MappingNode, prefix: str = "") -> Iterator[tuple[str, int]]:
-    for key, value in node.value:
-        name = f"{prefix}{key.value}"
-        yield name, key.start_mark.line + 1
-        if isinstance(value, yaml.MappingNode):
-            yield from _lines(value, f"{name}.")
+def lines(node: yaml.Node | None, prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Yield (dotted key, line) of all that stands in a YAML document, as `a.b[0].c`."""
+    if isinstance(node, yaml.MappingNode):
+        dot = "." if prefix else ""
+        parts = [(f"{prefix}{dot}{key.value}", key, value) for key, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        parts = [(f"{prefix}[{i}]", value, value) for i, value in enumerate(node.value)]
+    else:
+        return
+    for name, place, value in parts:
+        yield name, place.start_mark.line + 1
+        yield from lines(value, name)
 
 
-def _repeated(node: yaml.Node) -> tuple[str, int] | None:
+def repeated(node: yaml.Node | None) -> tuple[str, int] | None:
     """Return a key that a mapping holds twice (YAML would keep the last in silence), its line."""
+    if isinstance(node, yaml.SequenceNode):
+        return next(filter(None, map(repeated, node.value)), None)
     if not isinstance(node, yaml.MappingNode):
         return None
     seen = set()
@@ -146,6 +153,6 @@ def _repeated(node: yaml.Node) -> tuple[str, int] | None:
         if key.value in seen:
             return key.value, key.start_mark.line + 1
         seen.add(key.value)
-        if found := _repeated(value):
+        if found := repeated(value):
             return found
     return None

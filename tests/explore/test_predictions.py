@@ -111,7 +111,7 @@ def test_a_contrast_is_the_one_that_the_report_states(data: DataSet, sweep: Swee
         run.summary[known.name] = float(terms.mean())
     design = plan.plan(snapshot, grid)
     stated = contrasts.draft(
-        compare.Data(snapshot, grid), grid.cells[1], grid.cells[0], known
+        compare.Data(snapshot, grid, design), grid.cells[1], grid.cells[0], known
     ).paired.delta
     found = contrast(collect(snapshot, data), "late", "concat", metric)
     assert found.delta == pytest.approx(stated, abs=1e-9)

@@ -67,7 +67,7 @@ def test_a_summary_that_is_not_what_the_predictions_give(sweep) -> None:
 
 
 def test_a_swept_axis_explains_what_it_changes(sweep) -> None:
-    made = sweep({"train_pairs": [400, 800]}, name="sizes")
+    made = sweep({"train_pairs": [400, 800]}, name="strided_concat_by_train_pairs")
     for run in made.runs:
         run.provenance["split_hash"] = str(run.config["train_pairs"])
     assert "NOT_COMPARABLE" not in verdicts(build(made))
