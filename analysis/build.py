@@ -9,7 +9,17 @@ from typing import Any
 from analysis import contrastive, metrics
 from analysis.grid import cells, plan
 from analysis.grid.cells import Cell, Grid
-from analysis.judge import claims, compare, contrasts, cost, effects, sequential, stats, verdict
+from analysis.judge import (
+    claims,
+    compare,
+    contrasts,
+    cost,
+    effects,
+    planning,
+    sequential,
+    stats,
+    verdict,
+)
 from analysis.judge.compare import Data
 from analysis.judge.warnings import warnings
 from analysis.metrics import Metric
@@ -218,7 +228,7 @@ def rules() -> dict[str, Any]:
         "interval_percent": 100 * stats.LEVEL,
         "equivalence_percent": 90,
         "alpha": stats.ALPHA,
-        "power_percent": 100 * stats.POWER,
+        "power_percent": 100 * planning.POWER,
         "bootstrap_seeds": stats.BCA_SEEDS,
         "minimum_seeds": verdict.MIN_SEEDS,
         "advised_seeds": 8,

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.grid.cells import Cell
 from analysis.grid.plan import last_word
-from analysis.judge import compare, stats, verdict
+from analysis.judge import compare, planning, stats, verdict
 from analysis.judge.compare import Data
 from analysis.metrics import Metric
 from analysis.schema import report as schema
@@ -186,7 +186,7 @@ def _contrast(
         margin=facts.margin,
         equivalence_low=equivalence[0],
         equivalence_high=equivalence[1],
-        detectable=stats.detectable(paired.n) * paired.sd,
+        detectable=planning.detectable(paired.n) * paired.sd,
         detectable_family=detectable(item, family, facts.alpha),
         seeds_needed=needed,
         seeds_needed_family=corrected,
@@ -227,14 +227,14 @@ def detectable(item: Draft, family: int, alpha: float) -> float:
     if not math.isfinite(sd):
         return math.nan
     spread = math.sqrt(sd**2 + n * _fixed(item))
-    return stats.detectable(n, alpha / max(family, 1)) * spread
+    return planning.detectable(n, alpha / max(family, 1)) * spread
 
 
 def seeds_needed(item: Draft, family: int, alpha: float) -> tuple[int | None, int | None]:
     """Seeds for the observed Δ: for this contrast alone, and at the level of Holm's first step."""
     paired = item.paired
     alone, corrected = (
-        stats.seeds_needed(paired.delta, paired.sd, var_examples=_fixed(item), alpha=level)
+        planning.seeds_needed(paired.delta, paired.sd, var_examples=_fixed(item), alpha=level)
         for level in (alpha, alpha / max(family, 1))
     )
     return alone, corrected
@@ -253,7 +253,7 @@ def needs(item: Draft, alone: int | None, corrected: int | None) -> str:
     if not paired.sd > 0:
         return "nothing that more seeds could show: Δ is the same in every one"
     if alone is None:
-        here = stats.seeds_needed(paired.delta, paired.sd) if item.crossed is not None else None
+        here = planning.seeds_needed(paired.delta, paired.sd) if item.crossed is not None else None
         if here is None:
             return MANY
         return f"more examples than {item.examples}; {here} seeds would do for this test set alone"

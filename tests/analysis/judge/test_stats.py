@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, special
 from scipy import stats as scipy_stats
 
 from analysis.judge import stats
@@ -98,69 +97,6 @@ def test_holm_by_hand() -> None:
     assert math.isnan(adjusted[1])
     assert [adjusted[i] for i in (0, 2, 3, 4)] == pytest.approx([0.04, 0.09, 0.09, 0.2])
     assert stats.holm([]) == []
-
-
-def test_detectable_differences_of_the_reference() -> None:
-    found = [round(stats.detectable(n), 2) for n in (3, 5, 8, 10, 20)]
-    assert found == [3.26, 1.68, 1.16, 1.00, 0.66]
-    assert stats.detectable(1) == math.inf
-
-
-@pytest.mark.parametrize(
-    ("n", "alpha", "sds"),
-    [(3, 0.05 / 16, 13.10), (2, 0.05, 11.55), (5, 0.05 / 190, 6.69), (5, 0.05 / 16, 3.56)],
-)
-def test_detectable_differences_at_the_level_of_a_family(n: int, alpha: float, sds: float) -> None:
-    assert round(stats.detectable(n, alpha), 2) == sds
-
-
-def test_seeds_for_a_difference_of_five_standard_deviations_among_sixteen() -> None:
-    assert stats.seeds_needed(5.0, 1.0, alpha=0.05 / 16) == 5
-
-
-def test_power_is_the_normal_one_averaged_over_the_spread_that_chance_gives() -> None:
-    """Against an integral over the quantiles of chi-square, by another method."""
-    for n in (2, 3, 5, 20, 200, 1000):
-        for alpha in (0.05, 0.05 / 16, 0.05 / 190):
-            for chance in (0.1, 0.5, 0.8, 0.99):
-                shift = stats.detectable(n, alpha, chance) * math.sqrt(n)
-                bound = scipy_stats.t.ppf(1 - alpha / 2, n - 1)
-
-                def found(share: float, n=n, shift=shift, bound=bound) -> float:
-                    spread = bound * math.sqrt(scipy_stats.chi2.ppf(share, n - 1) / (n - 1))
-                    return special.ndtr(shift - spread) + special.ndtr(-shift - spread)
-
-                expected, _ = integrate.quad(found, 0, 1, limit=200)
-                assert expected == pytest.approx(chance, abs=1e-4), (n, alpha)
-
-
-def test_power_without_an_effect_is_the_level_and_grows_with_the_effect() -> None:
-    for n in (2, 3, 16, 1000):
-        for alpha in (0.05, 1e-4):
-            assert stats.power(0.0, n, alpha) == pytest.approx(alpha, rel=1e-4)
-            powers = [stats.power(effect, n, alpha) for effect in np.geomspace(1e-3, 1e6, 200)]
-            assert np.isfinite(powers).all() and min(powers) > 0 and max(powers) <= 1 + 1e-6
-            assert (np.diff(powers) > -1e-6).all() and powers[-1] == pytest.approx(1)
-
-
-def test_seeds_needed_is_where_the_difference_becomes_detectable() -> None:
-    needed = stats.seeds_needed(0.5, 1.0)
-    assert needed is not None
-    assert stats.detectable(needed) <= 0.5 < stats.detectable(needed - 1)
-    assert stats.seeds_needed(1e-6, 1.0) is None
-    assert stats.seeds_needed(0.0, 1.0) is None
-    harder = stats.seeds_needed(0.5, 1.0, var_examples=0.01)
-    assert harder is not None and harder > needed
-    assert stats.seeds_needed(0.5, 1.0, var_examples=0.1) is None
-
-
-def test_planned_seeds_have_the_promised_power() -> None:
-    needed = stats.seeds_needed(0.8, 1.0)
-    assert needed is not None
-    draws = np.random.default_rng(7).normal(0.8, 1.0, size=(4000, needed))
-    t = draws.mean(1) / (draws.std(1, ddof=1) / math.sqrt(needed))
-    power = (np.abs(t) > stats.quantile(needed - 1)).mean()
-    assert 0.78 <= power <= 0.86
 
 
 def test_terms_average_to_the_metrics() -> None:
