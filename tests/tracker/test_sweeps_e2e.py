@@ -26,7 +26,7 @@ from tracker.sweeps import leases
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 300  # seconds, for what hangs
+PATIENCE = 900  # seconds, for what hangs
 SERVE = """
 import sys
 from pathlib import Path
