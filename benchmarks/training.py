@@ -29,9 +29,9 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fusion.config import RunConfig
-from fusion.fit import learning_rate
 from fusion.models.registry import build
 from fusion.training.adam import Adam
+from fusion.training.loop import Plan, learning_rate
 
 BATCH = 32
 CASES = [
@@ -102,6 +102,7 @@ def ours(config: RunConfig, parts: int = 1) -> Step:
     # As fusion.data.dataset hands them out: channels last, sliced from memory
     rgb, lidar = (t.to(memory_format=torch.channels_last) for t in (rgb, lidar))
     taken = 0
+    plan = Plan(config.seed, config.epochs, BATCH, config.learning_rate, config.schedule)
 
     def step() -> None:
         nonlocal taken
@@ -115,7 +116,7 @@ def ours(config: RunConfig, parts: int = 1) -> Step:
             losses.append(loss.detach())
         norm = nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
         torch.stack([*losses, norm]).tolist()
-        optimizer.step(learning_rate(config, taken, 10**6))
+        optimizer.step(learning_rate(plan, taken, 10**6))
         taken += 1
 
     return step

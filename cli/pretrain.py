@@ -109,9 +109,8 @@ def _run(
     """Train what is not trained, write the results, send them; return the summary."""
     from fusion.contrastive import pipeline
     from fusion.contrastive.views import Views
-    from fusion.fit import StoppedError
     from fusion.training import output, tracking
-    from fusion.training.loop import DivergedError
+    from fusion.training.loop import DivergedError, StoppedError
     from fusion.training.provenance import provenance
     from fusion.training.stage_runs import WandbRecorder
     from fusion.training.stages import Nobody
@@ -154,9 +153,8 @@ def _finetune(
 ) -> dict[str, Any]:
     """Train the last stage and write what it leaves, except the summary."""
     from fusion.contrastive import pipeline
-    from fusion.fit import StoppedError, speed
-    from fusion.training import measure, output
-    from fusion.training.loop import DivergedError, Job
+    from fusion.training import measure, output, sealed
+    from fusion.training.loop import DivergedError, Job, StoppedError, speed
 
     history: list[dict[str, float]] = []
 
@@ -169,7 +167,7 @@ def _finetune(
             f"val/loss {row['val/loss']:.4f}"
         )
 
-    identity = {"config": config.model_dump(), "hashes": views.data.hashes}
+    identity = {"config": config.decisive(), "hashes": views.data.hashes}
     job = Job(folder / output.CHECKPOINT, identity, log, stop)
     try:
         outcome, model = pipeline.finish(config, views, prepared, job)
@@ -183,8 +181,9 @@ def _finetune(
 
     logits = dict(outcome.arrays)
     columns = {"logit": logits.pop("logits"), **logits}
-    output.write_predictions(folder, views.data.parts[str(outcome.summary["part"])], columns)
-    output.write_weights(folder, model)
+    part = views.data.parts[str(outcome.summary["part"])]
+    output.write_predictions(folder, part.ids, part.labels, columns)
+    sealed.write_weights(folder / output.WEIGHTS, model)
     samples = len(views.data.parts["train"].ids)
     return {
         **outcome.summary,

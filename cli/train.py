@@ -85,7 +85,8 @@ def _train(
     """Train, write the results, send them; return the summary."""
     from fusion import fit
     from fusion.models.registry import example
-    from fusion.training import measure, output
+    from fusion.training import measure, output, sealed
+    from fusion.training.loop import StoppedError, speed
     from fusion.training.provenance import provenance
 
     sizes = ", ".join(f"{len(part.ids)} {name}" for name, part in data.parts.items())
@@ -110,19 +111,22 @@ def _train(
                 log=log,
                 stop=stop,
             )
-    except fit.StoppedError as error:
+    except StoppedError as error:
         click.echo(f"{error}; checkpoint in {folder}; the same command goes on from there")
         raise SystemExit(128 + stop.signum) from None
     stop.training = False
 
     costs = measure.costs(result.model, *example(device))
-    costs |= fit.speed(result.history, len(data.parts["train"].ids))
+    costs |= speed(result.history, len(data.parts["train"].ids))
     costs["peak_memory_mib"] = measure.peak_memory_mib(device)
-    summary = output.summarise(result, costs, provenance(device, data.hashes))
+    summary = fit.summarise(result, costs, provenance(device, data.hashes))
     if result.diverged:
         click.echo(f"diverged in epoch {len(result.history) + 1}: loss or gradient not finite")
     else:
-        output.write_results(folder, config, result, data.parts[result.part], summary)
+        part = data.parts[result.part]
+        output.write_predictions(folder, part.ids, part.labels, {"logit": result.logits_N})
+        sealed.write_weights(folder / output.WEIGHTS, result.model)
+        output.describe_weights(folder, config, summary)
     output.write_summary(folder, summary)
     tracking.publish(summary, folder)
     return summary

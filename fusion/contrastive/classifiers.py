@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from fusion.contrastive.config import PretrainConfig
 from fusion.contrastive.networks import Classifier
-from fusion.contrastive.outcome import Outcome, final_part, gather, labelled_plan
+from fusion.contrastive.plans import labelled_plan
 from fusion.contrastive.views import Views
-from fusion.fit import score
 from fusion.training.freeze import count_trainable, digest
-from fusion.training.loop import Job, train
+from fusion.training.loop import Job, Loss, initialised, train
+from fusion.training.outcome import Outcome
+
+if TYPE_CHECKING:
+    from fusion.contrastive.config import PretrainConfig
 
 Modality = Literal["rgb", "lidar"]
+
+
+def name_of(modality: Modality) -> str:
+    """Return what the stage is called."""
+    return f"{modality}-classifier"
 
 
 def build(config: PretrainConfig, views: Views, modality: Modality) -> Classifier:
     """Return an untrained classifier of one modality."""
     channels = views.rgb_channels if modality == "rgb" else views.lidar_channels
-    return Classifier(channels, config.width, config.downsample)
+    return initialised(
+        lambda: Classifier(channels, config.width, config.downsample),
+        config.seed,
+        views.device,
+        name_of(modality),
+    )
 
 
 def fit(
@@ -32,33 +43,28 @@ def fit(
     see = views.rgb if modality == "rgb" else views.lidar
     labels_N = views.labels("train")
 
-    def loss(index_B: Tensor) -> Tensor:
+    def loss(index_B: Tensor) -> Loss:
         logits_B = model(see("train", index_B))
-        return binary_cross_entropy_with_logits(logits_B, labels_N[index_B])
+        return Loss(binary_cross_entropy_with_logits(logits_B, labels_N[index_B]))
 
     def logits(part: str) -> Tensor:
-        return gather(views, part, lambda index_B: model(see(part, index_B)))
+        return views.gather(part, lambda index_B: model(see(part, index_B)))
 
-    name = f"{modality}-classifier"
-    plan = labelled_plan(config, views, name, config.classifier_epochs, config.learning_rate)
+    plan = labelled_plan(
+        config, views, name_of(modality), config.classifier_epochs, config.learning_rate
+    )
     seen_N = views.labelled(config.labels, config.seed)
     progress = train(
-        model, plan, job, seen_N, loss, lambda: scores(views, "val", logits("val")), views.device
+        model, plan, job, seen_N, loss, lambda: views.score("val", logits("val")), views.device
     )
-    part = final_part(views)
+    part = views.final_part
     final_N = logits(part)
     summary = {
         "best_epoch": progress.best_epoch,
         "labelled_pairs": len(seen_N),
         "trainable_parameters": count_trainable(model),
         "weights": digest(model),
-        **scores(views, "val", logits("val")),
-        **scores(views, part, final_N),
+        **views.score("val", logits("val")),
+        **views.score(part, final_N),
     }
     return Outcome(summary, {"logits": final_N.cpu().numpy()})
-
-
-def scores(views: Views, part: str, logits_N: Tensor) -> dict[str, float]:
-    """Return PART/loss, PART/accuracy and PART/f1."""
-    values = score(logits_N.cpu(), torch.as_tensor(views.data.parts[part].labels))
-    return {f"{part}/{name}": value for name, value in values.items()}

@@ -5,20 +5,25 @@ Legend: B batch, N samples of a part, D embedding.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fusion.contrastive import losses, retrieval
-from fusion.contrastive.config import PretrainConfig
 from fusion.contrastive.losses import Logits
 from fusion.contrastive.networks import Encoders
-from fusion.contrastive.outcome import BATCH, Outcome, final_part, gather, plan
+from fusion.contrastive.plans import BATCH, plan
 from fusion.contrastive.views import Views, shift
-from fusion.fit import stream
 from fusion.training.freeze import count_trainable, digest
-from fusion.training.loop import Job, train
+from fusion.training.loop import Job, Loss, initialised, stream, train
+from fusion.training.outcome import Outcome
 
+if TYPE_CHECKING:
+    from fusion.contrastive.config import PretrainConfig
+
+NAME = "contrastive"
 # Pairs of the similarity matrix that is kept: enough to see, little to store.
 SHOWN = 128
 
@@ -33,18 +38,22 @@ class Pretraining(nn.Module):
         self.logits = Logits(config.logits, config.temperature)
 
 
+def build(config: PretrainConfig, views: Views) -> Pretraining:
+    """Return untrained embedders."""
+    return initialised(lambda: Pretraining(config, views), config.seed, views.device, NAME)
+
+
 def fit(config: PretrainConfig, views: Views, model: Pretraining, job: Job) -> Outcome:
     """Train on all pairs, without labels; summary: losses with their lines, retrieval."""
 
-    def loss(index_B: Tensor) -> Tensor:
+    def loss(index_B: Tensor) -> Loss:
         rgb_BCHW, lidar_BCHW = views.both("train", index_B)
         moved = shift(rgb_BCHW, config.shift), shift(lidar_BCHW, config.shift)
-        return losses.pair_losses(model.logits(*model.encoders(*moved))).mean()
+        return Loss(losses.pair_losses(model.logits(*model.encoders(*moved))).mean())
 
-    name = "contrastive"
     batches = plan(
         config,
-        name,
+        NAME,
         config.contrastive_epochs,
         batch_size=config.batch_size,
         whole_batches=True,
@@ -59,7 +68,7 @@ def fit(config: PretrainConfig, views: Views, model: Pretraining, job: Job) -> O
         lambda: validation(config, views, model),
         views.device,
     )
-    part = final_part(views)
+    part = views.final_part
     rgb_ND, lidar_ND = embed(views, part, model.encoders)
     summary = {
         "best_epoch": progress.best_epoch,
@@ -113,7 +122,7 @@ def embed(views: Views, part: str, encoders: Encoders) -> tuple[Tensor, Tensor]:
     def both(index_B: Tensor) -> Tensor:
         return torch.stack(encoders(*views.both(part, index_B)), dim=1)
 
-    both_N2D = gather(views, part, both)
+    both_N2D = views.gather(part, both)
     order_N = torch.randperm(len(both_N2D), generator=stream(0, "evaluation"))
     both_N2D = both_N2D[order_N.to(both_N2D.device)]
     return both_N2D[:, 0], both_N2D[:, 1]

@@ -6,17 +6,20 @@ Legend: B batch, N samples of a part.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from fusion.contrastive.classifiers import scores
-from fusion.contrastive.config import PretrainConfig
 from fusion.contrastive.networks import Borrowed
-from fusion.contrastive.outcome import Outcome, final_part, gather, labelled_plan
+from fusion.contrastive.plans import labelled_plan
 from fusion.contrastive.views import Views
 from fusion.training.freeze import count_trainable, frozen
-from fusion.training.loop import Job, train
+from fusion.training.loop import Job, Loss, train
+from fusion.training.outcome import Outcome
+
+if TYPE_CHECKING:
+    from fusion.contrastive.config import PretrainConfig
 
 # finetune -> parts of Borrowed that learn; all others are frozen
 LEARNS = {
@@ -38,29 +41,30 @@ def fit(config: PretrainConfig, views: Views, model: Borrowed, job: Job) -> Outc
     with frozen(*kept.values()) as digests:
         logits = logits_of(views, model, embedder_is_frozen="embedder" in kept)
 
-        def loss(index_B: Tensor) -> Tensor:
-            return binary_cross_entropy_with_logits(logits("train", index_B), labels_N[index_B])
+        def loss(index_B: Tensor) -> Loss:
+            logits_B = logits("train", index_B)
+            return Loss(binary_cross_entropy_with_logits(logits_B, labels_N[index_B]))
 
         def evaluate(part: str) -> Tensor:
-            return gather(views, part, lambda index_B: logits(part, index_B))
+            return views.gather(part, lambda index_B: logits(part, index_B))
 
         plan = labelled_plan(
             config, views, "finetune", config.finetune_epochs, config.finetune_learning_rate
         )
         seen_N = views.labelled(config.labels, config.seed)
         progress = train(
-            free, plan, job, seen_N, loss, lambda: scores(views, "val", evaluate("val")),
+            free, plan, job, seen_N, loss, lambda: views.score("val", evaluate("val")),
             views.device,
         )  # fmt: skip
-        part = final_part(views)
+        part = views.final_part
         final_N = evaluate(part)
         summary = {
             "best_epoch": progress.best_epoch,
             "labelled_pairs": len(seen_N),
             "trainable_parameters": count_trainable(model),
             "frozen_parameters": sum(p.numel() for p in model.parameters() if not p.requires_grad),
-            **scores(views, "val", evaluate("val")),
-            **scores(views, part, final_N),
+            **views.score("val", evaluate("val")),
+            **views.score(part, final_N),
             **{f"frozen/{n}": d for n, d in zip(kept, digests, strict=True)},
         }
     return Outcome({**summary, "frozen_identical": True}, {"logits": final_N.cpu().numpy()})
@@ -73,7 +77,7 @@ def logits_of(
     if not embedder_is_frozen:
         return lambda part, index_B: model(views.rgb(part, index_B))
     embeddings = {
-        part: gather(views, part, lambda index_B, part=part: model.embed(views.rgb(part, index_B)))
+        part: views.gather(part, lambda index_B, part=part: model.embed(views.rgb(part, index_B)))
         for part in views.data.parts
     }
     return lambda part, index_B: model.decide(embeddings[part][index_B])

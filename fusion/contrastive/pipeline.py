@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from fusion.contrastive import classifiers, contrast, finetune, projection
 from fusion.contrastive.config import PretrainConfig
 from fusion.contrastive.networks import Borrowed, Projector
-from fusion.contrastive.outcome import Outcome, final_part
 from fusion.contrastive.views import Views
-from fusion.fit import stream
 from fusion.training.loop import Job
+from fusion.training.outcome import Outcome
 from fusion.training.stages import Finished, Nobody, Recorder, Stage, obtain
 
 # Fields that decide each stage, besides the data; a field that is missing here would make the
@@ -70,7 +68,7 @@ def finish(
     outcome = finetune.fit(config, views, model, job)
     stages = prepared.stages()
     earlier = {f"{n}/{key}": v for n, f in stages.items() for key, v in f.summary.items()}
-    parts = {"part": final_part(views)}
+    parts = {"part": views.final_part}
     logits = {n: f.arrays["logits"] for n, f in stages.items() if "logits" in f.arrays}
     logits["zero_shot"] = logits.pop("projector")
     # The zero-shot metrics are of the composed classifier, not of its projector
@@ -80,13 +78,11 @@ def finish(
 
 def classifier_stage(config: PretrainConfig, views: Views, modality: classifiers.Modality) -> Stage:
     """Stage 0, the LiDAR classifier, or the RGB classifier from scratch beside it."""
-    name = f"{modality}-classifier"
     return Stage(
-        name,
+        classifiers.name_of(modality),
         settings(config, views, SUPERVISED),
-        lambda: initialised(
-            lambda: classifiers.build(config, views, modality), config, name, views.device
-        ),
+        classifiers.__name__,
+        lambda: classifiers.build(config, views, modality),
         lambda model, job: classifiers.fit(config, views, model, modality, job),  # type: ignore[arg-type]
     )
 
@@ -95,11 +91,10 @@ def contrastive_stage(config: PretrainConfig, views: Views) -> Stage:
     """Stage 1."""
     fields = [f for f in CONTRASTIVE if f != "temperature" or config.logits != "study"]
     return Stage(
-        "contrastive",
+        contrast.NAME,
         settings(config, views, fields),
-        lambda: initialised(
-            lambda: contrast.Pretraining(config, views), config, "contrastive", views.device
-        ),
+        contrast.__name__,
+        lambda: contrast.build(config, views),
         lambda model, job: contrast.fit(config, views, model, job),  # type: ignore[arg-type]
     )
 
@@ -115,9 +110,10 @@ def projector_stage(
         return projection.fit(config, views, model, job)
 
     return Stage(
-        "projector",
+        projection.NAME,
         settings(config, views, PROJECTOR),
-        lambda: initialised(lambda: Projector(config.width), config, "projector", views.device),
+        projection.__name__,
+        lambda: projection.build(config, views),
         fit,
         (lidar, contrastive),
     )
@@ -142,21 +138,9 @@ def compose(
     return Borrowed(contrastive.module.encoders.rgb, projector, lidar.module, unit_length)
 
 
-def settings(config: PretrainConfig, views: Views, fields: Any) -> dict[str, Any]:
+def settings(config: PretrainConfig, views: Views, fields: Iterable[str]) -> dict[str, Any]:
     """Return the fields that decide a stage, and the hashes of its data."""
+    decisive = config.decisive()
     hashes = {name: views.data.hashes[name] for name in ("data", "split")}
-    return {
-        **{name: getattr(config, name) for name in fields},
-        **hashes,
-        "device": str(views.device),
-    }
-
-
-def initialised(
-    build: Callable[[], nn.Module], config: PretrainConfig, name: str, device: torch.device
-) -> nn.Module:
-    """Build with a random stream of its own, which does not depend on the device."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream(config.seed, f"{name}/initialisation").initial_seed())
-        module = build()
-    return module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    device = str(views.device)
+    return {**{f: decisive[f] for f in fields if f in decisive}, **hashes, "device": device}

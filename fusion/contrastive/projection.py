@@ -5,17 +5,28 @@ Legend: B batch, N samples of a part, D embedding, E convolutional embedding.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from fusion.contrastive.classifiers import scores
-from fusion.contrastive.config import PretrainConfig
-from fusion.contrastive.networks import Borrowed
-from fusion.contrastive.outcome import Outcome, final_part, gather, plan
+from fusion.contrastive.networks import Borrowed, Projector
+from fusion.contrastive.plans import plan
 from fusion.contrastive.views import Views
 from fusion.training.freeze import count_trainable, digest, frozen
-from fusion.training.loop import Job, train
+from fusion.training.loop import Job, Loss, initialised, train
+from fusion.training.outcome import Outcome
+
+if TYPE_CHECKING:
+    from fusion.contrastive.config import PretrainConfig
+
+NAME = "projector"
+
+
+def build(config: PretrainConfig, views: Views) -> Projector:
+    """Return an untrained projector."""
+    return initialised(lambda: Projector(config.width), config.seed, views.device, NAME)
 
 
 def fit(config: PretrainConfig, views: Views, model: Borrowed, job: Job) -> Outcome:
@@ -27,9 +38,9 @@ def fit(config: PretrainConfig, views: Views, model: Borrowed, job: Job) -> Outc
     projector, classifier = model.projector, model.classifier
     with frozen(model.embedder, classifier) as kept:
         parts = views.data.parts
-        inputs = {p: gather(views, p, lambda i, p=p: model.embed(views.rgb(p, i))) for p in parts}
+        inputs = {p: views.gather(p, lambda i, p=p: model.embed(views.rgb(p, i))) for p in parts}
         targets = {
-            p: gather(views, p, lambda i, p=p: classifier.embed(views.lidar(p, i))) for p in parts
+            p: views.gather(p, lambda i, p=p: classifier.embed(views.lidar(p, i))) for p in parts
         }
         if config.embedding != "normalised":
             projector.standardise("input", inputs["train"])
@@ -38,9 +49,9 @@ def fit(config: PretrainConfig, views: Views, model: Borrowed, job: Job) -> Outc
         weight_E = projector.target_std.square().reciprocal()
         mean_E = targets["train"].mean(0)
 
-        def loss(index_B: Tensor) -> Tensor:
+        def loss(index_B: Tensor) -> Loss:
             error_BE = projector(inputs["train"][index_B]) - targets["train"][index_B]
-            return (error_BE.square() * weight_E).mean()
+            return Loss((error_BE.square() * weight_E).mean())
 
         @torch.no_grad()
         def errors(part: str) -> dict[str, float]:
@@ -50,11 +61,11 @@ def fit(config: PretrainConfig, views: Views, model: Borrowed, job: Job) -> Outc
             values = errors("val")
             return {"val/loss": values.pop("mse"), **{f"val/{k}": v for k, v in values.items()}}
 
-        batches = plan(config, "projector", config.projector_epochs)
+        batches = plan(config, NAME, config.projector_epochs)
         everything_N = torch.arange(views.count("train"))
         progress = train(projector, batches, job, everything_N, loss, validate, views.device)
 
-        part = final_part(views)
+        part = views.final_part
         with torch.no_grad():
             logits_N = model.decide(inputs[part])
             val_N = model.decide(inputs["val"])
@@ -65,8 +76,8 @@ def fit(config: PretrainConfig, views: Views, model: Borrowed, job: Job) -> Outc
             "frozen/rgb_embedder": kept[0],
             "frozen/lidar_classifier": kept[1],
             **errors(part),
-            **{f"zero_shot/{k}": v for k, v in scores(views, "val", val_N).items()},
-            **{f"zero_shot/{k}": v for k, v in scores(views, part, logits_N).items()},
+            **{f"zero_shot/{k}": v for k, v in views.score("val", val_N).items()},
+            **{f"zero_shot/{k}": v for k, v in views.score(part, logits_N).items()},
         }
     return Outcome({**summary, "frozen_identical": True}, {"logits": logits_N.cpu().numpy()})
 

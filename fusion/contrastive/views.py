@@ -8,7 +8,7 @@ Legend: B batch, C channels, H/W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,7 +16,9 @@ from torch import Tensor
 
 from fusion.data import splits
 from fusion.data.dataset import Data
-from fusion.fit import EVALUATION_BATCH, stream
+from fusion.data.packed import moments
+from fusion.training.loop import EVALUATION_BATCH, stream
+from fusion.training.score import score
 
 CHANNELS = {"cilp": (4, 1), "fusion": (3, 4)}
 # Standard deviations. "No return" is reported as a range far behind everything else.
@@ -38,20 +40,19 @@ class Views:
         self._depth = {n: torch.from_numpy(p.depth_NHW).to(self.device) for n, p in parts.items()}
         counts = np.stack([_histogram(parts["train"].rgb_NHWC[..., c]) for c in range(4)])
         level = np.arange(256)
-        mean = counts @ level / counts.sum(1)
-        std = np.sqrt(np.maximum(counts @ level**2 / counts.sum(1) - mean**2, 0))
+        mean, std = moments(counts @ level, counts @ level**2, counts.sum(1))
         depth = parts["train"].depth_NHW
         # Float64 sums: the mean of millions of float32 values drifts
         far = float(depth.std(dtype=np.float64)) or 1.0
         self._depth_line = float(depth.mean(dtype=np.float64)), far
-        # A channel that never varies (an opaque alpha) carries nothing
         self._rgb_mean, self._rgb_std = (
-            self._constant(mean),
-            self._constant(np.where(std > 1e-6, std, 1.0)),
+            torch.tensor(values, dtype=torch.float32, device=self.device) for values in (mean, std)
         )
 
-    def _constant(self, values: np.ndarray) -> Tensor:
-        return torch.tensor(values, dtype=torch.float32, device=self.device)
+    @property
+    def final_part(self) -> str:
+        """The part that has no say in training: test, or val where there is no test part."""
+        return "test" if "test" in self.data.parts else "val"
 
     def example(self) -> Tensor:
         """Return one RGB image (1, C, H, W)."""
@@ -87,9 +88,15 @@ class Views:
             return batch.rgb_B3HW, batch.lidar_B4HW
         return self.rgb(part, index_B), self.lidar(part, index_B)
 
-    def in_order(self, part: str) -> Iterator[Tensor]:
-        """Yield the indices of a part in order, in the size that is fastest to evaluate."""
-        yield from torch.arange(self.count(part)).split(EVALUATION_BATCH)
+    @torch.no_grad()
+    def gather(self, part: str, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return (N, …): `function` of the indices of a part, in order; nothing learns from it."""
+        indices = torch.arange(self.count(part)).split(EVALUATION_BATCH)
+        return torch.cat([function(index_B) for index_B in indices])
+
+    def score(self, part: str, logits_N: Tensor) -> dict[str, float]:
+        """Return PART/loss, PART/accuracy and PART/f1."""
+        return score(part, logits_N, self.data.parts[part].labels)
 
     def labelled(self, fraction: float, seed: int) -> Tensor:
         """Return indices of the training pairs whose label may be seen: stratified, at least 2.

@@ -101,12 +101,13 @@ def measure(packed: Packed, rows: np.ndarray, directions_3HW: np.ndarray) -> Sta
         total += directions @ depth.sum(0).ravel()
         squares += directions**2 @ (depth**2).sum(0).ravel()
     level = np.arange(256) / 255
-    rgb_mean, rgb_std = _moments(counts @ level, counts @ level**2, counts.sum(1))
-    xyz_mean, xyz_std = _moments(total, squares, max(pixels, 1))
+    rgb_mean, rgb_std = moments(counts @ level, counts @ level**2, counts.sum(1))
+    xyz_mean, xyz_std = moments(total, squares, max(pixels, 1))
     return Statistics(rgb_mean, rgb_std, xyz_mean, xyz_std)
 
 
-def _moments(total: np.ndarray, squares: np.ndarray, count) -> tuple[list[float], list[float]]:
+def moments(total: np.ndarray, squares: np.ndarray, count) -> tuple[list[float], list[float]]:
+    """Return means and standard deviations from sums, sums of squares and counts, by channel."""
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 0))
     # a channel that never varies carries nothing: it is not divided by (almost) zero

@@ -12,10 +12,10 @@ from torch import nn
 
 from fusion.config import RunConfig
 from fusion.data.dataset import Data, DataError, load
-from fusion.fit import EVALUATION_BATCH
 from fusion.models.registry import build
 from fusion.training import sealed
 from fusion.training.config import ConfigError, check
+from fusion.training.loop import EVALUATION_BATCH
 
 
 class Embedded(NamedTuple):

@@ -1,6 +1,6 @@
 """The folder of one run: whose it is, how far it is, and what is written into it.
 
-config.json          the RunConfig, from the start on
+config.json          the configuration, from the start on
 checkpoint.safetensors   and checkpoint.previous.safetensors, see checkpoint.py
 history.jsonl        a row by finished epoch
 predictions.csv      pair, label, logit of the evaluated part (test, or val without a test part)
@@ -18,15 +18,9 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
-from torch import nn
 
 from contract.files import unwritable, write_atomic, write_json
-from fusion.config import RunConfig
-from fusion.data.dataset import Part
-from fusion.fit import Result
-from fusion.training import sealed
 from fusion.training.config import Config, ConfigError, check
-from fusion.training.tracking import BEST_EPOCH_METRICS
 
 CONFIG, HISTORY, SUMMARY = "config.json", "history.jsonl", "summary.json"
 CHECKPOINT, PREDICTIONS = "checkpoint.safetensors", "predictions.csv"
@@ -125,23 +119,8 @@ def write_history(folder: Path, rows: list[dict[str, float]]) -> None:
     write_atomic(folder / HISTORY, "".join(lines))
 
 
-def summarise(result: Result, costs: dict[str, Any], provenance: dict[str, Any]) -> dict[str, Any]:
-    """Return the summary of a run: values at its best epoch, on the test part, costs, origin."""
-    summary: dict[str, Any] = {}
-    if result.best_epoch:
-        best = result.history[result.best_epoch - 1]
-        summary = {"best_epoch": result.best_epoch} | {key: best[key] for key in BEST_EPOCH_METRICS}
-    if result.part == "test":
-        summary |= {f"test/{name}": value for name, value in result.metrics.items()}
-    return summary | costs | {"diverged": result.diverged, "provenance": provenance}
-
-
-def write_results(
-    folder: Path, config: RunConfig, result: Result, part: Part, summary: dict[str, Any]
-) -> None:
-    """Write predictions on `part`, and the weights with what they are; neither needs pickle."""
-    write_predictions(folder, part, {"logit": result.logits_N})
-    write_weights(folder, result.model)
+def describe_weights(folder: Path, config: Config, summary: dict[str, Any]) -> None:
+    """Write what the weights in `folder` are, beside them."""
     origin = summary["provenance"]
     sidecar = {
         "schema": SCHEMA,
@@ -154,17 +133,14 @@ def write_results(
     write_json(folder / SIDECAR, sidecar)
 
 
-def write_predictions(folder: Path, part: Part, logits: Mapping[str, np.ndarray]) -> None:
+def write_predictions(
+    folder: Path, ids: list[str], labels_N: np.ndarray, logits: Mapping[str, np.ndarray]
+) -> None:
     """Write a row for each pair, with a column of logits (N,) for each name."""
     columns = zip(*logits.values(), strict=True)
-    rows = zip(part.ids, part.labels, columns, strict=True)
+    rows = zip(ids, labels_N, columns, strict=True)
     lines = [f"{pair},{int(label)},{','.join(map(str, row))}\n" for pair, label, row in rows]
     write_atomic(folder / PREDICTIONS, f"pair,label,{','.join(logits)}\n" + "".join(lines))
-
-
-def write_weights(folder: Path, model: nn.Module) -> None:
-    """Write parameters and buffers of a model."""
-    sealed.write(folder / WEIGHTS, model.state_dict(), {"format": "pt"})
 
 
 def write_summary(folder: Path, summary: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from contract.files import whole
 
@@ -66,6 +66,11 @@ def write(
             file.writelines(pack(tensors, metadata))
         if previous is not None and path.exists():
             path.replace(previous)
+
+
+def write_weights(path: Path, model: nn.Module) -> None:
+    """Write parameters and buffers of a model."""
+    write(path, model.state_dict(), {"format": "pt"})
 
 
 def read(path: Path) -> Sealed:

@@ -1,9 +1,9 @@
 """Stages that are trained once: kept by what decides their result, and reused by every cell.
 
-A stage's folder is `ROOT/NAME-KEY/`; its key is a hash over its settings, data, inputs, the code of
-this package and torch's version. A file lock keeps two agents from training the same stage; while
-one does, the other trains another stage that it will need. A stage is done once its folder lists
-the hashes of its files; where one of those is damaged later, it is trained anew.
+A stage's folder is `ROOT/NAME-KEY/`; its key is a hash over its settings, data, inputs, the modules
+that it imports (`sources`) and torch's version. A file lock keeps two agents from training the same
+stage; while one does, the other trains another stage that it will need. A stage is done once its
+folder lists the hashes of its files; where one of those is damaged later, it is trained anew.
 """
 
 from __future__ import annotations
@@ -26,15 +26,13 @@ from filelock import BaseFileLock, FileLock, Timeout
 from PIL import Image
 from torch import nn
 
-import fusion
 from contract.files import write_atomic, write_json
-from fusion.contrastive.outcome import Outcome
-from fusion.fit import StoppedError
-from fusion.training import checkpoint, sealed
-from fusion.training.loop import Job
+from fusion.training import checkpoint, output, sealed, sources
+from fusion.training.loop import Job, StoppedError
+from fusion.training.outcome import Outcome
+from fusion.training.output import CHECKPOINT, HISTORY, SUMMARY, WEIGHTS
 
 Row = dict[str, float]
-SUMMARY = "summary.json"
 HASHES = "sha256.json"  # name -> SHA-256 of what the stage left; written last
 PATIENCE = 0.5  # seconds between two looks whether to stop, while waiting for another process
 log = logging.getLogger(__name__)
@@ -42,10 +40,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stage:
-    """One training: `build` makes the module, `fit` trains it; `settings` decide the result."""
+    """One training: `build` makes the module, `fit` trains it; `settings` decide the result.
+
+    `code` names the Python module that both are in: what it imports decides, too.
+    """
 
     name: str
     settings: dict[str, Any]
+    code: str
     build: Callable[[], nn.Module]
     fit: Callable[[nn.Module, Job], Outcome]
     inputs: tuple[Finished, ...] = ()
@@ -57,7 +59,7 @@ class Stage:
             "stage": self.name,
             "settings": self.settings,
             "inputs": [finished.stage.key for finished in self.inputs],
-            "code": code_digest(),
+            "code": sources.digest(self.code),
             "torch": torch.__version__,
         }
 
@@ -201,7 +203,7 @@ def sha256(file: Path) -> str:
 def fit(stage: Stage, folder: Path, report: Report, stop: Callable[[], bool]) -> None:
     """Train a stage, from its checkpoint where there is one, and write what it leaves."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "checkpoint.safetensors"
+    path = folder / CHECKPOINT
     history: list[Row] = []
 
     def take(row: Row) -> None:
@@ -212,11 +214,8 @@ def fit(stage: Stage, folder: Path, report: Report, stop: Callable[[], bool]) ->
 
     module = stage.build()
     outcome = stage.fit(module, Job(path, stage.identity, take, stop))
-    sealed.write(folder / "weights.safetensors", module.state_dict(), {"format": "pt"})
-    write_atomic(
-        folder / "history.jsonl",
-        "".join(json.dumps(row, allow_nan=False) + "\n" for row in history),
-    )
+    sealed.write_weights(folder / WEIGHTS, module)
+    output.write_history(folder, history)
     write_json(folder / "stage.json", stage.identity)
     for name, array in outcome.arrays.items():
         buffer = io.BytesIO()
@@ -226,8 +225,8 @@ def fit(stage: Stage, folder: Path, report: Report, stop: Callable[[], bool]) ->
         buffer = io.BytesIO()
         Image.fromarray(picture).save(buffer, "png")
         write_atomic(folder / f"{name}.png", buffer.getvalue())
-    write_json(folder / SUMMARY, outcome.summary)
-    left = ["weights.safetensors", "history.jsonl", "stage.json", SUMMARY]
+    output.write_summary(folder, outcome.summary)
+    left = [WEIGHTS, HISTORY, "stage.json", SUMMARY]
     left += [f"{name}.npy" for name in outcome.arrays]
     left += [f"{name}.png" for name in outcome.pictures]
     write_json(folder / HASHES, {name: sha256(folder / name) for name in left})
@@ -237,23 +236,12 @@ def fit(stage: Stage, folder: Path, report: Report, stop: Callable[[], bool]) ->
 def read(stage: Stage, folder: Path) -> Finished:
     """Return a stage that is done."""
     module = stage.build()
-    module.load_state_dict(sealed.read(folder / "weights.safetensors").tensors)
-    lines = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    module.load_state_dict(sealed.read(folder / WEIGHTS).tensors)
     return Finished(
         stage,
         folder,
         module,
         json.loads((folder / SUMMARY).read_text(encoding="utf-8")),
-        [json.loads(line) for line in lines],
+        output.read_history(folder),
         {path.stem: np.load(path, allow_pickle=False) for path in sorted(folder.glob("*.npy"))},
     )
-
-
-@functools.cache
-def code_digest() -> str:
-    """Return a hash of the sources of `fusion`: whatever they change, nothing stale is reused."""
-    root = Path(fusion.__file__).parent
-    total = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return total.hexdigest()
