@@ -14,9 +14,22 @@ from launch.servers import choose, require_online
 @click.command()
 @click.argument("sweep")
 @click.option("--count", type=click.IntRange(min=1), help="Stop after this many runs.")
+@click.option(
+    "--program",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Start this file (default: `program` of the sweep, in the current folder).",
+)
 @server_options
-def command(sweep: str, count: int | None, tracker: str | None, data_dir: Path | None) -> None:
+def command(
+    sweep: str,
+    count: int | None,
+    program: Path | None,
+    tracker: str | None,
+    data_dir: Path | None,
+) -> None:
     """Run one agent for SWEEP (entity/project/id) until the server has nothing more to run.
+
+    The sweep's program is started here, in the current folder.
 
     SIGTERM and SIGUSR1 are passed on to the run, which writes its checkpoint; then the agent ends.
     """
@@ -27,4 +40,4 @@ def command(sweep: str, count: int | None, tracker: str | None, data_dir: Path |
     click.echo(server.line)
     from launch.agent import work
 
-    work(sweep, count, server)
+    work(sweep, count, program, server)

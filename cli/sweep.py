@@ -79,12 +79,14 @@ def run(
         raise SweepFileError("--until-decided and --max-seeds N belong together; give both")
     from launch import job
     from launch.count import size
+    from launch.crew import Crew
     from launch.prepare import check_data, checked_points, prepare
+    from launch.program import program_of
     from launch.until_decided import planned
 
     sweep, notes = prepare(file, budget, seeds, assignments)
     points = checked_points(sweep)
-    check_data(sweep.config, points)
+    check_data(sweep, points)
     if max_seeds is not None:
         planned(len({point.get("seed") for point in points}), max_seeds)
     server = None
@@ -98,7 +100,7 @@ def run(
         click.echo(line)
     if server is None:
         return
-    written, code = job.run(sweep, points, server, agents, max_seeds)
+    written, code = job.run(sweep, points, Crew(agents, server, program_of(sweep)), max_seeds)
     click.echo(f"wrote {written}")
     if code:
         raise SystemExit(code)

@@ -13,6 +13,7 @@ from wandb import wandb_agent
 from wandb.errors import CommError
 
 from contract import places
+from launch.program import RUNNER
 from launch.register import LaunchError
 from launch.servers import Chosen
 from tracker.runs.take_over import LEASE_HEADER
@@ -23,12 +24,15 @@ HEADERS = "WANDB_X_EXTRA_HTTP_HEADERS"  # JSON; the client sends them with all t
 POLL_INTERVAL = 0.5
 
 
-def work(sweep: str, count: int | None, server: Chosen) -> None:
-    """Run one agent for "entity/project/id" until the server has nothing more, or `count` runs."""
+def work(sweep: str, count: int | None, program: Path | None, server: Chosen) -> None:
+    """Run one agent for "entity/project/id" until the server has nothing more, or `count` runs.
+
+    `program`: what to start in the place of the sweep's own.
+    """
     prepare_environment()
+    Agent.PROGRAM = program
     Agent.POLL_INTERVAL = POLL_INTERVAL  # type: ignore[assignment]
     wandb_agent.Agent = Agent  # type: ignore[misc]
-    os.chdir(places.CODE)
     try:
         wandb_agent.run_agent(sweep, count=count)
     except CommError as error:  # no such sweep, or no server any more
@@ -38,8 +42,6 @@ def work(sweep: str, count: int | None, server: Chosen) -> None:
 def prepare_environment() -> None:
     """Set what makes agents of one machine fast and quiet; what the user has set stays."""
     defaults = {
-        # One torch thread per agent: two one-thread agents do 1.8-2 times the work of one.
-        "OMP_NUM_THREADS": "1",
         # Hyperband decides on the rows that have arrived; the client's default is every 15 s.
         "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1",
         # The server stops offering runs to a sick agent; the client's own rules exit with 0.
@@ -49,9 +51,27 @@ def prepare_environment() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
-    # `python3` of a sweep's command is this interpreter, not another one without the packages.
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     Path(os.environ["WANDB_DIR"]).mkdir(parents=True, exist_ok=True)
+
+
+def prepare_program(program: str | None, instead: Path | None) -> str | None:
+    """Return the file to start for `program` of a sweep, and set what it needs to run well.
+
+    `python3` of its command is this interpreter for our own program, and for others where nobody
+    has activated an environment of theirs: another one may lack the packages.
+    """
+    path = Path(instead or program or "")
+    if path == Path(RUNNER) and not path.is_file():
+        path = places.RUNNER
+    ours = path.resolve() == places.RUNNER
+    if ours:
+        # One torch thread per agent: two one-thread agents do 1.8-2 times the work of one.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    own, rest = str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)
+    activated = {"VIRTUAL_ENV", "CONDA_PREFIX"} & set(os.environ)
+    if (ours or not activated) and rest.split(os.pathsep)[0] != own:
+        os.environ["PATH"] = f"{own}{os.pathsep}{rest}"
+    return str(path) if program else None
 
 
 class Agent(wandb_agent.Agent):
@@ -61,6 +81,8 @@ class Agent(wandb_agent.Agent):
     hands on every one, a Ctrl-C and the end of a child included. Here the run gets the signal, the
     agent waits until it has ended, and exits with 143. Ctrl-C is the client's own affair.
     """
+
+    PROGRAM: Path | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -82,6 +104,7 @@ class Agent(wandb_agent.Agent):
     def _command_run(self, command: dict[str, Any]) -> None:
         """Begin a run; a signal that comes meanwhile reaches it afterwards."""
         name_process(command.get("lease"))
+        command = {**command, "program": prepare_program(command.get("program"), self.PROGRAM)}
         self._starting, before = True, len(self._received)
         try:
             super()._command_run(command)

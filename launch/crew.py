@@ -19,6 +19,7 @@ from contract import places
 from contract.words import counted
 from launch.count import counter, describe
 from launch.explain import tell_stopped
+from launch.program import Program
 from launch.servers import Chosen
 
 POLL_SECONDS = 2.0
@@ -28,7 +29,16 @@ STOP_SECONDS = 60.0
 INCOMPLETE = 3
 
 
-def run_agents(path: str, config: dict[str, Any], agents: int, server: Chosen) -> int:
+@dataclass(frozen=True)
+class Crew:
+    """Who works on a sweep: so many agents, for a server, on a program."""
+
+    agents: int
+    server: Chosen
+    program: Program
+
+
+def run_agents(path: str, config: dict[str, Any], crew: Crew) -> int:
     """Run agents until the sweep is through; return the exit code that its state deserves."""
     count = counter(path, config)
     before = count()
@@ -37,23 +47,23 @@ def run_agents(path: str, config: dict[str, Any], agents: int, server: Chosen) -
         click.echo(f"sweep {path}: all {expected} cells × seeds are done; nothing to run")
         return 0
     logs = places.runs() / "agents"
-    click.echo(f"sweep {path}: {counted(agents, 'agent')}; logs are in {logs}")
-    crew = Agents(path)
+    click.echo(f"sweep {path}: {counted(crew.agents, 'agent')}; logs are in {logs}")
+    agents = Agents(path, crew.program)
     with terminated_as_interrupt():
         try:
-            crew.start(agents)
-            after = watch(crew, server, count, expected)
+            agents.start(crew.agents)
+            after = watch(agents, crew.server, count, expected)
         except KeyboardInterrupt:
             click.echo("\nstopping: every run writes its checkpoint …", err=True)
-            crew.stop()
-            tell_stopped(server, path)
+            agents.stop()
+            tell_stopped(crew.server, path)
             click.echo("stopped; the same command goes on from here", err=True)
             raise SystemExit(130) from None
     left = expected - after["done"]
     if config["method"] == "grid" and left:
         click.echo(
             f"{left} of {expected} cells × seeds are not done; the reasons stand in "
-            f"{', '.join(str(log) for log in crew.logs)}. The same command runs them again",
+            f"{', '.join(str(log) for log in agents.logs)}. The same command runs them again",
             err=True,
         )
         return INCOMPLETE
@@ -65,22 +75,27 @@ class Agents:
     """The agent processes of one sweep, each with its own log."""
 
     sweep: str
+    program: Program
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     logs: list[Path] = field(default_factory=list)
 
     def start(self, count: int) -> None:
         """Start `count` agents in process groups of their own, so that Ctrl-C reaches them once."""
+        command = [sys.executable, str(places.RUNNER), "agent", self.sweep]
+        command += ["--program", str(places.RUNNER)] if self.program.ours else []
+        env = os.environ | {places.HOME: str(places.home())}
         folder = places.runs() / "agents"
         folder.mkdir(parents=True, exist_ok=True)
         for _ in range(count):
             log = folder / f"{self.sweep.rsplit('/', 1)[-1]}-{len(self.logs)}.log"
             with log.open("ab") as output:
                 process = subprocess.Popen(
-                    [sys.executable, str(places.RUNNER), "agent", self.sweep],
+                    command,
+                    env=env,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    cwd=places.CODE,
+                    cwd=self.program.folder,
                     process_group=0,
                 )
             self.processes.append(process)

@@ -10,18 +10,16 @@ import click
 from contract import places
 from contract.files import write_atomic
 from contract.sweepfile.file import SweepFile
-from launch.crew import run_agents
+from launch.crew import Crew, run_agents
 from launch.prepare import make_data
 from launch.register import registered
-from launch.servers import Chosen
 from launch.until_decided import until_decided
 
 
 def run(
     sweep: SweepFile,
     points: list[dict[str, Any]],
-    server: Chosen,
-    agents: int,
+    crew: Crew,
     max_seeds: int | None,
 ) -> tuple[Path, int]:
     """Run what is left of the sweep, and report; return the report and the exit code.
@@ -31,14 +29,14 @@ def run(
     """
     from analysis.report import report
 
-    make_data(points)
-    path = registered(sweep, server)
-    code = run_agents(path, sweep.config, agents, server)
+    make_data(sweep, points)
+    path = registered(sweep, crew.server)
+    code = run_agents(path, sweep.config, crew)
     if max_seeds is None or code:
         written = report(path)
     else:
         try:
-            written, code = until_decided(sweep, path, max_seeds, agents, server)
+            written, code = until_decided(sweep, path, max_seeds, crew)
         except KeyboardInterrupt:
             click.echo("stopped; the same command goes on from here", err=True)
             raise SystemExit(130) from None

@@ -1,4 +1,4 @@
-"""What the launcher adds to a sweep file: budgets, and that agents find a program to run."""
+"""What the launcher lays over a sweep file: budgets."""
 
 from __future__ import annotations
 
@@ -9,30 +9,6 @@ import yaml
 
 from contract import places
 from contract.files import write_atomic
-from contract.sweepfile.file import SweepFile
-from contract.words import suggest
-
-PROGRAM = "runner.py"
-TRAINING = ("train", "pretrain")  # its commands that agents may call
-
-
-def check_program(sweep: SweepFile) -> None:
-    """Raise SweepFileError where agents would find nothing to run."""
-    program = sweep.config.get("program")
-    command = sweep.config.get("command") or []
-    if program is None and command and "${program}" not in command:
-        return  # the command says all
-    if not isinstance(program, str) or not (places.CODE / program).is_file():
-        known = sorted(p.name for p in places.CODE.glob("*.py"))
-        text = "missing" if program is None else f"{program!r} is no file in {places.CODE}"
-        raise sweep.error(f"program: {text}{suggest(str(program), known)}", "program")
-    if program == PROGRAM and not any(word in command for word in TRAINING):
-        example = '["${env}", python3, "${program}", train, "${args}"]'
-        raise sweep.error(
-            f"command: {command!r} calls neither {' nor '.join(TRAINING)} of {PROGRAM}; "
-            f"write `command: {example}`",
-            "command",
-        )
 
 
 def write(config: dict[str, Any], path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from contract.sweepfile.file import SweepFile, SweepFileError, located
 from contract.sweepfile.points import ends, expand
 from launch import overlay
+from launch.program import program_of
 
 
 def prepare(
@@ -16,7 +17,7 @@ def prepare(
 ) -> tuple[SweepFile, list[str]]:
     """Read FILE and lay budget, --seeds and --set over it, in this order."""
     sweep = SweepFile(located(file))
-    overlay.check_program(sweep)
+    program = program_of(sweep)
     notes: list[str] = []
     method = sweep.config["method"]
     if method != "grid" and seeds is not None:
@@ -26,6 +27,8 @@ def prepare(
         )
     sweep.config.setdefault("name", sweep.path.stem)
     sweep.config.setdefault("project", sweep.path.stem)
+    if budget is not None and not program.ours:
+        raise SweepFileError(f"--budget {budget}: {sweep.path} calls a program without budgets")
     if budget is not None:
         count, parameters = overlay.read_budget(budget, sweep.config.get("command"))
         notes = sweep.lay_over(parameters, f"--budget {budget}")
@@ -47,34 +50,31 @@ def checked_points(sweep: SweepFile) -> list[dict[str, Any]]:
     config = sweep.config
     grid = config if config["method"] == "grid" else {"parameters": ends(config["parameters"])}
     points = expand(grid)
-    check = program_check(config)
-    if check is not None:
+    if check := program_check(sweep):
         sweep.check(points, check)
     return points
 
 
-def program_check(config: dict[str, Any]) -> Callable[[dict[str, Any]], Any] | None:
-    """Return what checks one cell: the config of the command called; None for a foreign program."""
-    command = config.get("command", [])
-    if config.get("program") != overlay.PROGRAM:
+def program_check(sweep: SweepFile) -> Callable[[dict[str, Any]], Any] | None:
+    """Return what checks one cell: the config of the command called; None for a program of others,
+    which checks its own parameters.
+    """
+    if not program_of(sweep).ours:
         return None
     from fusion.training.config import check
 
-    if "train" in command:
+    if "train" in sweep.config["command"]:
         from fusion.config import RunConfig
 
         return lambda point: check(point, RunConfig)
-    if "pretrain" in command:
-        from fusion.contrastive.config import PretrainConfig
+    from fusion.contrastive.config import PretrainConfig
 
-        return lambda point: check(point, PretrainConfig)
-    return None
+    return lambda point: check(point, PretrainConfig)
 
 
-def check_data(config: dict[str, Any], points: list[dict[str, Any]]) -> None:
+def check_data(sweep: SweepFile, points: list[dict[str, Any]]) -> None:
     """Refuse data that is not there, or too small for a cell, before anything is begun."""
-    check = program_check(config)
-    if check is None:
+    if not (check := program_check(sweep)):
         return
     from fusion.data import parts
 
@@ -83,8 +83,10 @@ def check_data(config: dict[str, Any], points: list[dict[str, Any]]) -> None:
         parts.check(data, split, train_pairs)
 
 
-def make_data(points: list[dict[str, Any]]) -> None:
+def make_data(sweep: SweepFile, points: list[dict[str, Any]]) -> None:
     """Make or check the data of all cells once, before two agents want it at the same time."""
+    if not program_of(sweep).ours:
+        return  # a parameter `data` is the program's own
     from fusion.data.dataset import resolve
 
     for data in sorted({point["data"] for point in points if "data" in point}):

@@ -37,9 +37,9 @@ def register(file: Path, update: str | None = None) -> str:
 
     `update`: the path of an existing sweep that gets this configuration instead.
     """
-    command = [sys.executable, "-m", "wandb", "sweep"]
+    command = [sys.executable, "-P", "-m", "wandb", "sweep"]
     command += ["--update", update] if update else []
-    done = subprocess.run([*command, str(file)], capture_output=True, text=True, cwd=places.CODE)
+    done = subprocess.run([*command, str(file)], capture_output=True, text=True, cwd=places.home())
     output = click.unstyle(done.stdout + done.stderr)
     found = re.search(r"wandb agent '?([^\s']+)", output)
     if done.returncode != 0 or found is None:

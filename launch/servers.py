@@ -136,7 +136,7 @@ def _ask(url: str) -> str:
         answer = requests.post(
             f"{url.rstrip('/')}/graphql",
             json={"query": "{ viewer { id } }"},
-            timeout=ANSWER_SECONDS,
+            timeout=2 * ANSWER_SECONDS,  # who asked has not waited for as long
             allow_redirects=False,
         )
     except requests.RequestException as error:

@@ -12,10 +12,9 @@ import click
 from contract import places
 from contract.sweepfile.file import SweepFile, SweepFileError
 from contract.words import counted
-from launch.crew import run_agents
+from launch.crew import Crew, run_agents
 from launch.overlay import write
 from launch.register import ADDED_SEEDS, register, values
-from launch.servers import Chosen
 
 # The level of every look is alpha / looks, so few looks keep some power.
 MOST_LOOKS = 4
@@ -36,9 +35,7 @@ def first_seeds(own: list[Any], count: int) -> list[Any]:
     return [*own, *itertools.islice(others, max(count - len(own), 0))][:count]
 
 
-def until_decided(
-    sweep: SweepFile, path: str, max_seeds: int, agents: int, server: Chosen
-) -> tuple[Path, int]:
+def until_decided(sweep: SweepFile, path: str, max_seeds: int, crew: Crew) -> tuple[Path, int]:
     """Alternate reports and seeds until no contrast is open or `max_seeds` is reached.
 
     The sweep has run with its own seeds before. Seeds are added by laying a smaller grid over the
@@ -50,10 +47,10 @@ def until_decided(
     from analysis.judge.sequential import cells_of, undecided
     from analysis.report import report
 
-    if server.data_dir is None:
+    if crew.server.data_dir is None:
         raise SweepFileError(
-            f"--until-decided: {server.url} does not take new cells into a sweep that has run; use "
-            "--tracker embedded, or run the sweep again with more --seeds"
+            f"--until-decided: {crew.server.url} takes no new cells into a sweep that has run; "
+            "use --tracker embedded, or run the sweep again with more --seeds"
         )
     own = values(sweep.config["parameters"].get("seed", {"values": []}))
     counts = planned(len(own), max_seeds)
@@ -75,7 +72,7 @@ def until_decided(
         try:
             for axes in blocks(cells):
                 added = {**sweep.config, "description": text}
-                code = add_seeds(added, axes, seeds, path, agents, server) or code
+                code = add_seeds(added, axes, seeds, path, crew) or code
         finally:
             put_back(sweep.config, path, look, len(counts))
     return written, code
@@ -118,8 +115,7 @@ def add_seeds(
     axes: dict[str, list[Any]],
     seeds: list[Any],
     path: str,
-    agents: int,
-    server: Chosen,
+    crew: Crew,
 ) -> int:
     """Run `seeds` of the cells in `axes`; those that are done are not run again."""
     parameters = {**config["parameters"], **{n: {"values": v} for n, v in axes.items()}}
@@ -128,4 +124,4 @@ def add_seeds(
     file = places.sweeps() / f"{config['name']}-added.yaml"
     write(smaller, file)
     register(file, update=path)
-    return run_agents(path, smaller, agents, server)
+    return run_agents(path, smaller, crew)

@@ -21,9 +21,8 @@ from cli.flags import config_from, flag
 from contract import places
 from fusion.contrastive.config import PretrainConfig
 from fusion.data.generate import make
-from fusion.training.config import ConfigError
+from fusion.training.config import ConfigError, check
 from launch import overlay
-from launch.prepare import program_check
 from tests.processes import read_line_by_line, wait_for_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,11 +79,9 @@ def test_the_default_budget_is_what_a_plain_run_uses() -> None:
 @pytest.mark.parametrize("budget", overlay.budget_names())
 def test_every_budget_has_a_counterpart_that_fits(budget: str) -> None:
     _, parameters = overlay.read_budget(budget, ["pretrain"])
-    check = program_check({"program": "runner.py", "command": ["${env}", "pretrain", "${args}"]})
-    assert check is not None
-    check(parameters)
+    check(parameters, PretrainConfig)
     with pytest.raises(ConfigError):
-        check({**parameters, "fusion": "late"})
+        check({**parameters, "fusion": "late"}, PretrainConfig)
 
 
 def test_a_run_leaves_results_and_is_not_trained_again(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class World:
             "method": "grid",
             "project": "p",
             "command": [
-                *("${env}", sys.executable, "runner.py", "train"),
+                *("${env}", "python3", "${program}", "train"),
                 *(f"--output={self.output}", "${args}"),
             ],
             "parameters": {
