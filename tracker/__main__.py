@@ -1,4 +1,7 @@
-"""`python -m tracker --data-dir D`: the server in the foreground (see `tracker.server`)."""
+"""`python -P tracker/__main__.py --data-dir D`: the server in the foreground (see `server`).
+
+It finds its own packages by its own path, whatever lies in the current folder or in PYTHONPATH.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tracker.errors import TrackerError
 from tracker.server import serve
@@ -25,7 +30,7 @@ SECONDS = (
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tracker", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tracker", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int)

@@ -43,6 +43,7 @@ __all__ = [
     "stop",
 ]
 
+MAIN = Path(__file__).resolve().parent / "__main__.py"
 UNREADABLE = (OSError, ValueError, KeyError, TypeError)  # no state file, or half of one
 START_SECONDS = 60.0  # a large database is checked at the start
 STOP_SECONDS = 15.0
@@ -115,7 +116,7 @@ def ensure(data_dir: Path, port: int | None = None) -> Server:
     if server:
         return server
     make(data_dir)
-    command = [sys.executable, "-m", "tracker", "--data-dir", str(data_dir.resolve())]
+    command = [sys.executable, "-P", str(MAIN), "--data-dir", str(data_dir.resolve())]
     if port is not None:
         command += ["--port", str(port)]
     log_path = data_dir / "server.log"
@@ -123,7 +124,7 @@ def ensure(data_dir: Path, port: int | None = None) -> Server:
     with log_path.open("ab") as log_file:
         process = subprocess.Popen(
             command,
-            cwd=places.CODE,
+            cwd=places.CODE,  # no folder of a user's, which it would hold
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.STDOUT,

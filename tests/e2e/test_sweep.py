@@ -57,7 +57,11 @@ def test_killed_in_the_middle_the_same_command_completes_every_cell_once(checkou
     command += ["--set", f"epochs={epochs}", "--set", "fusion=late"]
     process = checkout.popen(*command)
     run = checkout.freeze_run()
-    pids = {"run": [run], "agent": [parent(run)], "server": checkout.processes("-m tracker")}
+    pids = {
+        "run": [run],
+        "agent": [parent(run)],
+        "server": checkout.processes("tracker/__main__.py"),
+    }
     os.kill(pids[victim][0], signal.SIGKILL)
     if victim != "run":
         os.kill(run, signal.SIGCONT)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.tracker.worlds import ROOT, Tracker
+from tests.tracker.worlds import ROOT, SERVER, Tracker
 from tracker import server
 from tracker.http.signing import load_key
 from tracker.server import TrackerError, ensure, find, stop
@@ -156,7 +157,7 @@ def test_two_that_ask_at_once_get_one_server(folder: Path):
 
 
 def test_a_second_process_says_who_holds_the_folder(own_tracker: Tracker):
-    command = [sys.executable, "-m", "tracker", "--data-dir", str(own_tracker.folder)]
+    command = [*SERVER, str(own_tracker.folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
     assert f"in use by process {own_tracker.server.pid}" in done.stderr
@@ -317,6 +318,40 @@ def test_it_says_what_it_means_to_listen_elsewhere(tmp_path: Path):
     assert "//127." not in others and "//0.0.0.0" not in others
     assert httpx.get(f"{others}/healthz").status_code == 200
     tracker.stop()
+
+
+START = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])  # as runner.py does
+from tracker import server
+started = server.ensure(Path("data"))
+print(server.login_link(Path("data")), server.stop(Path("data")))
+"""
+
+
+@pytest.mark.parametrize("installed", [False, True], ids=["checkout", "in_a_package"])
+def test_it_is_ours_whatever_the_current_folder_holds(tmp_path: Path, installed: bool):
+    """And whatever PYTHONPATH names, also where our packages lie inside a package."""
+    code, folder = ROOT, tmp_path / "folder"
+    if installed:
+        code = tmp_path / "site-packages" / "fusion_runner"
+        for name in ("tracker", "contract"):
+            shutil.copytree(ROOT / name, code / name)
+    for name in ("tracker", "contract", "analysis"):
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.py").write_text("raise SystemExit('a module of the user')")
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", START, str(code)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"http://127.0.0.1:\d+/login\?key=\S+ True\n", done.stdout)
+    left = {path.name for path in folder.iterdir()}
+    assert left == {"analysis.py", "contract.py", "data", "tracker.py"}
 
 
 AUDIT = """

@@ -21,14 +21,14 @@ from typing import Any
 import httpx
 
 from tracker.app import make_app, tick
-from tracker.server import Server, find
+from tracker.server import MAIN, Server, find
 from tracker.settings import Settings
 from tracker.store.clocks import Watch
 from tracker.store.database import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = Path(__file__).parent / "clients"
-SERVER = (sys.executable, "-m", "tracker", "--data-dir")
+SERVER = (sys.executable, "-P", str(MAIN), "--data-dir")
 KEY = "k" * 40
 START = 1_800_000_000.0  # the clock of a site, until a test sets it
 URL = "http://127.0.0.1:8080"
@@ -172,7 +172,6 @@ class Tracker:
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
-                cwd=ROOT,
                 stdout=log,
                 stderr=log,
             )
