@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
-from tracker.runs.rows import ALIVE
+from tracker.runs.states import ALIVE
 from tracker.store.rows import Row, insert, many, one
 
 # A version as it stands in a collection; `membership_index` may differ from its own index

@@ -25,6 +25,7 @@ from tracker.api import paging
 from tracker.api.addresses import get_url
 from tracker.errors import RequestError
 from tracker.pages import data as page_data
+from tracker.runs.states import ENDED
 from tracker.store.passing import passing
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ def project(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     before = paging.read_cursor(request.query_params.get("after"))
     values = page_data.project(db, place["entity"], place["project"], before)
     more = values["more"] and paging.write_cursor(values["more"])
-    live = any(run["state"] in ("running", "pending") for run in values["runs"])
+    live = any(run["state"] not in ENDED for run in values["runs"])
     return {**values, "more": more, "live": live and before is None}
 
 
@@ -159,7 +160,7 @@ def run(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     values = page_data.run(db, place["entity"], place["project"], place["run"])
     collection = values.pop("collection")
     artifacts = [{**row, "place": collection(row)} for row in values["artifacts"]]
-    live = values["run"]["state"] in ("running", "pending", "preempting")
+    live = values["run"]["state"] not in ENDED
     return {**values, "artifacts": artifacts, "live": live}
 
 

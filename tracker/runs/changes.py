@@ -15,6 +15,7 @@ from tracker.errors import RequestError
 from tracker.runs import edits, steps, take_over
 from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
+from tracker.runs.states import ALIVE, ENDED, STATES, Event, has_told_end, next_state
 from tracker.store import blobs
 from tracker.store.rows import Row, delete, update
 
@@ -40,7 +41,10 @@ RUN_FIELDS = {  # input field -> column
     "jobType": "job_type",
     "summaryMetrics": "summary",
 }
-STATES = {"running", "pending", "finished", "failed", "crashed", "killed", "preempted"}
+
+
+NAMED = set(STATES) - {"preempting"}  # what a client may say that a run is
+REQUESTS: dict[str, Event] = {"pending": "set back", "failed": "called off"}
 
 
 def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
@@ -60,8 +64,8 @@ def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
         columns["tags"] = json.dumps(whole(input["tags"]))
     if input.get("sweep"):
         columns["sweep"] = ids.check_name(input["sweep"].rpartition("/")[2], "sweep")
-    if input.get("state") and input["state"] not in STATES:
-        raise RequestError(f"state {input['state']!r} is none of {', '.join(sorted(STATES))}")
+    if input.get("state") and input["state"] not in NAMED:
+        raise RequestError(f"state {input['state']!r} is none of {', '.join(sorted(NAMED))}")
     with context.store.write() as db:
         if input.get("id"):
             run, inserted = find_or_refuse(db, input["id"]), False
@@ -77,7 +81,7 @@ def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
         else:
             columns = edits.from_outside(db, run, columns)
         update(db, "runs", run["id"], **columns, updated_at=context.now)
-        if begins and (inserted or run["state"] not in run_rows.ALIVE):
+        if begins and (inserted or run["state"] not in ALIVE):
             for hook in context.hooks.run_started:
                 hook(db, run["id"], context.now)
         bucket = run_rows.get_run(db, run["id"])
@@ -122,13 +126,13 @@ def begin(db: Any, run: Row, input: Row, columns: Row, now: float) -> Row:
     rows will tell which (`steps`).
     """
     changes: Row = {"heartbeat_at": now, "resume_asked_at": None}
-    alive, asked = run["state"] in run_rows.ALIVE, asked_lately(run, now)
-    if asked or (run["state"] in run_rows.ENDED and run["exit_code"] is not None):
+    alive, asked = run["state"] in ALIVE, asked_lately(run, now)
+    if asked or has_told_end(run):
         run_rows.forget_sent(db, run["id"])  # it knows what is stored, or begins anew
     if asked or not alive or says_who(columns) or "config" not in columns:
         changes["begun_anew"] = int(not asked)
     if not alive or input.get("state"):
-        state = input.get("state") or "running"
+        state = input.get("state") or next_state(run, "begun")
         changes |= {"state": state, "started": 1, "stop_requested": 0, "preempting": 0}
         changes |= {"exit_code": None, "ended_at": None}
     return changes
@@ -170,7 +174,7 @@ def rewind_run(_: Any, info: Info, input: Row) -> Row:
             db,
             "runs",
             run["id"],
-            state="running",
+            state=next_state(run, "rewound"),
             exit_code=None,
             ended_at=None,
             begun_anew=1,
@@ -196,24 +200,20 @@ def delete_run(_: Any, info: Info, input: Row) -> Row:
     return {"success": True}
 
 
-TRANSITIONS = {
-    "pending": {"running", "failed", "crashed", "preempted"},
-    "failed": {"pending", "running"},
-}
-
-
 def update_run_state(_: Any, info: Info, input: Row) -> Row:
     context, target = info.context, input["state"].lower()
     with context.store.write() as db:
         run = find_or_refuse(db, input["id"])
         if run["sweep"]:
             raise RequestError("the state of a sweep's run cannot be set")
-        if run["state"] not in TRANSITIONS.get(target, ()):
+        event = REQUESTS.get(target)
+        state = event and next_state(run, event)
+        if state in (None, run["state"]):
             raise RequestError(
                 f"invalid state transition: a {run['state']} run cannot become {target}"
             )
-        ended = context.now if target == "failed" else None
-        update(db, "runs", run["id"], state=target, ended_at=ended, updated_at=context.now)
+        ended = context.now if state in ENDED else None
+        update(db, "runs", run["id"], state=state, ended_at=ended, updated_at=context.now)
     return {"success": True}
 
 
@@ -221,7 +221,7 @@ def stop_run(_: Any, info: Info, input: Row) -> Row:
     """Asks the client to stop; it learns of it with its next heartbeat."""
     with info.context.store.write() as db:
         run = find_or_refuse(db, input["id"])
-        if run["state"] in run_rows.ALIVE:
+        if run["state"] in ALIVE:
             update(db, "runs", run["id"], stop_requested=1)
     return {"success": True}
 
@@ -229,7 +229,7 @@ def stop_run(_: Any, info: Info, input: Row) -> Row:
 def tick(db: Any, now: float, timeout: float, run_ended: tuple[Any, ...]) -> None:
     """Calls runs crashed that have been silent for `timeout` seconds."""
     for run in run_rows.silent_runs(db, now - timeout):
-        state = "preempted" if run["preempting"] else "crashed"
+        state = next_state(run, "silent")
         update(db, "runs", run["id"], state=state, ended_at=run["heartbeat_at"])
         for hook in run_ended:
             hook(db, run["id"], now)

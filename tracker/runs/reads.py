@@ -17,6 +17,7 @@ from tracker.runs import edits, history
 from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
 from tracker.runs.rows import RunQuery
+from tracker.runs.states import ALIVE, ENDED
 from tracker.store.rows import Row
 
 MAX_KEYS = 1_000
@@ -57,7 +58,7 @@ def run_config(source: Row, info: Info) -> str:
 
 
 def run_summary(source: Row, info: Info, keys: list[str] | None = None) -> str:
-    if not keys and may_edit(info) and source["state"] not in run_rows.ENDED:
+    if not keys and may_edit(info) and source["state"] not in ENDED:
         return edits.stamped(source, "summary")
     return picked(source["summary"], keys)
 
@@ -200,7 +201,7 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
         "shouldStop": lambda row, info: bool(row["stop_requested"]),
         "stopped": lambda row, info: bool(row["stop_requested"]),
         "failed": lambda row, info: row["state"] in ("failed", "crashed"),
-        "running": lambda row, info: row["state"] in run_rows.ALIVE,
+        "running": lambda row, info: row["state"] in ALIVE,
         "sweepName": lambda row, info: row["sweep"],
         "wandbConfig": wandb_config,
         "config": run_config,

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tracker.api import ids
+from tracker.runs.states import ALIVE
 from tracker.store.rows import Row, count, insert, many, one, placed, select
 from tracker.store.where import Order, Where, join
-
-ENDED = ("finished", "failed", "crashed", "killed", "preempted")
-ALIVE = ("running", "preempting")
 
 
 def find_project(db: sqlite3.Connection, entity: str, name: str) -> Row | None:
@@ -60,7 +58,7 @@ def project_overview(db: sqlite3.Connection, entity: str | None) -> list[Row]:
     return many(
         db,
         "SELECT projects.*, count(runs.id) AS runs,"
-        " coalesce(sum(state IN ('running', 'preempting')), 0) AS running,"
+        f" coalesce(sum(state IN {ALIVE}), 0) AS running,"
         " coalesce(max(heartbeat_at), projects.created_at) AS active_at"
         " FROM projects LEFT JOIN runs ON runs.project_id = projects.id"
         " WHERE ?1 IS NULL OR entity = ?1 GROUP BY projects.id ORDER BY active_at DESC LIMIT 500",
@@ -137,7 +135,7 @@ def silent_runs(db: sqlite3.Connection, before: float) -> list[Row]:
     """Runs that count as alive but have not been heard of since `before`."""
     return many(
         db,
-        "SELECT * FROM runs WHERE state IN ('running', 'preempting') AND heartbeat_at < ?",
+        f"SELECT * FROM runs WHERE state IN {ALIVE} AND heartbeat_at < ?",
         before,
     )
 

@@ -18,6 +18,7 @@ from tracker.errors import RequestError
 from tracker.runs import edits, steps, take_over, writers
 from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
+from tracker.runs.states import ALIVE, ENDED, has_told_end, next_state
 from tracker.runs.steps import json_object
 from tracker.runs.take_over import FORMER, UNSURE
 from tracker.store.rows import Row, update
@@ -52,11 +53,11 @@ def receive(context: Context, entity: str, project: str, name: str, body: Any) -
         call = [context.hooks.run_started] if run["state"] == "pending" else []
         call += [context.hooks.run_rewritten] if rewritten else []
         call += [context.hooks.run_logged] if logged else []
-        call += [context.hooks.run_ended] if changes.get("state") in run_rows.ENDED else []
+        call += [context.hooks.run_ended] if changes.get("state") in ENDED else []
         for hook in (hook for hooks in call for hook in hooks):
             hook(db, run["id"], context.now)
         current = run_rows.get_run(db, run["id"])
-    stopped = bool(current and current["stop_requested"] and current["state"] in run_rows.ALIVE)
+    stopped = bool(current and current["stop_requested"] and current["state"] in ALIVE)
     return reply(stopped)
 
 
@@ -78,27 +79,21 @@ def state_changes(run: Row, body: dict[str, Any], now: float) -> dict[str, Any]:
     """Columns of the run that a request changes besides its lines."""
     changes: dict[str, Any] = {"heartbeat_at": now, "updated_at": now}
     if body.get("complete"):
-        if run["state"] in run_rows.ENDED and run["exit_code"] is not None:
+        if has_told_end(run):
             return changes  # the same end, told again
         return changes | end_of(run, exit_code_of(body), now)
-    if body.get("preempting") and run["state"] not in run_rows.ENDED:
-        return changes | {"preempting": 1, "state": "preempting", "started": 1}
-    if run["state"] in ("pending", "crashed"):  # it lives after all
-        return changes | {"state": "running", "started": 1, "ended_at": None}
+    state = next_state(run, "warned" if body.get("preempting") else "heard")
+    if state == "preempting":
+        changes["preempting"] = 1
+    if state != run["state"]:
+        changes |= {"state": state, "started": 1, "ended_at": None}
     return changes
 
 
 def end_of(run: Row, exit_code: int, now: float) -> dict[str, Any]:
     """Columns of a run whose process has told its end."""
-    return {"state": end_state(run, exit_code), "exit_code": exit_code, "ended_at": now}
-
-
-def end_state(run: Row, exit_code: int) -> str:
-    if exit_code == 0:
-        return "finished"
-    if run["preempting"]:
-        return "preempted"
-    return "killed" if run["stop_requested"] else "failed"
+    state = next_state(run, "exited" if exit_code else "succeeded")
+    return {"state": state, "exit_code": exit_code, "ended_at": now}
 
 
 def contradicts(db: sqlite3.Connection, run: Row, files: Files) -> bool:

@@ -26,6 +26,7 @@ from contract.words import counted
 from tracker.context import RunHook
 from tracker.runs import rows as run_rows
 from tracker.runs import stream
+from tracker.runs.states import ALIVE, ENDED, next_state
 from tracker.store.rows import Row, update
 from tracker.sweeps import rows as sweep_rows
 from tracker.sweeps import scores
@@ -70,7 +71,7 @@ def run_logged(db: sqlite3.Connection, run_id: int, now: float) -> None:
     )
     if attempt is None or run is None:
         return
-    if attempt["ended_at"] is not None and run["state"] in run_rows.ALIVE:
+    if attempt["ended_at"] is not None and run["state"] in ALIVE:
         _came_back(db, attempt, now)
     sweep = sweep_rows.sweep_of(db, attempt["sweep_id"])
     config = config_of(sweep["config"])
@@ -79,7 +80,7 @@ def run_logged(db: sqlite3.Connection, run_id: int, now: float) -> None:
     rung_before = sweep_rows.last_rung(db, sweep["id"], run_id)
     score = scores.read(db, config, sweep["id"], run)
     decision = scores.judge(db, config, sweep["id"], run, score)
-    if decision and not run["stop_requested"] and run["state"] in run_rows.ALIVE:
+    if decision and not run["stop_requested"] and run["state"] in ALIVE:
         if decision.stop:
             update(db, "runs", run_id, stop_requested=1)
             columns = {"stop_reason": "hyperband", "stop_asked_at": now}
@@ -105,7 +106,7 @@ def run_ended(db: sqlite3.Connection, run_id: int, now: float) -> None:
         sweep_rows.last_attempt(db, run_id=run_id),
         run_rows.get_run(db, run_id),
     )
-    if attempt is None or run is None or run["state"] not in run_rows.ENDED:
+    if attempt is None or run is None or run["state"] not in ENDED:
         return
     if attempt["ended_at"] is not None:
         if run["state"] == "finished" and attempt["outcome"] != "done":
@@ -125,9 +126,8 @@ def process_ended(
     """An agent no longer has the process of its lease. What the run did not say itself (it
     was killed, or ended before wandb.init) is said for it."""
     update(db, "attempts", lease["id"], process_alive=0)
-    if run["state"] not in run_rows.ENDED:
-        state = "killed" if run["stop_requested"] else "crashed"
-        state = "preempted" if run["preempting"] else state
+    if run["state"] not in ENDED:
+        state = next_state(run, "gone")
         update(db, "runs", run["id"], state=state, ended_at=now, updated_at=now)
     for hook in run_ended:
         hook(db, run["id"], now)
@@ -159,7 +159,7 @@ def close(
     columns = {"ended_at": now, "outcome": outcome, "process_alive": 0}
     update(db, "attempts", attempt["id"], **columns)
     if run["state"] == "pending":  # it was offered and never begun
-        update(db, "runs", run["id"], state="crashed", ended_at=now)
+        update(db, "runs", run["id"], state=next_state(run, "given up"), ended_at=now)
     cell = sweep_rows.get_cell(db, attempt["cell_id"])
     changes = _next_state(cell, outcome, faults, progress=run["last_step"] > attempt["from_step"])
     update(db, "cells", cell["id"], **changes)

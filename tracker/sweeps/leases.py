@@ -22,6 +22,7 @@ from typing import Any
 from tracker.api import ids
 from tracker.context import RunHook
 from tracker.runs import rows as run_rows
+from tracker.runs.states import next_state
 from tracker.settings import Settings
 from tracker.store.rows import Row, insert, one, update
 from tracker.sweeps import attempts
@@ -177,11 +178,12 @@ class Leases:
 
     def _take_up(self, db: sqlite3.Connection, forerunner: Row, now: float) -> Row:
         """The forerunner's run, made ready to go on."""
+        run = run_of(db, forerunner)
         update(
             db,
             "runs",
-            forerunner["run_id"],
-            state="pending",
+            run["id"],
+            state=next_state(run, "offered"),
             stop_requested=0,
             preempting=0,
             exit_code=None,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contract.sweepfile.space import Cell
+from tracker.runs.states import ALIVE
 from tracker.store.rows import Row, many, one
 
 FAULTS = ("failed", "crashed", "unstarted")  # outcomes that count against a cell
@@ -239,7 +240,7 @@ def abandoned_leases(db: sqlite3.Connection, before: float) -> list[Row]:
         "SELECT attempts.* FROM attempts JOIN runs ON runs.id = run_id"
         " LEFT JOIN agents ON agents.id = agent_id WHERE attempts.ended_at IS NULL"
         " AND coalesce(agents.heartbeat_at, 0) < ?1"
-        " AND (runs.state NOT IN ('running', 'preempting') OR runs.heartbeat_at < ?1)",
+        f" AND (runs.state NOT IN {ALIVE} OR runs.heartbeat_at < ?1)",
         before,
     )
 

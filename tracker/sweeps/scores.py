@@ -14,6 +14,7 @@ from contract.sweepfile.space import Metric, Observation, SweepConfig
 from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
 from tracker.runs.history import MISSING, lookup
+from tracker.runs.states import ENDED
 from tracker.store.rows import Row
 from tracker.sweeps import rows as sweep_rows
 
@@ -108,5 +109,5 @@ def read_anew(db: sqlite3.Connection, config: SweepConfig, sweep_id: int) -> Non
         sweep_rows.forget_score(db, sweep_id, run_id)
         run = run_rows.get_run(db, run_id)
         if run and config.metric:
-            ended = run["state"] in run_rows.ENDED
+            ended = run["state"] in ENDED
             (read_all if ended else read)(db, config, sweep_id, run)
