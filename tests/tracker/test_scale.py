@@ -17,6 +17,7 @@ import pytest
 from tests.tracker.worlds import START, Site
 from tracker.api.filters import parse_order
 from tracker.runs import rows as run_rows
+from tracker.runs.keys import run_operand
 from tracker.runs.rows import RunQuery
 
 RUNS = 10_000
@@ -118,7 +119,7 @@ def test_a_page_is_read_not_the_project(world: Site, order: str):
         nonlocal steps
         steps += 1
 
-    query = RunQuery(1, order=parse_order(order))
+    query = RunQuery(1, order=parse_order(order, run_operand))
     with world.store.read() as db:
         place = query.page(db, RUNS)[-51]["cursor"]
         for after in (None, place):

@@ -10,13 +10,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
 from tests.tracker.worlds import ROOT, Site, Tracker
+from tracker.api import filters
 from tracker.api.engine import MAX_ALIASES
+from tracker.runs.keys import run_operand
+from tracker.runs.rows import RunQuery
 from tracker.server import STOP_SECONDS, find
 from tracker.settings import Settings
 from tracker.work import Work, weigh
@@ -115,6 +119,41 @@ def test_a_query_ends_with_the_server(tmp_path: Path):
         wait_until_it_computes(tracker)
         assert tracker.stop() == 0
     assert (tmp_path / "data" / "tracker.db.sum").exists()  # the database was closed
+
+
+def deep(n: int) -> dict[str, Any]:
+    """A filter with n conditions about values that lie five levels deep."""
+    return {"$or": [{f"config.a.b.c.d.e{i}": {"$gt": i}} for i in range(n)]}
+
+
+COUNT = (
+    'query($f: JSONString) { project(name: "p", entityName: "local") { runCount(filters: $f) } }'
+)
+
+
+def test_conditions_cost_what_they_read(site: Site):
+    """Fifteen ways to read such a path, each twice, and the value compared with."""
+    site.start_run(config=json.dumps({"a": {"value": {"b": {"c": {"d": {"e160": 161}}}}}}))
+    assert site.gql(COUNT, f=json.dumps(deep(161)))["project"]["runCount"] == 1
+    message = site.refused(COUNT, f=json.dumps(deep(162)))
+    assert message.startswith("filters: more than 5000 readings of each row")
+    listed = {"config.a.b.c.d": {"$all": [None] * 500}}
+    assert "readings" in site.refused(COUNT, f=json.dumps(listed))
+
+
+def test_a_long_document_is_looked_through_once_for_each_operand(site: Site):
+    """Whether it holds NaN, which SQLite cannot read. Each time is a look at the budget, too."""
+    site.start_run(config='{"a": {"value": NaN}}')
+    query = RunQuery(1, [filters.parse(json.dumps(deep(10)), run_operand)])
+    looks = []
+    with site.store.bounded(lambda: bool(looks.append(1))), site.store.read() as db:
+        assert query.count(db) == 0
+    assert 10 <= len(looks) < 20
+    looks.clear()
+    stop = site.store.bounded(lambda: bool(looks.append(1)) or len(looks) == 5)
+    with stop, site.store.read() as db, pytest.raises(sqlite3.OperationalError):
+        query.count(db)
+    assert len(looks) == 5
 
 
 STUCK = """

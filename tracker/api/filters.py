@@ -1,4 +1,4 @@
-"""W&B's run filters (a Mongo-like JSON document) and orders, as SQL over the table `runs`.
+"""W&B's filters (a Mongo-like JSON document) and orders, as SQL; `operands` says over what.
 
 Only the structure of the SQL depends on the filter; names and values are always parameters.
 """
@@ -7,107 +7,42 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any
 
 from contract.values import number
 from tracker import documents
+from tracker.api.operands import Operand, Resolve
 from tracker.errors import RequestError
-from tracker.settings import USER
 from tracker.store import patterns
 from tracker.store.where import Order, Where, join, negate
 
 MAX_CONDITIONS = 500
+MAX_READINGS = 5_000  # of one row; a value that lies deep in a document takes a score of them
 MAX_LEVELS = 20
-MAX_PATH_PARTS = 6
 
-COLUMNS = {
-    "name": "name",
-    "id": "name",
-    "display_name": "display_name",
-    "displayname": "display_name",
-    "state": "state",
-    "group": "group_name",
-    "groupname": "group_name",
-    "job_type": "job_type",
-    "jobtype": "job_type",
-    "commit": "commit_hash",
-    "host": "host",
-    "description": "description",
-    "notes": "notes",
-    "exitcode": "exit_code",
-    "history_line_count": "history_lines",
-    "historylinecount": "history_lines",
-}
-SWEEP = ("sweep", "sweep_name", "sweepname")
-TIMES = {
-    "created_at": "created_at",
-    "createdat": "created_at",
-    "updated_at": "updated_at",
-    "updatedat": "updated_at",
-    "heartbeat_at": "heartbeat_at",
-    "heartbeatat": "heartbeat_at",
-}
-DOCUMENTS = {
-    "config": "config",
-    "summary_metrics": "summary",
-    "summarymetrics": "summary",
-    "summary": "summary",
-    "system_metrics": "system_metrics",
-    "systemmetrics": "system_metrics",
-}
 COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
-@dataclass(frozen=True)
-class Operand:
-    """Something to compare: an SQL expression, NULL where the run lacks it."""
-
-    sql: str
-    values: list[Any] = field(default_factory=list)
-    read: Callable[[Any], Any] = lambda value: value
-    is_list: bool = False  # a JSON array, of which any member may match
-    present: bool = False  # a column that is never NULL
-    exists: Where | None = None  # whether the run has it, where its value may be null
-    also: Callable[[str], str] | None = None  # a test of {0} -> SQL: what matches besides `sql`
-
-
-Resolve = Callable[[str], Operand]
-
-
-def column_operand(columns: dict[str, Operand]) -> Resolve:
-    """Keys that stand for the given operands, in camelCase or snake_case."""
-
-    def resolve(key: str) -> Operand:
-        found = columns.get(key.lower().replace("_", ""))
-        if found is None:
-            raise RequestError(f"filters: {key!r} is not known here")
-        return found
-
-    return resolve
-
-
-def parse(text: str | None, operand: Resolve | None = None) -> Where:
+def parse(text: str | None, operand: Resolve) -> Where:
     """The condition that a `filters` argument states; RequestError says what is not understood.
 
-    `operand` tells what a key stands for; without it, keys are those of runs.
+    `operand` tells what a key stands for.
     """
     if not text:
         return Where("1")
     document = documents.read(text, "filters")
     if not document:
         return Where("1")
-    return Parser(operand or run_operand).condition(document, 0)
+    return Parser(operand).condition(document, 0)
 
 
 class Parser:
-    """Walks one filter document; the budget bounds the size of the SQL."""
+    """Walks one filter document; the budgets bound the size of the SQL and what a row costs."""
 
     def __init__(self, operand: Resolve) -> None:
         self.operand = operand
-        self.budget = MAX_CONDITIONS
+        self.budget, self.readings = MAX_CONDITIONS, MAX_READINGS
 
     def spend(self, n: int = 1) -> None:
         self.budget -= n
@@ -137,7 +72,7 @@ class Parser:
 
     def field(self, target: Operand, test: Any, level: int) -> Where:
         if not (isinstance(test, dict) and any(key.startswith("$") for key in test)):
-            return equals(target, test)
+            return self.pay(equals(target, test))
         if level > MAX_LEVELS:
             raise RequestError(f"filters: nested deeper than {MAX_LEVELS} levels")
         parts = []
@@ -146,8 +81,18 @@ class Parser:
             if operator == "$not":
                 parts.append(negate(self.field(target, value, level + 1)))
             else:
-                parts.append(compare(target, operator, value))
+                parts.append(self.pay(compare(target, operator, value)))
         return join(parts, "AND")
+
+    def pay(self, part: Where) -> Where:
+        """The condition, if the budget allows for it: every reading has a parameter, its path."""
+        self.readings -= len(part.values)
+        if self.readings < 0:
+            raise RequestError(
+                f"filters: more than {MAX_READINGS} readings of each row: use fewer conditions, or"
+                " keys of fewer levels"
+            )
+        return part
 
 
 def compare(target: Operand, operator: str, value: Any) -> Where:
@@ -239,110 +184,13 @@ def check_regex(pattern: str) -> str:
         raise RequestError(f"filters: $regex: {error}") from None
 
 
-def read_time(value: Any) -> float:
-    """Seconds since 1970 of an ISO time (UTC unless it says otherwise) or a number."""
-    if not isinstance(value, str) and (seconds := number(value)) is not None:
-        return seconds
-    try:
-        time = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise RequestError(f"filters: {value!r:.80} is not a time") from None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-
-
-def run_operand(key: str) -> Operand:
-    """What a filter's key, such as `config.optimizer.lr.value` or `state`, stands for."""
-    head, _, rest = key.partition(".")
-    lower = head.lower()
-    if rest and lower in DOCUMENTS:
-        return document_operand(DOCUMENTS[lower], rest)
-    if key.lower() in SWEEP:
-        return Operand("sweep", also=taken_over)
-    if key.lower() in COLUMNS:
-        column = COLUMNS[key.lower()]
-        return Operand(column, present=column in ("name", "state", "history_lines"))
-    if key.lower() in TIMES:
-        return Operand(TIMES[key.lower()], read=read_time, present=True)
-    if key.lower() in ("tags", "tag"):
-        return Operand("tags", is_list=True)
-    if key.lower() in ("user", "username", "user.username"):
-        return Operand("?", [USER])
-    if key.lower() == "entity":
-        return Operand("(SELECT entity FROM projects WHERE projects.id = project_id)")
-    if key.lower() in ("duration", "runtime", "compute_seconds", "computeseconds"):
-        return Operand("coalesce(ended_at, heartbeat_at) - created_at")
-    raise RequestError(f"filters: {key!r} is not known here")
-
-
-def taken_over(test: str) -> str:
-    """Runs that a sweep with such a name has taken over (`wandb sweep -R`). They stand in that
-    sweep, too, while `runs.sweep` goes on to name the one that has made them, if any.
-    """
-    return (
-        "id IN (SELECT run_id FROM prior_runs JOIN sweeps ON sweeps.id = prior_runs.sweep_id"
-        f" WHERE {test.format('sweeps.name')})"
-    )
-
-
-def of_sweep(name: str) -> Where:
-    """The runs of a sweep."""
-    return equals(run_operand("sweep"), name)
-
-
-def document_operand(column: str, path: str) -> Operand:
-    """A value inside a JSON column.
-
-    A dot may belong to a key or part two levels, and config values lie below `value`: the first
-    reading that the run has is taken.
-    """
-    if '"' in path or "\0" in path:
-        raise RequestError(f"filters: {path!r:.80} cannot be looked up")
-    # SQLite's JSON has no NaN and Infinity, which clients write: `plain` turns them into texts
-    plain = (
-        f"CASE WHEN instr({column}, 'NaN') OR instr({column}, 'Infinity')"
-        f" THEN plain({column}) ELSE {column} END"
-    )
-    wrapped, bare, outside = [], [], []
-    parts = path.split(".")
-    for depth in range(min(len(parts), MAX_PATH_PARTS)):
-        # the first len - depth parts are one key, the others one level each
-        first, others = ".".join(parts[: len(parts) - depth]), parts[len(parts) - depth :]
-        if column != "config" or others[:1] == ["value"]:
-            bare.append(Where(f"{{0}}({plain}, ?)", [json_path(first, *others)]))
-            continue
-        wrapped.append(Where(f"{{0}}({plain}, ?)", [json_path(first, "value", *others)]))
-        bare.append(
-            Where(
-                f"CASE WHEN json_type({plain}, ?) IS NULL THEN {{0}}({plain}, ?) END",
-                [json_path(first, "value"), json_path(first, *others)],
-            )
-        )
-        if others[-1:] == ["value"]:  # said of the whole key, while it belongs to its first level
-            inner = json_path(first, "value", *others[:-1])
-            outside.append(Where(f"{{0}}({plain}, ?)", [inner]))
-    readings = wrapped + bare + outside
-    sql = ", ".join(part.sql for part in readings)
-    values = [value for part in readings for value in part.values]
-    return Operand(
-        f"number(coalesce({sql.format('json_extract')}, NULL))",
-        values,
-        exists=Where(f"coalesce({sql.format('json_type')}, NULL) IS NOT NULL", values),
-    )
-
-
-def json_path(*keys: str) -> str:
-    return "$" + "".join(f'."{key}"' for key in keys)
-
-
-def parse_order(
-    text: str | None, operand: Resolve | None = None, default: str = "+created_at"
-) -> Order:
+def parse_order(text: str | None, operand: Resolve, default: str = "+created_at") -> Order:
     """`+created_at` (default), `-summary_metrics.loss`, `config.lr.value`.
 
     NaN and the infinities count as missing: a run that diverged is the best one in no order.
     """
     text = (text or default).strip()
     key = text.lstrip("+-")
-    target = (operand or run_operand)(key)
+    target = operand(key)
     sql = target.sql if target.present else f"nullif(nullif({target.sql}, 9e999), -9e999)"
     return Order(sql, target.values, text.startswith("-"), target.present)

@@ -9,75 +9,20 @@ from typing import Any
 from graphql import GraphQLResolveInfo as Info
 
 from tracker.api import filters, ids, paging
-from tracker.api.filters import Operand
 from tracker.artifacts import collections as collection_rows
 from tracker.artifacts import rows as artifact_rows
+from tracker.artifacts.keys import collection_key, version_key
 from tracker.runs import reads as runs
 from tracker.runs import rows as run_rows
 from tracker.store.rows import Row, count, select
 from tracker.store.where import Order, Where, join
 
-ORDER_BY_ID = "+id"
-
-
-# ----------------------------------------------------------------------------- filters and orders
-
-COLLECTION_KEYS = filters.column_operand(
-    {
-        "id": Operand("id"),
-        "name": Operand("name"),
-        "description": Operand("description"),
-        "createdat": Operand("created_at", read=filters.read_time),
-        "updatedat": Operand("updated_at", read=filters.read_time),
-        "type": Operand("(SELECT name FROM artifact_types WHERE artifact_types.id = type_id)"),
-        "tag": Operand(
-            "(SELECT json_group_array(name) FROM collection_tags"
-            " WHERE collection_id = collections.id)",
-            is_list=True,
-        ),
-        "tags": Operand(
-            "(SELECT json_group_array(name) FROM collection_tags"
-            " WHERE collection_id = collections.id)",
-            is_list=True,
-        ),
-    }
-)
-VERSION_COLUMNS = {
-    "id": Operand("id"),
-    "state": Operand("state"),
-    "digest": Operand("digest"),
-    "size": Operand("size"),
-    "filecount": Operand("file_count"),
-    "description": Operand("description"),
-    "versionindex": Operand("membership_index"),
-    "createdat": Operand("created_at", read=filters.read_time),
-    "updatedat": Operand("updated_at", read=filters.read_time),
-    "tag": Operand(
-        "(SELECT json_group_array(name) FROM artifact_tags WHERE artifact_id = version.id)",
-        is_list=True,
-    ),
-    "alias": Operand(
-        "(SELECT json_group_array(alias) FROM aliases WHERE artifact_id = version.id"
-        " AND collection_id = member_of)",
-        is_list=True,
-    ),
-}
-VERSION_COLUMNS |= {"tags": VERSION_COLUMNS["tag"], "aliases": VERSION_COLUMNS["alias"]}
-
-
-def version_key(key: str) -> Operand:
-    head, _, rest = key.partition(".")
-    if head == "metadata" and rest:
-        return filters.document_operand("metadata", rest)
-    return filters.column_operand(VERSION_COLUMNS)(key)
-
-
 # ------------------------------------------------------------------------------------- connections
 
 
 def collection_connection(info: Info, where: list[Where], **arguments: Any) -> Row:
-    where = [*where, filters.parse(arguments.get("filters"), COLLECTION_KEYS)]
-    order = filters.parse_order(arguments.get("order"), COLLECTION_KEYS, ORDER_BY_ID)
+    where = [*where, filters.parse(arguments.get("filters"), collection_key)]
+    order = filters.parse_order(arguments.get("order"), collection_key, "+id")
     limit = paging.bound(arguments.get("first"))
     place = paging.read_cursor(arguments.get("after"))
     with info.context.store.read() as db:

@@ -8,7 +8,6 @@ from typing import Any
 
 from contract.sweepfile.read import load
 from contract.values import number
-from tracker.api.filters import of_sweep
 from tracker.artifacts import collections as collection_rows
 from tracker.artifacts import rows as artifact_rows
 from tracker.errors import RequestError
@@ -16,6 +15,7 @@ from tracker.pages.curves import Chart, chart
 from tracker.runs import console, file_rows, history
 from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
+from tracker.runs.keys import of_sweep
 from tracker.runs.rows import RunQuery
 from tracker.store.rows import Row, select
 from tracker.store.where import Order, Where

@@ -7,12 +7,13 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo as Info
 
-from tracker.api import filters as run_filters
 from tracker.api import ids, paging
+from tracker.api.filters import parse
 from tracker.api.users import entity, viewer
 from tracker.errors import RequestError
 from tracker.runs import reads as runs
 from tracker.runs import rows as run_rows
+from tracker.runs.keys import run_operand
 from tracker.runs.rows import RunQuery
 from tracker.store import blobs
 from tracker.store.rows import Row, delete, update
@@ -76,7 +77,7 @@ def project_runs(source: Row, info: Info, **arguments: Any) -> Row:
 
 def run_count(source: Row, info: Info, filters: str | None = None) -> int:
     with info.context.store.read() as db:
-        return RunQuery(source["id"], [run_filters.parse(filters)]).count(db)
+        return RunQuery(source["id"], [parse(filters, run_operand)]).count(db)
 
 
 def project_run(source: Row, info: Info, name: str | None = None, **__: Any) -> Row | None:

@@ -16,6 +16,7 @@ from tracker.errors import RequestError
 from tracker.runs import edits, history
 from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
+from tracker.runs.keys import run_operand
 from tracker.runs.rows import RunQuery
 from tracker.runs.states import ALIVE, ENDED
 from tracker.store.rows import Row
@@ -31,12 +32,14 @@ def run_connection(info: Info, query: RunQuery, **arguments: Any) -> Row:
     """A RunConnection: `filters`, `order`, `first`, `after` narrow and order `query`."""
     narrowed = RunQuery(
         query.project_id,
-        [*query.where, filters.parse(arguments.get("filters"))],
-        filters.parse_order(arguments["order"]) if arguments.get("order") else query.order,
+        [*query.where, filters.parse(arguments.get("filters"), run_operand)],
+        filters.parse_order(arguments["order"], run_operand)
+        if arguments.get("order")
+        else query.order,
     )
     names = [name for name in arguments.get("names") or () if name]
     if names:
-        narrowed.where.append(filters.parse(json.dumps({"name": {"$in": names}})))
+        narrowed.where.append(filters.is_in(run_operand("name"), names))
     limit = paging.bound(arguments.get("first"))
     with info.context.store.read() as db:
         rows = narrowed.page(db, limit + 1, paging.read_cursor(arguments.get("after")))

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"  # NNNN_subject.sql, applied in order
 APPLICATION_ID = 0x46555354  # "FUST": tells this database from any other SQLite file
 BUSY_SECONDS = 10.0
-STEPS_BETWEEN_LOOKS = 10_000  # of SQLite's machine, while reading: about a millisecond
+STEPS_BETWEEN_LOOKS = 1_000  # of SQLite's machine, while reading; each may search a long document
 PAGE_BYTES = 4096
 
 
@@ -70,7 +70,7 @@ class Store:
         db.execute("PRAGMA foreign_keys=ON")
         db.create_function("regexp", 2, self._regexp, deterministic=True)
         db.create_function("contains", 2, contains, deterministic=True)
-        db.create_function("plain", 1, plain, deterministic=True)
+        db.create_function("plain", 1, self._plain, deterministic=True)
         db.create_function("number", 1, number, deterministic=True)
         return db
 
@@ -136,9 +136,17 @@ class Store:
         """`text REGEXP pattern`: anywhere in the text, as W&B's filters have it. Each may take as
         long as all of SQLite's steps between two looks, so here is a look, too.
         """
+        self._look()
+        return isinstance(text, str) and patterns.found(pattern, text)
+
+    def _plain(self, document: str) -> str:
+        """A JSON document without the numbers that JSON lacks; they become texts. Also a look."""
+        self._look()
+        return json.dumps(finite(json.loads(document)))
+
+    def _look(self) -> None:
         if self._over():
             raise TimeoutError
-        return isinstance(text, str) and patterns.found(pattern, text)
 
     def close(self) -> None:
         """Brings the WAL back into the database file, closes every connection and seals the file:
@@ -172,11 +180,6 @@ def contains(text: Any, part: str) -> bool:
 def number(value: Any) -> Any:
     """Numbers that JSON lacks, which clients send as text, so that they compare as numbers."""
     return WORDS.get(value, value) if isinstance(value, str) else value
-
-
-def plain(document: str) -> str:
-    """A JSON document without the numbers that JSON lacks; they become texts."""
-    return json.dumps(finite(json.loads(document)))
 
 
 def versions() -> dict[int, Path]:

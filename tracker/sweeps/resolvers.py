@@ -16,6 +16,7 @@ from tracker.context import Hooks
 from tracker.errors import RequestError
 from tracker.runs import reads as runs
 from tracker.runs import rows as run_rows
+from tracker.runs.keys import of_sweep, run_operand
 from tracker.runs.rows import RunQuery
 from tracker.settings import Settings
 from tracker.store.rows import Row, update
@@ -90,7 +91,7 @@ def create(context: Any, db: Any, input: Row, columns: Row) -> Row:
     project, _ = run_rows.ensure_project(db, entity, name, context.now)
     sweep = sweep_states.create(db, project["id"], input["config"], context.now, **columns)
     if input.get("priorRunsFilters"):
-        where = filters.parse(input["priorRunsFilters"])
+        where = filters.parse(input["priorRunsFilters"], run_operand)
         found = RunQuery(project["id"], [where]).page(db, paging.MAX_PAGE)
         sweep_states.add_prior_runs(db, sweep, found, context.now)
     return sweep
@@ -189,7 +190,7 @@ def total_sweeps(source: Row, info: Info) -> int:
 
 
 def sweep_runs(source: Row, info: Info, **arguments: Any) -> Row:
-    query = RunQuery(source["project_id"], [filters.of_sweep(source["name"])])
+    query = RunQuery(source["project_id"], [of_sweep(source["name"])])
     return runs.run_connection(info, query, **arguments)
 
 
@@ -259,7 +260,7 @@ def run_agent(db: Any, run: Row) -> Row | None:
 
 
 def run_count(db: Any, sweep: Row) -> int:
-    return RunQuery(sweep["project_id"], [filters.of_sweep(sweep["name"])]).count(db)
+    return RunQuery(sweep["project_id"], [of_sweep(sweep["name"])]).count(db)
 
 
 RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
