@@ -19,7 +19,7 @@ from starlette.routing import Route
 from tests.tracker.worlds import KEY, URL, Site, Tracker
 from tracker.app import make_app, routes
 from tracker.http import logins, signing
-from tracker.http.gate import API, OPEN, TOKEN_PREFIX, split_host
+from tracker.http.gate import API, OPEN, STATIC_PREFIX, TOKEN_PREFIX, split_host
 from tracker.server import make_link
 from tracker.store.database import Store
 
@@ -42,10 +42,13 @@ EXAMPLES = {
     ("GET", "/storage/{token}"): "/storage/W3t9LDFd.AAAA",
     ("PUT", "/storage/{token}"): "/storage/W3t9LDFd.AAAA",
     ("GET", "/"): "/",
+    ("GET", "/-/static/{name:path}"): "/-/static/pages.css",
     ("GET", "/authorize"): "/authorize",
     ("GET", "/{entity}"): "/local",
     ("GET", "/{entity}/{project}"): "/local/p",
     ("GET", "/{entity}/{project}/{tab}"): "/local/p/workspace",
+    ("GET", "/{entity}/{project}/series"): "/local/p/series?run=r1&key=loss",
+    ("GET", "/{entity}/{project}/runs/{run}/logs"): "/local/p/runs/r1/logs",
     ("GET", "/{entity}/{project}/runs/{run}"): "/local/p/runs/r1",
     ("GET", "/{entity}/{project}/runs/{run}/{tab:path}"): "/local/p/runs/r1/files/x",
     ("GET", "/{entity}/{project}/sweeps/{sweep}"): "/local/p/sweeps/s",
@@ -86,7 +89,7 @@ def test_every_route_wants_the_key(site: Site, method: str, path: str, credentia
     if method == "POST":
         options["json"] = VIEWER
     answer = site.http.request(method, address, **options)
-    if path == "/healthz":
+    if path == "/healthz" or path.startswith(STATIC_PREFIX):
         assert answer.status_code == 200
     elif path.startswith(TOKEN_PREFIX):
         assert answer.status_code == 403  # its token is not one of ours

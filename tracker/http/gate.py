@@ -27,6 +27,7 @@ App = Callable[[Scope, Any, Send], Awaitable[None]]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 OPEN = frozenset({"/healthz", "/login"})  # /login proves itself by a one-time token
 TOKEN_PREFIX = "/storage/"  # addresses that carry their own proof
+STATIC_PREFIX = "/-/static/"  # the pages' styles and scripts, which tell nothing
 API = (
     "/graphql",
     "/files/",
@@ -85,7 +86,7 @@ class Gate:
                 raise RequestError("telemetry is not collected", status=404)
             if method == "POST" and content_type(headers) != "application/json":
                 raise RequestError("send application/json", status=415)
-        if path in OPEN or path.startswith(TOKEN_PREFIX):
+        if path in OPEN or path.startswith((TOKEN_PREFIX, STATIC_PREFIX)):
             return
         is_read = method in ("GET", "HEAD")
         if not self.has_key(headers) and not (is_read and self.has_session(scope, headers)):

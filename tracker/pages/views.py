@@ -1,103 +1,39 @@
-"""HTML pages: what stands behind every address that the client prints. Only read, no scripts,
-nothing from outside; shown with the login cookie (`runner.py serve --link`) or the key.
+"""What stands behind every address that the client prints: HTML made here, and the data of its
+charts. Shown with the login cookie (`runner.py serve --link`) or the key; nothing from outside.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-import secrets
 import sqlite3
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import anyio.to_thread
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from tracker.api import paging
 from tracker.api.addresses import get_url
 from tracker.errors import RequestError
-from tracker.pages import data as page_data
+from tracker.http.gate import STATIC_PREFIX
+from tracker.pages import artifact as artifact_page
+from tracker.pages import charts as chart_data
+from tracker.pages import project as project_page
+from tracker.pages import run as run_page
+from tracker.pages import sweep as sweep_page
+from tracker.pages.render import render, static_answer
+from tracker.runs import rows as run_rows
 from tracker.runs.states import ENDED
 from tracker.store.passing import passing
+from tracker.work import EndedError
 
 log = logging.getLogger(__name__)
 
-PAGES = Path(__file__).parent
-REFRESH_SECONDS = 15  # of a page about something that is running
-
-
-@cache
-def environment() -> Environment:
-    env = Environment(
-        loader=FileSystemLoader(PAGES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    env.globals |= {"link": link}
-    env.filters |= {"number": show, "ago": ago, "moment": moment, "bytes": show_bytes}
-    return env
-
-
-def link(*parts: str) -> str:
-    """A path of this server; every part is quoted whole."""
-    return "/" + "/".join(quote(str(part), safe="") for part in parts)
-
-
-def show(value: Any) -> str:
-    """A value of a config or a summary, short."""
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "–"}[value]
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, dict) and "_type" in value:
-        return f"({value['_type']})"
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 200 else text[:199] + "…"
-
-
-def show_bytes(size: int) -> str:
-    amount, unit = float(size), "B"
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024 or unit == "GiB":
-            break
-        amount /= 1024
-    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-
-
-def moment(seconds: float | None) -> str:
-    return datetime.fromtimestamp(seconds or 0, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def ago(seconds: float | None) -> str:
-    passed = max(0.0, time.time() - (seconds or 0))
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if passed >= size:
-            n = int(passed // size)
-            return f"{n} {unit}{'s' if n > 1 else ''} ago"
-    return "just now"
-
-
-def render(template: str, status: int = 200, **values: Any) -> Response:
-    nonce = secrets.token_urlsafe(12)
-    html = environment().get_template(template).render(nonce=nonce, **values)
-    policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src 'self'; form-action 'none'; "
-        "frame-ancestors 'none'; base-uri 'none'"
-    )
-    headers = {"Content-Security-Policy": policy}
-    if values.get("live"):
-        headers["Refresh"] = str(REFRESH_SECONDS)
-    return HTMLResponse(html, status, headers)
+Read = Callable[[sqlite3.Connection, Request], dict[str, Any]]
+Answer = Callable[[dict[str, Any]], Response]
 
 
 def not_logged_in() -> Response:
@@ -109,27 +45,55 @@ def missing(status: int, message: str) -> Response:
     return render("missing.html", status, heading=heading, message=message)
 
 
-def page(template: str) -> Callable[..., Callable[[Request], Any]]:
-    """Makes a handler of a function that reads a page's values in a thread."""
+def problem(status: int, message: str) -> Response:
+    return Response(json.dumps({"error": message}), status, media_type="application/json")
 
-    def decorate(read: Callable[[sqlite3.Connection, Request], dict[str, Any]]) -> Any:
+
+def json_answer(values: dict[str, Any]) -> Response:
+    text = json.dumps(values, allow_nan=False, separators=(",", ":"))
+    return Response(text, media_type="application/json")
+
+
+def reading(answer: Answer, refuse: Callable[[int, str], Response]) -> Callable[[Read], Any]:
+    """Makes a handler of a function that reads values, in a thread and within the budget of one
+    query (`work`).
+    """
+
+    def decorate(read: Read) -> Any:
         async def handler(request: Request) -> Response:
             def build() -> Response:
                 server = request.app.state.server
+                work = server.context(request).work
+                work.begin()
                 try:
-                    with server.store.read() as db:
-                        return render(template, **read(db, request))
+                    with server.store.bounded(work.over), server.store.read() as db:
+                        return answer(read(db, request))
                 except RequestError as error:
-                    return missing(error.status, str(error))
+                    return refuse(error.status, str(error))
                 except Exception as error:
-                    log.exception("page %s failed", template)
-                    return missing(passing(error) or 500, f"Internal error: {type(error).__name__}")
+                    try:
+                        work.check()  # SQLite's word for it is "interrupted"
+                    except EndedError as ended:
+                        return refuse(ended.status, str(ended))
+                    log.exception("page %s failed", read.__name__)
+                    return refuse(passing(error) or 500, f"Internal error: {type(error).__name__}")
 
             return await anyio.to_thread.run_sync(build)
 
         return handler
 
     return decorate
+
+
+def page(template: str) -> Callable[[Read], Any]:
+    return reading(lambda values: render(template, **values), missing)
+
+
+data = reading(json_answer, problem)
+
+
+async def static_file(request: Request) -> Response:
+    return static_answer(request.path_params["name"]) or missing(404, "There is no such file here.")
 
 
 @page("authorize.html")
@@ -140,41 +104,66 @@ def authorize(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
 
 @page("home.html")
 def home(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
+    """Projects, the one with the latest news first."""
     entity = request.path_params.get("entity")
-    return {"projects": page_data.home(db, entity), "entity": entity}
+    projects = run_rows.project_overview(db, entity)
+    live = any(project["running"] for project in projects)
+    return {"projects": projects, "entity": entity, "live": live}
 
 
 @page("project.html")
 def project(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     place = request.path_params
     before = paging.read_cursor(request.query_params.get("after"))
-    values = page_data.project(db, place["entity"], place["project"], before)
+    values = project_page.project(db, place["entity"], place["project"], before)
     more = values["more"] and paging.write_cursor(values["more"])
-    live = any(run["state"] not in ENDED for run in values["runs"])
+    live = any(map(is_live, values["runs"]))
     return {**values, "more": more, "live": live and before is None}
 
 
 @page("run.html")
 def run(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     place = request.path_params
-    values = page_data.run(db, place["entity"], place["project"], place["run"])
-    collection = values.pop("collection")
-    artifacts = [{**row, "place": collection(row)} for row in values["artifacts"]]
-    live = values["run"]["state"] not in ENDED
-    return {**values, "artifacts": artifacts, "live": live}
+    values = run_page.run(db, place["entity"], place["project"], place["run"])
+    return {**values, "live": is_live(values["run"])}
+
+
+@page("logs.html")
+def logs(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
+    place = request.path_params
+    first = request.query_params.get("from")
+    values = run_page.logs(
+        db,
+        place["entity"],
+        place["project"],
+        place["run"],
+        int(first[:18]) if first and first.isdecimal() else None,
+    )
+    return {**values, "live": is_live(values["run"]) and values["first"] == values["last"]}
+
+
+def is_live(run: dict[str, Any]) -> bool:
+    return run["state"] not in ENDED
 
 
 @page("sweep.html")
 def sweep(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     place = request.path_params
-    values = page_data.sweep(db, place["entity"], place["project"], place["sweep"])
+    server = request.app.state.server
+    values = sweep_page.sweep(
+        db,
+        place["entity"],
+        place["project"],
+        place["sweep"],
+        server.clock() - server.settings.agent_timeout,
+    )
     return {**values, "live": values["sweep"]["state"] in ("RUNNING", "PENDING")}
 
 
 @page("artifact.html")
 def artifact(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     place = request.path_params
-    values = page_data.artifact(
+    values = artifact_page.artifact(
         db,
         place["entity"],
         place["project"],
@@ -189,11 +178,29 @@ def artifact(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     return {**values, "files": files}
 
 
+@data
+def series(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
+    """The curves of a chart: `run` and `key` (each any number of times), `axis`, `of` system."""
+    place, query = request.path_params, request.query_params
+    return chart_data.curves(
+        db,
+        place["entity"],
+        place["project"],
+        query.getlist("run"),
+        query.getlist("key"),
+        axis=query.get("axis", ""),
+        table="events" if query.get("of") == "system" else "history",
+    )
+
+
 HERE = "/{entity}/{project}"
 ROUTES = [
     Route("/", home, methods=["GET"]),
+    Route(f"{STATIC_PREFIX}{{name:path}}", static_file, methods=["GET"]),
     Route("/authorize", authorize, methods=["GET"]),
+    Route(f"{HERE}/series", series, methods=["GET"]),
     Route(f"{HERE}/runs/{{run}}", run, methods=["GET"]),
+    Route(f"{HERE}/runs/{{run}}/logs", logs, methods=["GET"]),
     Route(f"{HERE}/runs/{{run}}/{{tab:path}}", run, methods=["GET"]),
     Route(f"{HERE}/sweeps/{{sweep}}", sweep, methods=["GET"]),
     Route(f"{HERE}/sweeps/{{sweep}}/{{tab:path}}", sweep, methods=["GET"]),

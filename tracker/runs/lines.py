@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 TABLES = {"history": "history_lines", "events": "event_lines", "logs": "log_lines"}
 
@@ -93,20 +94,35 @@ def history_rows(
     return [row[0] for row in rows]
 
 
-def thinned_history(db: sqlite3.Connection, run_id: int, lines: int, most: int) -> list[str]:
-    """About `most` of a run's `lines` rows, evenly spaced, with the last."""
-    stride = max(1, -(-lines // most))
-    rows = db.execute(
-        "SELECT row FROM history WHERE run_id = ? AND (line % ? = 0 OR line = ?) ORDER BY line",
-        (run_id, stride, lines - 1),
-    )
-    return [row[0] for row in rows]
-
-
 def history_with_lines(db: sqlite3.Connection, run_id: int) -> Iterable[tuple[int, int, str]]:
     """(line, step, JSON text) of every row, in line order."""
     return db.execute(
         "SELECT line, step, row FROM history WHERE run_id = ? ORDER BY line", (run_id,)
+    )
+
+
+def row_texts(db: sqlite3.Connection, table: str, run_id: int) -> Iterable[str]:
+    """JSON texts of all rows of `history` or `events`, in the order of their lines."""
+    assert table in ("history", "events")
+    rows = db.execute(f"SELECT row FROM {table} WHERE run_id = ? ORDER BY line", (run_id,))
+    return (row[0] for row in rows)
+
+
+def picked_values(
+    db: sqlite3.Connection, table: str, run_id: int, keys: Sequence[Sequence[str]]
+) -> Iterable[Sequence[Any]]:
+    """Of every row the value of each key, which stands at the first of its JSON paths that the row
+    has; the numbers that JSON lacks come as W&B's words, what is no plain value as JSON.
+    """
+    assert table in ("history", "events")
+    # SQLite's JSON has no NaN and Infinity, which clients write: `plain` turns them into texts.
+    # With a LIMIT, the text is made once for a row, not once for each key of it.
+    odd = "row GLOB '*NaN*' OR row GLOB '*Infinity*'"
+    picked = (f"coalesce({', '.join(['json_extract(text, ?)'] * len(k))}, NULL)" for k in keys)
+    return db.execute(
+        f"SELECT {', '.join(picked)} FROM (SELECT CASE WHEN {odd} THEN plain(row) ELSE row END"
+        f" AS text FROM {table} WHERE run_id = ? ORDER BY line LIMIT -1)",
+        [*(path for paths in keys for path in paths), run_id],
     )
 
 

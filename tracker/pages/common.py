@@ -1,0 +1,63 @@
+"""What every page looks up: the project, run or sweep of an address, and values to show."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from tracker.errors import RequestError
+from tracker.runs import history
+from tracker.runs import rows as run_rows
+from tracker.store.rows import Row
+from tracker.sweeps import rows as sweep_rows
+
+
+def missing(what: str) -> RequestError:
+    return RequestError(f"There is no {what} here.", status=404)
+
+
+def find_project(db: sqlite3.Connection, entity: str, project: str) -> Row:
+    found = run_rows.find_project(db, entity, project)
+    if found is None:
+        raise missing(f"project {entity}/{project}")
+    return found
+
+
+def find_run(db: sqlite3.Connection, project: Row, name: str) -> Row:
+    row = run_rows.find_run(db, project["id"], name)
+    if row is None:
+        raise missing(f"run {name} in {project['entity']}/{project['name']}")
+    return row
+
+
+def find_sweep(db: sqlite3.Connection, project: Row, name: str) -> Row:
+    row = sweep_rows.find_sweep(db, project["id"], name)
+    if row is None:
+        raise missing(f"sweep {name} in {project['entity']}/{project['name']}")
+    return row
+
+
+def with_values(run: Row) -> Row:
+    """A run with its config (`values`) and summary (`results`) as flat values, and its title."""
+    return {
+        **run,
+        "title": run["display_name"] or run["name"],
+        "values": config_values(run["config"]),
+        "results": summary_values(run["summary"]),
+        "tag_list": json.loads(run["tags"]),
+    }
+
+
+def config_values(text: str) -> dict[str, Any]:
+    config = {
+        key: value.get("value") if isinstance(value, dict) and "value" in value else value
+        for key, value in json.loads(text).items()
+        if key != "_wandb"
+    }
+    return dict(history.flatten(config))
+
+
+def summary_values(text: str) -> dict[str, Any]:
+    values = json.loads(text)
+    return dict(history.flatten({k: v for k, v in values.items() if not k.startswith("_")}))
