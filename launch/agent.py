@@ -30,6 +30,9 @@ def work(sweep: str, count: int | None, program: Path | None, server: Chosen) ->
     `program`: what to start in the place of the sweep's own.
     """
     prepare_environment()
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as background jobs of scripts begin
+        # runs would ignore it too, and the client stops them by it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     Agent.PROGRAM = program
     Agent.POLL_INTERVAL = POLL_INTERVAL  # type: ignore[assignment]
     wandb_agent.Agent = Agent  # type: ignore[misc]

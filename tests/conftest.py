@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,8 @@ STATE = tuple(f"{checkouts.ROOT / name}/" for name in checkouts.STATE)
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything is collected; workers of pytest-xdist inherit the variables and the home."""
     sys.addaudithook(forbid_state)
+    # a background job of a script ignores SIGINT, and so would all that tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         return
     for name in list(os.environ):

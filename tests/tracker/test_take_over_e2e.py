@@ -93,7 +93,12 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 STOCK = ["-m", "wandb", "agent"]
-OURS = [str(ROOT / "runner.py"), "agent"]
+# as a script's background job, which begins with SIGINT ignored: the server stops runs by it
+IN_BACKGROUND = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+OURS = ["-c", IN_BACKGROUND, str(ROOT / "runner.py"), "agent"]
 
 
 # What tells the two apart: agents of ours name their processes, so that the old one's rows are
