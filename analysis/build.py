@@ -26,6 +26,7 @@ from analysis.metrics import Metric
 from analysis.read import snapshot as snapshots
 from analysis.read.snapshot import Run, Snapshot
 from analysis.schema import report as schema
+from contract.names import PROVENANCE
 from contract.plan import Plan
 from contract.values import number
 
@@ -196,7 +197,7 @@ def provenance(snapshot: Snapshot, grid: Grid, file: str, sha256: str) -> schema
     runs = compare.counted(grid)
     environment: dict[str, list[str]] = {}
     missing: dict[str, int] = {}
-    for name in metrics.PROVENANCE:
+    for name in PROVENANCE:
         values = [compare.attribute(run, name) for run in runs]
         distinct = dict.fromkeys(cells.display(v) for v in values if v is not None)
         absent = sum(value is None for value in values)

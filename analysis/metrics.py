@@ -1,7 +1,7 @@
 """What the analysis knows about metrics: units, direction, bounds, chance, per-example terms.
 
-Names are those that training logs (the same strings, not imported: the packages do not know each
-other). An unknown metric of somebody else's sweep is analysed without a direction or a bound.
+Names are those that training logs (`contract/names.py`). An unknown metric of somebody else's sweep
+is analysed without a direction or a bound.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.judge import stats
+from contract.names import COST_METRICS
 
 PerExample = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -58,34 +59,24 @@ def _quality(part: str) -> list[Metric]:
 
 
 COSTS = [
-    Metric("parameters", "parameters", "", "lower", "cost"),
-    Metric("flops_per_sample", "FLOPs per sample", "", "lower", "cost"),
-    Metric("epoch_seconds", "time per epoch", "s", "lower", "cost"),
-    Metric("samples_per_second", "throughput", "samples/s", "higher", "cost"),
-    Metric("peak_memory_mib", "peak memory", "MiB", "lower", "cost"),
+    Metric(name, title, unit, better, "cost")
+    for name, (title, unit, better) in zip(
+        COST_METRICS,
+        (
+            ("parameters", "", "lower"),
+            ("FLOPs per sample", "", "lower"),
+            ("time per epoch", "s", "lower"),
+            ("throughput", "samples/s", "higher"),
+            ("peak memory", "MiB", "lower"),
+        ),
+        strict=True,
+    )
 ]
 KNOWN = {
     metric.name: metric
     for metric in [*_quality("test"), *_quality("val"), *_quality("train"), *COSTS]
 } | {"best_epoch": Metric("best_epoch", "selected epoch", "epoch")}
 EXACT = ("parameters", "flops_per_sample")  # counted, not measured
-PROVENANCE = [
-    "commit",
-    "dirty",
-    "python",
-    "torch",
-    "wandb",
-    "numpy",
-    "platform",
-    "cpu",
-    "gpu",
-    "threads",
-    "precision",
-    "data_hash",
-    "split_hash",
-    "test_hash",
-    "curation_hash",
-]
 FP32_RESOLUTION = 1e-6
 
 

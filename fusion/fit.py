@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from contract.names import BEST_EPOCH_METRICS
 from fusion.config import RunConfig
 from fusion.data.dataset import Data
 from fusion.models import transfer
@@ -29,7 +30,6 @@ from fusion.training.loop import (
     train,
 )
 from fusion.training.score import score
-from fusion.training.tracking import BEST_EPOCH_METRICS
 
 
 @dataclass(frozen=True)

@@ -36,18 +36,19 @@ def modules(name: str, root: Path = places.CODE) -> dict[str, Path]:
         if name in found or name.split(".")[0] not in PACKAGES or not files:
             continue
         found[name] = files[0]
-        left += [name.rpartition(".")[0], *_imports(ast.parse(files[0].read_bytes()))]
+        left += [name.rpartition(".")[0], *imports(ast.parse(files[0].read_bytes()))]
     return dict(sorted(found.items()))
 
 
-def _imports(node: ast.AST) -> Iterator[str]:
+def imports(node: ast.AST) -> Iterator[str]:
     """Yield what a tree imports: modules, and names of modules, which may be modules themselves."""
+    children = ast.iter_child_nodes(node)
     match node:
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-            return
+            children = node.orelse
         case ast.Import():
             yield from (alias.name for alias in node.names)
         case ast.ImportFrom(module=str(module)):
             yield from (module, *(f"{module}.{alias.name}" for alias in node.names))
-    for child in ast.iter_child_nodes(node):
-        yield from _imports(child)
+    for child in children:
+        yield from imports(child)

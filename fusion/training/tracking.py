@@ -22,29 +22,6 @@ from typing import Any, Protocol
 
 from contract.files import write_json
 
-# Keys of one logged row, in its order; `epoch` counts from 1 and is the step of all others.
-EPOCH_METRICS = (
-    "epoch",
-    "train/loss",
-    "train/accuracy",
-    "val/loss",
-    "val/accuracy",
-    "val/f1",
-    "epoch_seconds",
-    "samples_per_second",
-    "train/learning_rate",
-)
-# Of these the summary holds the values at `best_epoch`, where W&B by itself keeps the last ones.
-BEST_EPOCH_METRICS = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "val/f1")
-TEST_METRICS = ("test/loss", "test/accuracy", "test/f1")
-COST_METRICS = (
-    "parameters",
-    "flops_per_sample",
-    "epoch_seconds",
-    "samples_per_second",
-    "peak_memory_mib",
-)
-
 # What an agent sets for the run that it starts; its entity and project are for any run.
 IN_SWEEP = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH")
 MODES = ("online", "offline", "disabled")

@@ -21,6 +21,7 @@ from cli.flags import ConfigCommand, config_from, flag
 from cli.session import Stop, TrackingModeError, tracking_mode
 from cli.train import command
 from contract import places
+from contract.names import BEST_EPOCH_METRICS, COST_METRICS, TEST_METRICS
 from fusion.config import RunConfig
 from fusion.data import generate
 from fusion.training import output
@@ -176,6 +177,7 @@ def test_what_a_run_writes(train_here, tmp_path):
 
     summary = json.loads((folder / "summary.json").read_text())
     logged = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert {*BEST_EPOCH_METRICS, *TEST_METRICS, *COST_METRICS} <= set(summary)
     assert set(config).isdisjoint({*summary, *logged[0], *logged[1]}), "one column for two things"
     sidecar = json.loads((folder / "weights.json").read_text())
     assert summary["diverged"] is False and sidecar["config"] == config

@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from contract.names import EPOCH_METRICS
 from fusion.config import RunConfig
 from fusion.data.dataset import Batch, Data
 from fusion.fit import evaluate, fit
 from fusion.models.registry import build
 from fusion.training import checkpoint
 from fusion.training.loop import StoppedError, initialised
-from fusion.training.tracking import EPOCH_METRICS
 
 CPU = torch.device("cpu")
 

@@ -339,6 +339,13 @@ def test_every_field_that_decides_a_stage_is_part_of_its_key(
         assert sorted(changed) == sorted(letters), field
 
 
+def test_a_field_that_is_added_renames_no_stage(root: Path, prepared: Prepared) -> None:
+    class More(PretrainConfig):
+        added: float = 0.5
+
+    assert keys(More(**TINY), root, prepared) == keys(config(), root, prepared)
+
+
 def test_the_temperature_does_not_decide_the_studys_form(root: Path, prepared: Prepared) -> None:
     one = keys(config(logits="study"), root, prepared)
     assert one == keys(config(logits="study", temperature=0.5), root, prepared)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from contract.names import EPOCH_METRICS
 from fusion.config import RunConfig
-from fusion.training.tracking import EPOCH_METRICS, Tracking, TrackingError, run_id, start
+from fusion.training.tracking import Tracking, TrackingError, run_id, start
 from tests.processes import read_line_by_line, wait_for_line
 from tracker import server
 
