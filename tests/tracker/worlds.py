@@ -205,6 +205,11 @@ class Tracker:
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
+    def send(self, path: str, body: dict[str, Any]) -> None:
+        headers = {"Authorization": f"Bearer {self.server.key}"}
+        answer = httpx.post(self.server.url + path, json=body, headers=headers, timeout=300)
+        assert answer.status_code == 200, answer.text
+
     def get(self, path: str) -> httpx.Response:
         """A page or a file, with the key."""
         headers = {"Authorization": f"Bearer {self.server.key}"}

@@ -234,3 +234,14 @@ def wait_with_aliases(db: sqlite3.Connection, artifact_id: int, aliases: list[st
     db.execute(
         "UPDATE artifacts SET pending_aliases = ? WHERE id = ?", (json.dumps(aliases), artifact_id)
     )
+
+
+def disk_use(db: sqlite3.Connection, project_id: int) -> Row:
+    """How many contents (`n`) a project's artifacts have, and their bytes (`size`)."""
+    return one(
+        db,
+        "SELECT count(*) AS n, coalesce(sum(size), 0) AS size FROM blobs WHERE hash IN ("
+        " SELECT hash FROM artifact_files JOIN artifacts ON artifacts.id = artifact_id"
+        " JOIN collections ON collections.id = collection_id WHERE project_id = ?)",
+        project_id,
+    )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 
 from tracker.errors import RequestError
 from tracker.pages import common, series
+from tracker.pages.replicates import interval
 from tracker.store.rows import Row
 
 MOST_RUNS = 40
 MOST_KEYS = 24
 MOST_KEY_CHARS = 2_000
+STRETCHES = 200  # of an axis that runs share few places of
 
 
 def check(names: Sequence[str], keys: Sequence[str], axis: str) -> None:
@@ -23,27 +28,91 @@ def check(names: Sequence[str], keys: Sequence[str], axis: str) -> None:
 
 def curves(
     db: sqlite3.Connection,
-    entity: str,
-    project: str,
+    project: Row,
     names: Sequence[str],
     keys: Sequence[str],
     *,
     axis: str = "",
     table: str = "history",
+    mean: str | None = None,
 ) -> Row:
     """{"curves": [{run, title, key, axis, x, y, marks, note, …}]}; runs without a key are left out.
 
-    `axis`: a key of the rows; "" for what `define_metric` has said, or the step.
+    `axis`: a key of the rows; "" for what `define_metric` has said, or the step. `mean`: a key of
+    the config; in the place of runs with the same value of it stands their mean, with a band.
     """
     check(names, keys, axis)
-    here = common.find_project(db, entity, project)
-    runs = [common.find_run(db, here, name) for name in dict.fromkeys(names)]
-    found = []
-    for run in runs:
-        for curve in series.curves(db, run, keys, axis, table):
-            if curve["total"] or curve["unplaced"]:
-                title = run["display_name"] or run["name"]
-                found.append(
-                    {"run": run["name"], "title": title, **curve, "note": series.note(curve)}
-                )
-    return {"curves": found}
+    runs = [common.find_run(db, project, name) for name in dict.fromkeys(names)]
+    read = [(run, series.points_of(db, run, keys, axis, table)) for run in runs]
+    if mean is not None:
+        return {"curves": means(read, mean)}
+    return {
+        "curves": [
+            one_curve(run["name"], run["display_name"] or run["name"], curve)
+            for run, found in read
+            for curve in found
+            if curve["points"] or curve["unplaced"]
+        ]
+    }
+
+
+def one_curve(run: str, title: str, curve: Row) -> Row:
+    points = curve.pop("points")
+    whole = {"run": run, "title": title, **curve, **series.describe(points)}
+    return {**whole, "note": series.note(whole)}
+
+
+def means(read: Sequence[tuple[Row, list[Row]]], key: str) -> list[Row]:
+    """Of each key and each group of runs: `y` is the mean, `low` and `high` its 95 % interval."""
+    groups: dict[str, list[tuple[Row, list[Row]]]] = {}
+    for run, found in read:
+        value = common.config_values(run["config"]).get(key)
+        groups.setdefault(json.dumps(value, sort_keys=True), []).append((run, found))
+    curves = []
+    for value, members in groups.items():
+        for i, first in enumerate(members[0][1]):
+            own = [found[i]["points"] for _, found in members if found[i]["points"]]
+            if not own:
+                continue
+            points, band = mean_of(own)
+            unplaced = sum(found[i]["unplaced"] for _, found in members)
+            title = f"{key} = {value}".replace('"', "") + f" ({len(own)} runs)"
+            name = members[0][0]["name"]
+            curve = {**first, "unplaced": unplaced, "points": points}
+            drawn = one_curve(name, title, curve)
+            drawn["low"] = [band[x][0] for x in drawn["x"]]
+            drawn["high"] = [band[x][1] for x in drawn["x"]]
+            curves.append(drawn)
+    return curves
+
+
+def mean_of(
+    runs: Sequence[Sequence[series.Point]],
+) -> tuple[list[series.Point], dict[float, tuple[float, float]]]:
+    """Mean at each place, and its 95 % interval. Where runs share few places, as over time, places
+    are the middles of STRETCHES equal stretches, in which each run counts once.
+    """
+    finite = [[(x, y) for x, y in points if math.isfinite(y)] for points in runs]
+    counts = Counter(x for points in finite for x in {x for x, _ in points})
+    if len(finite) > 1 and sum(n > 1 for n in counts.values()) < len(counts) / 2:
+        low, high = min(counts), max(counts)
+        width = (high - low) / STRETCHES or 1.0
+
+        def middle(x: float) -> float:
+            return low + (min(int((x - low) / width), STRETCHES - 1) + 0.5) * width
+
+        finite = [[(middle(x), y) for x, y in points] for points in finite]
+    at: dict[float, list[float]] = {}
+    for points in finite:
+        own: dict[float, list[float]] = {}
+        for x, y in points:
+            own.setdefault(x, []).append(y)
+        for x, ys in own.items():
+            at.setdefault(x, []).append(math.fsum(ys) / len(ys))
+    band, found = {}, []
+    for x in sorted(at):
+        value = interval(at[x])
+        half = value["half"] or 0.0
+        band[x] = (value["mean"] - half, value["mean"] + half)
+        found.append((x, value["mean"]))
+    return found, band

@@ -1,40 +1,42 @@
-"""What the pages of projects show, read from the store."""
+"""What the pages of projects show besides their runs, read from the store."""
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
 
-from contract.sweepfile.read import load
-from tracker.pages import common
-from tracker.runs.rows import RunQuery
+from tracker.artifacts import rows as artifact_rows
+from tracker.runs import file_rows
 from tracker.store.rows import Row, select
 from tracker.store.where import Order, Where
 from tracker.sweeps import rows as sweep_rows
+from tracker.sweeps.states import config_of
 
-RUNS_PER_PAGE = 100
+MOST_SWEEPS = MOST_COLLECTIONS = 500
 
 
-def project(db: sqlite3.Connection, entity: str, name: str, before: list[Any] | None) -> Row:
-    row = common.find_project(db, entity, name)
-    query = RunQuery(row["id"], order=Order(descending=True))
-    runs = query.page(db, RUNS_PER_PAGE + 1, before)
-    return {
-        "project": row,
-        "runs": [common.with_values(run) for run in runs[:RUNS_PER_PAGE]],
-        "more": runs[RUNS_PER_PAGE - 1]["cursor"] if len(runs) > RUNS_PER_PAGE else None,
-        "total": query.count(db),
-        "sweeps": [
-            {
-                **sweep,
-                "title": sweep["display_name"]
-                or load(sweep["config"]).get("name")
-                or sweep["name"],
-                "cells": sweep_rows.count_cells(db, sweep["id"]),
-            }
-            for sweep in sweep_rows.list_sweeps(db, row["id"])
-        ],
-        "artifacts": select(
-            db, "collections", [Where("project_id = ?", [row["id"]])], Order("name"), limit=200
-        ),
-    }
+def sweeps(db: sqlite3.Connection, project: Row) -> list[Row]:
+    """The newest first."""
+    found = []
+    for sweep in sweep_rows.list_sweeps(db, project["id"])[:MOST_SWEEPS]:
+        config = config_of(sweep["config"])
+        cells = sweep_rows.count_cells(db, sweep["id"])
+        title = sweep["display_name"] or config.name or sweep["name"]
+        metric = config.metric and config.metric.name
+        row = {**sweep, "title": title, "cells": cells, "done": cells.get("done", 0)}
+        found.append({**row, "expected": config.expected, "metric": metric})
+    return found
+
+
+def artifacts(db: sqlite3.Connection, project: Row) -> list[Row]:
+    where = [Where("project_id = ?", [project["id"]])]
+    return select(db, "collections", where, Order("name"), limit=MOST_COLLECTIONS)
+
+
+def disk_use(db: sqlite3.Connection, project: Row) -> list[Row]:
+    """`what`, and how many contents (`n`) of how many bytes (`size`) it holds; what several hold
+    is stored once, and counted at each.
+    """
+    return [
+        {"what": "files of runs", **file_rows.disk_use(db, project["id"])},
+        {"what": "artifacts", **artifact_rows.disk_use(db, project["id"])},
+    ]

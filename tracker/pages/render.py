@@ -34,6 +34,7 @@ def environment() -> Environment:
     env.globals |= {"link": link, "static": static}
     env.filters |= {
         "number": show,
+        "brief": lambda value: f"{value:.2g}",
         "ago": ago,
         "moment": moment,
         "bytes": show_bytes,

@@ -116,10 +116,12 @@ def paths(key: str) -> list[str]:
     return [json_path(*way) for way in ways(key)]
 
 
-def curves(
+def points_of(
     db: sqlite3.Connection, run: Row, keys: Sequence[str], axis: str = "", table: str = "history"
 ) -> list[Row]:
-    """One curve for each key, over `axis` or over its own where that is ""."""
+    """All points of each key, over `axis` or over its own where that is ""; `unplaced` is how many
+    rows have the key and not the axis.
+    """
     own = [axis or (axis_of(run, key) if table == "history" else RUNTIME) for key in keys]
     names = list(dict.fromkeys([*keys, *own]))
     columns = dict(zip(names, read_columns(db, table, run["id"], names), strict=True))
@@ -129,8 +131,10 @@ def curves(
             (x, y) for x, y in zip(columns[across], columns[key], strict=True) if y is not None
         ]
         points = [(x, y) for x, y in pairs if x is not None and math.isfinite(x)]
+        if any(a[0] > b[0] for a, b in itertools.pairwise(points)):
+            points.sort(key=lambda point: point[0])
         unplaced = len(pairs) - len(points)
-        found.append({"key": key, "axis": across, "unplaced": unplaced, **describe(points)})
+        found.append({"key": key, "axis": across, "unplaced": unplaced, "points": points})
     return found
 
 
@@ -138,8 +142,6 @@ def describe(points: list[Point]) -> Row:
     """A curve for a browser: `x`, `y` (null where it has a gap, at a value that is not finite),
     `marks` of those, and how many points there are in all.
     """
-    if any(a[0] > b[0] for a, b in itertools.pairwise(points)):
-        points = sorted(points, key=lambda point: point[0])
     kept = thin(points, MOST_POINTS)
     odd = [(x, word(y)) for x, y in points if not math.isfinite(y)]
     return {

@@ -9,8 +9,10 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import anyio.to_thread
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,6 +23,8 @@ from tracker.errors import RequestError
 from tracker.http.gate import STATIC_PREFIX
 from tracker.pages import artifact as artifact_page
 from tracker.pages import charts as chart_data
+from tracker.pages import common, table
+from tracker.pages import compare as comparison
 from tracker.pages import project as project_page
 from tracker.pages import run as run_page
 from tracker.pages import sweep as sweep_page
@@ -32,8 +36,8 @@ from tracker.work import EndedError
 
 log = logging.getLogger(__name__)
 
-Read = Callable[[sqlite3.Connection, Request], dict[str, Any]]
-Answer = Callable[[dict[str, Any]], Response]
+Read = Callable[[sqlite3.Connection, Request], Any]
+Answer = Callable[[Any], Response]
 
 
 def not_logged_in() -> Response:
@@ -113,12 +117,69 @@ def home(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
 
 @page("project.html")
 def project(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
-    place = request.path_params
-    before = paging.read_cursor(request.query_params.get("after"))
-    values = project_page.project(db, place["entity"], place["project"], before)
+    """The table of runs."""
+    here, query = project_of(db, request), request.query_params
+    before = paging.read_cursor(query.get("after"))
+    values = table.runs_table(db, here, table.View.read(query), before)
     more = values["more"] and paging.write_cursor(values["more"])
+    live = before is None and any(map(is_live, values["runs"]))
+    return {**values, "project": here, "tab": "runs", "more": more, "live": live} | addresses(query)
+
+
+@page("sweeps.html")
+def sweeps(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
+    here = project_of(db, request)
+    found = project_page.sweeps(db, here)
+    live = any(sweep["state"] == "RUNNING" for sweep in found)
+    return {"project": here, "tab": "sweeps", "sweeps": found, "live": live}
+
+
+@page("artifacts.html")
+def artifacts(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
+    here = project_of(db, request)
+    found = project_page.artifacts(db, here)
+    return {"project": here, "tab": "artifacts", "artifacts": found}
+
+
+@page("overview.html")
+def overview(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
+    here = project_of(db, request)
+    return {"project": here, "tab": "overview", "disk": project_page.disk_use(db, here)}
+
+
+@page("compare.html")
+def compare(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
+    here, query = project_of(db, request), request.query_params
+    values = comparison.compare(
+        db,
+        here,
+        query.getlist("run"),
+        baseline=query.get("baseline", ""),
+        everything=query.get("all") == "1",
+        colour=query.get("colour", ""),
+    )
     live = any(map(is_live, values["runs"]))
-    return {**values, "more": more, "live": live and before is None}
+    return {**values, "project": here, "tab": "", "live": live} | addresses(query)
+
+
+def project_of(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
+    place = request.path_params
+    return common.find_project(db, place["entity"], place["project"])
+
+
+def addresses(query: QueryParams) -> dict[str, Any]:
+    """What a template makes addresses of the same view with: `with_query(sort="x")` for one that
+    differs in that, `without` for the pairs of all but some names.
+    """
+
+    def without(*names: str) -> list[tuple[str, str]]:
+        return [(name, value) for name, value in query.multi_items() if name not in names]
+
+    def with_query(**changes: str | None) -> str:
+        kept = without("after", *changes)
+        return "?" + urlencode([*kept, *((k, v) for k, v in changes.items() if v)])
+
+    return {"with_query": with_query, "without": without}
 
 
 @page("run.html")
@@ -181,16 +242,27 @@ def artifact(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
 @data
 def series(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     """The curves of a chart: `run` and `key` (each any number of times), `axis`, `of` system."""
-    place, query = request.path_params, request.query_params
+    query = request.query_params
     return chart_data.curves(
         db,
-        place["entity"],
-        place["project"],
+        project_of(db, request),
         query.getlist("run"),
         query.getlist("key"),
         axis=query.get("axis", ""),
         table="events" if query.get("of") == "system" else "history",
+        mean=query.get("mean"),
     )
+
+
+def csv_answer(text: str) -> Response:
+    headers = {"Content-Disposition": 'attachment; filename="runs.csv"'}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@reading(csv_answer, missing)
+def runs_csv(db: sqlite3.Connection, request: Request) -> str:
+    view = table.View.read(request.query_params)
+    return table.csv_text(db, project_of(db, request), view)
 
 
 HERE = "/{entity}/{project}"
@@ -212,6 +284,11 @@ ROUTES = [
         methods=["GET"],
     ),
     Route(HERE, project, methods=["GET"]),
+    Route(f"{HERE}/runs.csv", runs_csv, methods=["GET"]),
+    Route(f"{HERE}/sweeps", sweeps, methods=["GET"]),
+    Route(f"{HERE}/artifacts", artifacts, methods=["GET"]),
+    Route(f"{HERE}/overview", overview, methods=["GET"]),
+    Route(f"{HERE}/compare", compare, methods=["GET"]),
     Route(f"{HERE}/{{tab}}", project, methods=["GET"]),
     Route("/{entity}", home, methods=["GET"]),
 ]

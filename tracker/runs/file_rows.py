@@ -69,3 +69,13 @@ def narrowed(names: list[str] | None, pattern: str | None) -> tuple[str, list[An
     if names:
         return " AND name IN (SELECT value FROM json_each(?))", [json.dumps(names)]
     return (" AND name REGEXP ?", [patterns.of_like(pattern)]) if pattern else ("", [])
+
+
+def disk_use(db: sqlite3.Connection, project_id: int) -> Row:
+    """How many contents (`n`) the files of a project's runs have, and their bytes (`size`)."""
+    return one(
+        db,
+        "SELECT count(*) AS n, coalesce(sum(size), 0) AS size FROM blobs WHERE hash IN ("
+        " SELECT hash FROM files JOIN runs ON runs.id = run_id WHERE project_id = ?)",
+        project_id,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -155,6 +156,18 @@ class RunQuery:
     def count(self, db: sqlite3.Connection) -> int:
         """How many runs there are, on all pages together."""
         return count(db, "runs", self._conditions)
+
+    def picked(
+        self, db: sqlite3.Connection, parts: Sequence[Where], limit: int
+    ) -> list[tuple[Any, ...]]:
+        """Values of SQL expressions over at most `limit` runs, in no order that is promised."""
+        found = join(self._conditions, "AND")
+        sql = ", ".join(f"({part.sql})" for part in parts)
+        values = [value for part in parts for value in part.values]
+        rows = db.execute(
+            f"SELECT {sql} FROM runs WHERE {found.sql} LIMIT ?", [*values, *found.values, limit]
+        )
+        return [tuple(row) for row in rows]
 
     def page(self, db: sqlite3.Connection, limit: int, after: list[Any] | None = None) -> list[Row]:
         """At most `limit` runs behind the place `after`; each has its place in `cursor`."""

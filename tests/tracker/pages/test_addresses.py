@@ -185,7 +185,7 @@ def test_a_project_page_has_pages(site: Site):
     older = next(
         str(a["href"])
         for tag, a in Elements(first).found
-        if str(a.get("href")).startswith("?after")
+        if str(a.get("href")).startswith("?after=")
     )
     assert "r002" in site.http.get(f"/local/p{older}").text
 

@@ -4,7 +4,7 @@
 (() => {
   const KEYS_AT_ONCE = 6; // the first of them is drawn the sooner
   const COLOURS = {
-    light: ["#1f5c9e", "#c4601d", "#17693f", "#a8322a", "#7a4bb0", "#7a5608", "#b03a83", "#0d6674", "#5b6470", "#4b7d10"],
+    light: ["#1f5c9e", "#a34c12", "#17693f", "#a8322a", "#7a4bb0", "#7a5608", "#b03a83", "#0d6674", "#5b6470", "#44700f"],
     dark: ["#7db4ef", "#f0a063", "#63c692", "#f0877f", "#bb9bea", "#dcb257", "#ec8fc5", "#5cc6d4", "#a9b4c2", "#a5cf68"],
   };
   const scheme = matchMedia("(prefers-color-scheme: dark)");
@@ -98,7 +98,7 @@
     value(name) {
       const control = this.controls[name];
       if (!control) return "";
-      return control.type === "checkbox" ? (control.checked ? "1" : "") : control.value;
+      return control.type === "checkbox" ? (control.checked ? control.value : "") : control.value;
     }
 
     chosen(control) {
@@ -257,7 +257,7 @@
       };
       const plot = new uPlot(options, join(lines.map((line) => line.curve)), place);
       const rows = plot.root.querySelectorAll(".u-legend .u-series");
-      lines.forEach((line, i) => (rows[i + 1].hidden = !line.label));
+      lines.forEach((line, i) => line.label || (rows[i + 1].style.display = "none"));
       return plot;
     }
   }
