@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from analysis import contrastive, metrics
+from analysis import metrics
 from analysis.grid import cells, plan
 from analysis.grid.cells import Cell, Grid
 from analysis.judge import (
@@ -28,6 +28,7 @@ from analysis.read.snapshot import Run, Snapshot
 from analysis.schema import report as schema
 from contract.names import PROVENANCE
 from contract.plan import Plan
+from contract.study import Section, StudyError, load
 from contract.values import number
 
 TABLE_METRICS = ["val/loss", "test/f1", "test/accuracy", "val/f1", "val/accuracy"]
@@ -38,6 +39,7 @@ def build(
     snapshot: Snapshot,
     grid: Grid | None = None,
     design: Plan | None = None,
+    sections: list[Section] | None = None,
     *,
     file: str = "snapshot.json.gz",
     sha256: str = "",
@@ -45,6 +47,8 @@ def build(
     """All numbers of the report of `snapshot`, whose file has that name and content hash."""
     if grid is None or design is None:
         grid, design = arrange(snapshot)
+    if sections is None:
+        sections = of_guest(design, grid)
     data = Data(snapshot, grid, design)
     judged, costs_known, others = report_metrics(snapshot, grid, design)
     pairs = plan.cell_pairs(design, grid)
@@ -72,7 +76,7 @@ def build(
         pareto=cost.pareto(compared, costs, judged[0] if judged else None),
         noise=noise(data, judged),
         claims=claims.answer_all(design, grid, compared, costs),
-        contrastive=contrastive.section(grid),
+        sections={section.name: section.values for section in sections if section.name},
         constants=schema.Constants(held=found.held, varied=found.varied, leaked=found.leaked),
         unexpected=[run_ref(run, False) for run in grid.unexpected],
         warnings=[],
@@ -80,7 +84,17 @@ def build(
         rules=rules(),
         provenance=provenance(snapshot, grid, file, sha256),
     )
-    return report.model_copy(update={"warnings": warnings(report, data, judged)})
+    lines = warnings(report, data, judged)
+    lines += [line for section in sections for line in section.warnings]
+    return report.model_copy(update={"warnings": lines})
+
+
+def of_guest(design: Plan, grid: Grid) -> list[Section]:
+    """What the plan's study makes of the runs; a warning in its place where it cannot be had."""
+    try:
+        return load(design.study).sections(grid)
+    except (StudyError, ImportError) as error:
+        return [Section("", warnings=(f"What the study itself says is missing: {error}.",))]
 
 
 def arrange(snapshot: Snapshot) -> tuple[Grid, Plan]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from analysis import build, contrastive_plot
+from analysis import build
 from analysis.grid import cells
 from analysis.judge import verdict
 from analysis.read import snapshot
@@ -104,7 +104,8 @@ def write(taken: Snapshot, folder: Path) -> Report:
     packed, sha256 = snapshot.pack(taken)
     taken = snapshot.unpack(packed, SNAPSHOT)  # what is rendered is what the file says, always
     grid, design = build.arrange(taken)
-    made = build.build(taken, grid, design, file=SNAPSHOT, sha256=sha256)
+    sections = build.of_guest(design, grid)
+    made = build.build(taken, grid, design, sections, file=SNAPSHOT, sha256=sha256)
     figures = {
         "results.png": plots.results(made),
         "forest.png": forest.forest(made),
@@ -112,12 +113,14 @@ def write(taken: Snapshot, folder: Path) -> Report:
         "cost.png": cost_plot.cost(made),
         "grid.png": panels.grid_map(made),
         "search.png": panels.search(made),
-        "borrowed.png": contrastive_plot.borrowed(made),
     }
+    figures |= {name: draw() for part in sections for name, draw in part.pictures.items()}
     drawn = [name for name, picture in figures.items() if picture is not None]
     texts = render.tables(made)
+    for part in sections:
+        texts |= part.tables
     texts["report.json"] = to_json(made)
-    texts["report.md"] = render.markdown(made, drawn)
+    texts["report.md"] = render.markdown(made, drawn, sections)
     files = {SNAPSHOT: packed}
     files |= {name: plots.png(picture) for name, picture in figures.items() if picture is not None}
     files |= {name: text.encode() for name, text in texts.items()}
@@ -137,7 +140,9 @@ def write(taken: Snapshot, folder: Path) -> Report:
 
 def to_json(made: Report) -> str:
     """report.json: readable, strict JSON."""
-    content = made.model_dump(by_alias=True)
+    content: dict[str, Any] = {}
+    for name, value in made.model_dump(by_alias=True).items():
+        content |= value if name == "sections" else {name: value}
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -21,6 +21,7 @@ from contract.sweepfile.file import lines, repeated
 from contract.sweepfile.read import SweepConfigError
 from contract.words import nearest, suggest
 
+PROGRAM = "${program}"
 LONGEST = 200  # characters of a name that is looked for as a file
 
 
@@ -117,7 +118,7 @@ class Plan(Model):
     """
 
     name: str = ""
-    kind: Literal["architecture", "ablation", "search"]
+    kind: Literal["architecture", "ablation", "search"] = "ablation"
     question: str = ""
     axis: str = ""
     baseline: Any = None
@@ -134,21 +135,36 @@ class Plan(Model):
     study: str = Field(default="", pattern=r"^[\w.]+:\w+$")
 
 
-def plan_of(name: str, project: str = "", beside: Path | None = None) -> Plan | None:
-    """Return the plan of a sweep of that name or, failing that, project; None where it has none.
+def plan_of(sweep: Mapping[str, Any], beside: Path | None = None) -> Plan | None:
+    """Return the plan of a sweep's config by its name, its project, or what it runs; or None.
 
-    A budget's suffix may follow the name (`NAME-smoke`). Looked for in the folder `beside` (that of
-    the sweep's file), in the current folder and its `sweeps`, and among those that are shipped.
-    Raises PlanError where the file that is found is no plan.
+    A budget's suffix may follow the name (`NAME-smoke`). `train.plan.yaml` is for every sweep of
+    train.py, `train-fit.plan.yaml` for those whose command goes on with `fit`. Looked for in the
+    folder `beside` (that of the sweep's file), in the current folder and its `sweeps`, and among
+    those that are shipped. Raises PlanError where the file that is found is no plan.
     """
     here = Path.cwd()
     folders = [*([beside] if beside else []), here, here / "sweeps", places.SWEEPS]
-    for word in [*_stems(name), project]:
+    names = [str(sweep.get(key) or "") for key in ("name", "project")]
+    for word in [*_stems(names[0]), names[1], *_stems(_runs(sweep))]:
         if word and Path(word).name == word and len(word) <= LONGEST:
             for folder in folders:
                 if (file := folder / f"{word}{places.PLAN}").is_file():
                     return load(file)
     return None
+
+
+def _runs(sweep: Mapping[str, Any]) -> str:
+    """The program without its ending, and what of its command is neither a flag nor a macro."""
+    after = words_of(sweep)
+    plain = [word for word in after if not word.startswith(("-", "$"))]
+    return "-".join([Path(str(sweep.get("program") or "")).stem, *plain])
+
+
+def words_of(sweep: Mapping[str, Any]) -> list[str]:
+    """Return the words of a sweep's command that its program gets."""
+    words = [str(word) for word in sweep.get("command") or []]
+    return words[words.index(PROGRAM) + 1 :] if PROGRAM in words else words
 
 
 def _stems(name: str) -> Iterator[str]:

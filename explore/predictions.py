@@ -15,13 +15,13 @@ from functools import cached_property
 import numpy as np
 
 from analysis import build
-from analysis.contrastive import ARMS, FINE_TUNED
 from analysis.grid.cells import Cell, Grid
 from analysis.read.snapshot import Examples, Run, Snapshot
 from analysis.read.snapshot import Predictions as Made
 from contract.words import identifier
 from explore.errors import ExploreError
 from explore.pairs import DataSet
+from fusion.report.section import ARMS, FINE_TUNED
 
 # A field of a sample must not hide what FiftyOne itself calls so.
 RESERVED = {

@@ -18,7 +18,8 @@ def plan(snapshot: Snapshot, grid: Grid) -> Plan:
     plan knows of metrics, and who its guest is, holds for a derived one, too.
     """
     sweep = snapshot.sweep
-    declared = plan_of(str(sweep.get("name") or ""), str(sweep.get("project") or ""))
+    config = sweep.get("config") or {}
+    declared = plan_of({**config, "name": sweep.get("name"), "project": sweep.get("project")})
     if declared is not None and not grid.search and declared.axis in grid.axes:
         values = grid.axes[declared.axis]
         if any(key(value) == key(declared.baseline) for value in values):

@@ -24,7 +24,6 @@ from analysis.schema.results import (
     NoiseFloor,
     Statement,
 )
-from analysis.schema_contrastive import Contrastive
 
 __all__ = [
     "ClaimAnswer",
@@ -232,8 +231,9 @@ class Report(Model):
     """Noise floors."""
     claims: list[ClaimAnswer]
     """The study's claims, where the sweep is the study's."""
-    contrastive: Contrastive | None
-    """Present where runs borrow a classifier by contrastive pre-training."""
+    sections: dict[str, Any]
+    """Not a key of its own: here stand the parts that the sweep's own study makes, by their names,
+    in the study's form; null where it has nothing to say."""
     constants: Constants
     """Held, varied, leaked."""
     unexpected: list[RunRef]

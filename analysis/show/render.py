@@ -8,7 +8,7 @@ import io
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from analysis.schema.report import (
     Report,
 )
 from analysis.show import text
+from contract.study import Section
 from contract.values import key
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -38,10 +39,10 @@ ANSWERS = 12
 NAMED = 8  # contrasts named in a line of the answer
 
 
-def markdown(report: Report, pictures: list[str]) -> str:
-    """report.md. pictures: file names that exist beside it."""
-    page = _environment().get_template("report.md.j2")
-    rendered = page.render(r=report, pictures=pictures, view=View(report))
+def markdown(report: Report, pictures: list[str], sections: Sequence[Section] = ()) -> str:
+    """report.md. pictures: file names that exist beside it; sections: those of the guest."""
+    page = environment(TEMPLATES).get_template("report.md.j2")
+    rendered = page.render(r=report, pictures=pictures, sections=sections, view=View(report))
     return re.sub(r"\n{3,}", "\n\n", rendered).strip() + "\n"
 
 
@@ -64,14 +65,15 @@ def html(title: str, body_markdown: str, folder: Path) -> str:
     folded = r"<p>&lt;details&gt;&lt;summary&gt;([^<&]*)&lt;/summary&gt;</p>"
     body = re.sub(folded, r"<details><summary>\1</summary>", body)
     body = re.sub(r"(<table>.*?</table>)", r'<div class="wide">\1</div>', body, flags=re.DOTALL)
-    page = _environment().get_template("report.html.j2")
+    page = environment(TEMPLATES).get_template("report.html.j2")
     return page.render(title=title, body=body)
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment(folder: Path) -> jinja2.Environment:
+    """The templates of a folder, with the filters that format numbers and names."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=jinja2.select_autoescape(["html.j2"]),
         trim_blocks=True,
         lstrip_blocks=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contract import places
-from contract.plan import PlanError, load, plan_of
+from contract.plan import Plan, PlanError, load, plan_of
 from contract.sweepfile.file import SweepFile
 
 SHIPPED = places.shipped()
@@ -15,7 +15,7 @@ SHIPPED = places.shipped()
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_every_shipped_sweep_has_a_plan_of_its_own_axes_and_metrics(file: Path) -> None:
-    plan = plan_of(file.stem)
+    plan = plan_of({"name": file.stem})
     parameters = SweepFile(file).config["parameters"]
     assert plan is not None and plan.name == file.stem
     assert plan.baseline in parameters[plan.axis]["values"]
@@ -32,7 +32,7 @@ def test_every_shipped_sweep_has_a_plan_of_its_own_axes_and_metrics(file: Path) 
 
 
 def test_claims_of_several_sweeps_stand_together_in_each_of_their_plans() -> None:
-    plans = [plan for file in SHIPPED if (plan := plan_of(file.stem)) and plan.claims]
+    plans = [plan for file in SHIPPED if (plan := plan_of({"name": file.stem})) and plan.claims]
     assert len(plans) == 4
     for plan in plans:
         assert plan.claims == plans[0].claims and plan.name in {c.sweep for c in plan.claims}
@@ -42,10 +42,24 @@ def test_claims_of_several_sweeps_stand_together_in_each_of_their_plans() -> Non
 def test_a_plan_is_found_by_name_by_name_and_suffix_or_by_project() -> None:
     for name, project in (("label_efficiency", ""), ("label_efficiency-smoke-2", "x"),
                           ("mine", "label_efficiency"), ("", "label_efficiency")):  # fmt: skip
-        found = plan_of(name, project)
+        found = plan_of({"name": name, "project": project})
         assert found is not None and found.name == "label_efficiency"
     for name in ("label_efficiency2", "mine", "../sweeps/label_efficiency", "a" * 5000, "\0", ""):
-        assert plan_of(name, "label_efficiency-smoke") is None
+        assert plan_of({"name": name, "project": "label_efficiency-smoke"}) is None
+
+
+def test_a_program_has_a_plan_for_all_of_its_sweeps() -> None:
+    def found(command: list[str]) -> Plan | None:
+        return plan_of({"name": "mine", "program": "runner.py", "command": command})
+
+    train, pretrain = (
+        found(["${env}", "python3", "${program}", word, "--quiet", "${args}"])
+        for word in ("train", "pretrain")
+    )
+    assert train is not None and train.name == "runner" and train.axis == ""
+    assert pretrain is not None and pretrain.budgets == places.BUDGETS / "pretrain"
+    assert train.study == pretrain.study == "fusion.study:STUDY"
+    assert plan_of({"name": "mine", "program": "other.py"}) is None
 
 
 def test_a_plan_beside_the_sweep_comes_first_then_the_current_folder_and_its_sweeps(
@@ -57,7 +71,7 @@ def test_a_plan_beside_the_sweep_comes_first_then_the_current_folder_and_its_swe
     monkeypatch.chdir(here)
 
     def question() -> str:
-        found = plan_of("label_efficiency", beside=beside)
+        found = plan_of({"name": "label_efficiency"}, beside)
         assert found is not None
         return found.question
 
@@ -96,7 +110,6 @@ def test_what_plans_share_stands_once_and_their_own_word_counts(tmp_path: Path) 
          "3: facts.f1.better: 'hihger' is not one of lower, higher; did you mean 'higher'?"),
         ("kind: ablation\nclaims:\n- id: 1\n  text: x\n  contrasts:\n  - {a: {}, expect: lower}",
          "6: claims[0].contrasts[0].b: is missing"),
-        ("axis: x", ": kind: is missing"),
         ("[a", ": not readable YAML"),
         ("a: &a [*a]", ": not a readable YAML file"),
         ("x", ": must be a mapping, not 'x'"),

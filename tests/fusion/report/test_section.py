@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import build, contrastive, contrastive_plot
+from analysis import build
 from analysis.read import fetch, snapshot
 from analysis.read.snapshot import Run, Snapshot
-from analysis.schema_contrastive import Contrastive
 from analysis.show import render
+from contract.study import Section
+from fusion.report import section as numbers
+from fusion.report.picture import borrowed
+from fusion.report.schema import Contrastive
 
 AXES = {"logits": ["study", "learned"], "finetune": ["projector", "all"]}
 
@@ -69,15 +72,22 @@ def taken(sweep: Callable[..., Snapshot]) -> Snapshot:
 
 def section(taken: Snapshot) -> Contrastive:
     grid, _ = build.arrange(taken)
-    made = contrastive.section(grid)
+    made = numbers.section(grid)
     assert made is not None
     return made
 
 
+def written(taken: Snapshot) -> str:
+    """report.md without its pictures."""
+    grid, design = build.arrange(taken)
+    parts: list[Section] = build.of_guest(design, grid)
+    return render.markdown(build.build(taken, grid, design, parts), [], parts)
+
+
 def test_other_sweeps_have_no_such_section(sweep: Callable[..., Snapshot]) -> None:
-    made = build.build(sweep(seeds=3))
-    assert made.contrastive is None
-    assert "Borrowing" not in render.markdown(made, [])
+    made = sweep(seeds=3)
+    assert build.build(made).sections == {"contrastive": None}
+    assert "Borrowing" not in written(made)
 
 
 def test_cells_that_share_their_stages_form_a_group(taken: Snapshot) -> None:
@@ -153,7 +163,7 @@ def test_set_ups_are_named_by_what_they_change_in_the_studys(
     assert {v.label for v in section(made).stages if v.name == "contrastive/loss"} == {
         "learned", "study",
     }  # fmt: skip
-    text = render.markdown(build.build(made), [])
+    text = written(made)
     answer = text.split("## Answer")[1].split("## ")[0]
     passed = "logits = learned; embedding = raw, logits = learned."
     assert f"- Zero-shot: passed with {passed}" in answer
@@ -172,7 +182,7 @@ def test_what_is_held_constant_is_not_called_the_studys_where_it_is_not(
         {"embedding": "raw"},
         {"embedding": "raw", "logits": "learned"},
     ]
-    assert "| the study's set-up |" not in render.markdown(build.build(made), [])
+    assert "| the study's set-up |" not in written(made)
 
 
 def test_where_the_studys_form_is_not_swept_nothing_is_called_a_change_of_it(
@@ -183,7 +193,7 @@ def test_where_the_studys_form_is_not_swept_nothing_is_called_a_change_of_it(
     for run in made.runs:
         decorate(run, np.random.default_rng(0))
     assert section(made).setups == []
-    assert "changed from the study's set-up" not in render.markdown(build.build(made), [])
+    assert "changed from the study's set-up" not in written(made)
 
 
 def test_of_cells_that_share_stages_the_answer_takes_the_one_with_a_frozen_embedder(
@@ -248,8 +258,7 @@ def test_further_columns_of_a_predictions_file_are_read(tmp_path: Path) -> None:
 
 
 def test_the_text_has_a_row_for_every_number(taken: Snapshot) -> None:
-    made = build.build(taken)
-    text = render.markdown(made, [])
+    text = written(taken)
     assert "**10 of 10** runs" in text
     assert "| contrastive/loss | 0.2" in text
     assert "no comparison" not in text
@@ -264,12 +273,12 @@ def test_shares_of_labels_are_drawn_as_lines(sweep: Callable[..., Snapshot]) -> 
     for run in made.runs:
         decorate(run, np.random.default_rng(0))
     report = build.build(made)
-    answer = render.markdown(report, []).split("## Answer")[1].split("\n## ")[0]
+    answer = written(made).split("## Answer")[1].split("\n## ")[0]
     assert "| labels | zero-shot | fine-tuned: projector | fine-tuned: all |" in answer
     rows = [line for line in answer.splitlines() if line.startswith(("| 0.01 |", "| 1 |"))]
     assert len(rows) == 4 and not any("–" in row for row in rows)
     assert "DIFFERENT" in rows[-1], "what pre-training adds has its verdict"
-    picture = contrastive_plot.borrowed(report)
+    picture = borrowed(section(made), report.axes)
     assert picture is not None
     legend = picture.axes[0].get_legend()
     assert legend is not None
@@ -281,7 +290,7 @@ def test_shares_of_labels_are_drawn_as_lines(sweep: Callable[..., Snapshot]) -> 
 
 
 def test_the_picture_shows_every_classifier_and_the_gate(taken: Snapshot) -> None:
-    picture = contrastive_plot.borrowed(build.build(taken))
+    picture = borrowed(section(taken), AXES)
     assert picture is not None
     labels = [text.get_text() for text in picture.axes[0].get_yticklabels()]
     assert len(labels) == 8 and "zero-shot: learned" in labels

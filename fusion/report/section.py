@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.contrastive_setups import FINETUNE, groups, setups, shared_label, values
-from analysis.contrastive_stages import stage_values
 from analysis.grid.cells import Cell, Grid
 from analysis.judge import stats, verdict
 from analysis.read.snapshot import Run
-from analysis.schema_contrastive import ArmAccuracy, Contrastive, ContrastiveTest, StageValue
+from fusion.report.schema import ArmAccuracy, Contrastive, ContrastiveTest, StageValue
+from fusion.report.setups import FINETUNE, groups, setups, shared_label, values
+from fusion.report.stages import stage_values
 
 # arm -> (prefix of its metrics in a summary, column of its logits in the predictions)
 ZERO_SHOT, FINE_TUNED, SCRATCH, LIDAR = (
@@ -147,6 +147,11 @@ def accuracy(cell: Cell, label: str, arm: str, part: str) -> ArmAccuracy:
     )
 
 
+def accuracy_of(arm: str, label: str) -> str:
+    """What a test calls the accuracy of an arm."""
+    return f"{arm} accuracy of {label}"
+
+
 @dataclass(frozen=True)
 class Draft:
     """A test before the family is known. terms_SN: per-example differences, where there are any."""
@@ -168,7 +173,7 @@ def gate(cell: Cell, label: str, arm: str, part: str) -> Draft:
     terms_SN = correct(cell, arm, part, list(found))
     return Draft(
         label,
-        f"{arm} accuracy of {label}",
+        accuracy_of(arm, label),
         f"the gate {threshold:g}",
         f"{part}/accuracy",
         threshold,
@@ -202,7 +207,7 @@ def against(cell: Cell, label: str, a: str, b: str, part: str) -> Draft:
     near = 1 - 1 / terms_SN.shape[1] if terms_SN is not None else 1.0
     return Draft(
         label,
-        f"{a} accuracy of {label}",
+        accuracy_of(a, label),
         b,
         f"{part}/accuracy",
         None,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.contrastive import ARMS, FINE_TUNED, FINETUNE
-from analysis.schema.report import Report
-from analysis.schema_contrastive import ArmAccuracy
 from analysis.show.pictures.results import (
     COLOURS,
     GREY,
@@ -20,21 +19,22 @@ from analysis.show.pictures.results import (
     shorten,
     styled,
 )
-
-LABELS = "labels"
+from fusion.report.schema import ArmAccuracy, Contrastive
+from fusion.report.section import ARMS
+from fusion.report.setups import FINETUNE, LABELS
 
 
 @styled
-def borrowed(report: Report) -> Figure | None:
+def borrowed(section: Contrastive, axes: dict[str, list[Any]]) -> Figure | None:
     """Accuracies with intervals: against the share of labels where that is swept, else as a list.
 
     Behind them the gate as a line and the range of the study's peers as a band.
     """
-    if report.contrastive is None or not report.contrastive.arms:
+    arms = section.arms
+    if not arms:
         return None
-    arms = report.contrastive.arms
-    if len(report.axes.get(LABELS, ())) > 1:
-        return _against_labels(report, arms)
+    if len(axes.get(LABELS, ())) > 1:
+        return _against_labels(section, axes)
     shown = arms[:MAX_ROWS]
     made = figure(7.5, 1.1 + 0.27 * len(shown))
     panel = made.subplots()
@@ -45,10 +45,10 @@ def borrowed(report: Report) -> Figure | None:
     )
     panel.set_ylim(len(shown) - 0.5, -0.5)
     panel.grid(axis="y", visible=False)
-    lines = report.contrastive.published
+    lines = section.published
     panel.axvspan(lines["peers_low"] or 0, lines["peers_high"] or 0, color=GREY, alpha=0.12, lw=0)
     panel.axvline(lines["gate_accuracy"] or 0, color=GREY, ls="--", lw=1)
-    panel.set_xlabel(f"{report.contrastive.part} accuracy; dashed: gate, grey: the study's peers")
+    panel.set_xlabel(f"{section.part} accuracy; dashed: gate, grey: the study's peers")
     note = caption(len(shown), len(arms), "classifiers")
     if note:
         made.supxlabel(note, fontsize=8, color=GREY)
@@ -69,12 +69,12 @@ def _count(arm: ArmAccuracy) -> int:
     return sum(v is not None for v in arm.values.values())
 
 
-def _against_labels(report: Report, arms: list[ArmAccuracy]) -> Figure:
+def _against_labels(section: Contrastive, axes: dict[str, list[Any]]) -> Figure:
     """One line for each classifier over the share of labels, on a logarithmic axis."""
     lines: dict[str, list[ArmAccuracy]] = {}
-    for arm in arms:
-        rest = [str(v) for k, v in arm.config.items() if k != LABELS and len(report.axes[k]) > 1]
-        mode = [str(arm.config[FINETUNE])] if arm.arm == FINE_TUNED and not rest else []
+    for arm in section.arms:
+        rest = [str(v) for k, v in arm.config.items() if k != LABELS and len(axes[k]) > 1]
+        mode = [str(arm.config[FINETUNE])] if FINETUNE in arm.config and not rest else []
         lines.setdefault(" · ".join([arm.arm, *(rest or mode)]), []).append(arm)
     made = figure(6.6, 4.2)
     panel = made.subplots()
@@ -88,12 +88,11 @@ def _against_labels(report: Report, arms: list[ArmAccuracy]) -> Figure:
         panel.vlines(x, low, [_or_nan(arm.high) for arm in items], color=colour, lw=1.5, alpha=0.6)
         handles.append(Line2D([], [], color=colour, marker=marker, label=shorten(name)))
     panel.set_xscale("log")
-    shares = [float(value) for value in report.axes[LABELS]]
+    shares = [float(value) for value in axes[LABELS]]
     panel.set_xticks(shares, [f"{100 * share:g} %" for share in shares])
     panel.minorticks_off()
     panel.set_xlabel("labels that any stage may see, share of the training part")
-    assert report.contrastive is not None
-    panel.set_ylabel(f"{report.contrastive.part} accuracy")
+    panel.set_ylabel(f"{section.part} accuracy")
     panel.legend(handles=handles, fontsize=8)
     return made
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from analysis.grid.cells import Cell, Grid, cell_label
 from analysis.read.snapshot import number
-from analysis.schema_contrastive import Setup
 from contract.values import key
+from fusion.report.schema import Setup
 
-FINETUNE, PROJECTOR = "finetune", "projector"
+FINETUNE, PROJECTOR, LABELS = "finetune", "projector", "labels"
 # What the study trained; of every other axis its value is listed first
 LOGITS = "logits"
 STUDY = {

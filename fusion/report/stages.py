@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 
-from analysis.contrastive_setups import groups, shared_label, values
 from analysis.grid.cells import Cell, Grid
 from analysis.judge import stats
-from analysis.schema_contrastive import StageValue
+from fusion.report.schema import StageValue
+from fusion.report.setups import groups, shared_label, values
 
 STAGES = ("contrastive/", "projector/")
 SHOWN = (

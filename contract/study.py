@@ -1,0 +1,74 @@
+"""What a guest may bring: the study that a plan names, of which the house knows nothing else.
+
+A study is an object of this type at `package.module:attribute`. All that it may do is optional;
+`Study()` does nothing, and stands for the guest of a sweep that has none.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Point = dict[str, Any]  # a point of the grid: parameter -> value
+Check = Callable[[Point], Any]
+
+
+class StudyError(Exception):
+    """A study that cannot be had."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report that the study makes.
+
+    values: JSON, under `name` in report.json (None: nothing to say). answer and body: Markdown, for
+    the top of report.md and for its middle. pictures: file name -> what draws it, as a matplotlib
+    figure, or gives None where there is nothing to draw. tables: file name -> CSV. warnings: lines
+    for those of the report.
+    """
+
+    name: str
+    values: Any = None
+    answer: str = ""
+    body: str = ""
+    pictures: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    tables: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """The functions of a guest. command: the words of the program's command in a sweep file.
+
+    check(command) gives what checks one point of the grid (it raises an exception with `problems`,
+    parameter -> text), or None where it is no command of the study's. check_data(command, points)
+    refuses data that is missing or too small, before anything begins. prepare(command, points)
+    makes the data that points need, once, before agents want it at the same time.
+    sections(grid) are the study's own parts of a report, from an `analysis.grid.cells.Grid`.
+    """
+
+    check: Callable[[list[str]], Check | None] = lambda command: None
+    check_data: Callable[[list[str], list[Point]], None] = lambda command, points: None
+    prepare: Callable[[list[str], list[Point]], None] = lambda command, points: None
+    sections: Callable[[Any], list[Section]] = lambda grid: []
+
+
+def load(name: str) -> Study:
+    """Return the study at "package.module:attribute"; that of "" brings nothing.
+
+    Raises StudyError where it cannot be imported or is none.
+    """
+    if not name:
+        return Study()
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise StudyError(f"study {name} cannot be imported: {error}") from None
+    if not isinstance(found, Study):
+        raise StudyError(f"study {name} is no contract.study.Study but {type(found).__name__}")
+    return found

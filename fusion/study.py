@@ -1,0 +1,59 @@
+"""The study as a guest of the house: what it brings to a sweep, to its data and to its report.
+
+Nothing heavy is imported here: a report needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from contract.study import Check, Point, Section, Study
+
+
+def check(command: list[str]) -> Check | None:
+    """Return what checks the parameters of `train` or `pretrain`; None for another command."""
+    from fusion.training.config import check
+
+    if "train" in command:
+        from fusion.config import RunConfig
+
+        return lambda point: check(point, RunConfig)
+    if "pretrain" in command:
+        from fusion.contrastive.config import PretrainConfig
+
+        return lambda point: check(point, PretrainConfig)
+    return None
+
+
+def configs(command: list[str], points: list[Point]) -> Iterator[Any]:
+    """Yield the configuration of every point; none for a command that is not the study's."""
+    made = check(command)
+    return iter(()) if made is None else map(made, points)
+
+
+def check_data(command: list[str], points: list[Point]) -> None:
+    """Raise DataError where data is not there, or too small for a point."""
+    from fusion.data import parts
+
+    asked = {(c.data, c.split, c.train_pairs) for c in configs(command, points)}
+    for data, split, train_pairs in sorted(asked):
+        parts.check(data, split, train_pairs)
+
+
+def prepare(command: list[str], points: list[Point]) -> None:
+    """Make, or check, the data of all points."""
+    from fusion.data.generate import resolve
+
+    for data in sorted({config.data for config in configs(command, points)}):
+        resolve(data)
+
+
+def sections(grid: Any) -> list[Section]:
+    """Return the part of a report that is about borrowing a classifier."""
+    from fusion.report.text import sections
+
+    return sections(grid)
+
+
+STUDY = Study(check=check, check_data=check_data, prepare=prepare, sections=sections)
