@@ -8,7 +8,6 @@ import click
 
 from cli.options import server_options
 from contract.sweepfile.file import SweepFileError
-from launch import overlay
 from launch.servers import choose, require_online
 
 UNSAID = f"{__name__}.run"  # in a context's meta: the word `run` was left out
@@ -47,7 +46,7 @@ def command() -> None:
     epilog="`runner.py sweep explain SWEEP` prints every lease, retry and stop with its reason.",
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--budget", type=click.Choice(overlay.budget_names()), help="Fixed parameters.")
+@click.option("--budget", metavar="NAME", help="Fixed parameters (smoke, default, paper).")
 @click.option("--seeds", type=click.IntRange(min=1), help="Replicates: seeds 0 .. N-1.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Fix a parameter.")
 @click.option("--agents", default=2, show_default=True, type=click.IntRange(min=1))
@@ -80,13 +79,12 @@ def run(
     from launch import job
     from launch.count import size
     from launch.crew import Crew
-    from launch.prepare import check_data, checked_points, prepare
+    from launch.prepare import checked_points, prepare
     from launch.program import program_of
     from launch.until_decided import planned
 
     sweep, notes = prepare(file, budget, seeds, assignments)
     points = checked_points(sweep)
-    check_data(sweep, points)
     if max_seeds is not None:
         planned(len({point.get("seed") for point in points}), max_seeds)
     server = None

@@ -14,7 +14,6 @@ HOME = "FUSION_RUNNER_HOME"
 CODE = Path(__file__).resolve().parent.parent  # the folder that holds the packages and sweeps/
 RUNNER = CODE / "runner.py"
 SWEEPS = CODE / "sweeps"
-BUDGETS = SWEEPS / "budgets"
 PLAN = ".plan.yaml"  # what the file of a plan is called after its sweep
 
 

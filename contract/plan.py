@@ -156,9 +156,9 @@ def plan_of(sweep: Mapping[str, Any], beside: Path | None = None) -> Plan | None
 
 def _runs(sweep: Mapping[str, Any]) -> str:
     """The program without its ending, and what of its command is neither a flag nor a macro."""
-    after = words_of(sweep)
-    plain = [word for word in after if not word.startswith(("-", "$"))]
-    return "-".join([Path(str(sweep.get("program") or "")).stem, *plain])
+    program = sweep.get("program")
+    plain = [word for word in words_of(sweep) if not word.startswith(("-", "$"))]
+    return "-".join([Path(program).stem, *plain]) if isinstance(program, str) else ""
 
 
 def words_of(sweep: Mapping[str, Any]) -> list[str]:

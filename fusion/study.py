@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from contract import places
 from contract.study import Check, Point, Section, Study
 
 
@@ -15,6 +16,8 @@ def check(command: list[str]) -> Check | None:
     """Return what checks the parameters of `train` or `pretrain`; None for another command."""
     from fusion.training.config import check
 
+    if command[0] != str(places.RUNNER):
+        return None
     if "train" in command:
         from fusion.config import RunConfig
 

@@ -9,7 +9,7 @@ from contract.sweepfile.file import SweepFile
 from contract.sweepfile.points import SEED, expand
 from contract.values import key
 from contract.words import counted
-from launch.program import program_of
+from launch.prepare import guest
 
 OWN = "the program checks its own parameters"
 
@@ -17,14 +17,15 @@ OWN = "the program checks its own parameters"
 def size(sweep: SweepFile, points: list[dict[str, Any]], most: int = 1000) -> list[str]:
     """Return up to `most` cells with their seeds, a line each, and a line with the numbers.
 
-    It says what was checked: nothing of a program of others.
+    It says what was checked: nothing of a program that no guest knows.
     """
-    ours = program_of(sweep).ours
+    study, command = guest(sweep)
+    known = study.check(command) is not None
     name, method = sweep.config["name"], sweep.config["method"]
     if method != "grid":
         cap = sweep.config.get("run_cap")
         runs = counted(cap, "run") if cap else "runs without end (`run_cap` ends them)"
-        checked = "the ends of every parameter checked" if ours else OWN
+        checked = "the ends of every parameter checked" if known else OWN
         return [f"{name}: {method}, {runs}; {checked}"]
     parameters = sweep.config["parameters"]
     axes = [n for n in parameters if n != SEED and len({key(p.get(n)) for p in points}) > 1]
@@ -34,7 +35,7 @@ def size(sweep: SweepFile, points: list[dict[str, Any]], most: int = 1000) -> li
     lines = [f"  {cell or 'one cell'}  seeds {seeds}" for cell, seeds in cells.items()][:most]
     seeds = counted(len(points) // max(1, len(cells)), "seed")
     total = f"{counted(len(cells), 'cell')} × {seeds} = {counted(len(points), 'run')}"
-    return [*lines, f"{name}: {total}{', every cell checked' if ours else f'; {OWN}'}"]
+    return [*lines, f"{name}: {total}{', every cell checked' if known else f'; {OWN}'}"]
 
 
 def unfinished(path: str, config: dict[str, Any]) -> int:

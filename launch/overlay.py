@@ -7,8 +7,11 @@ from typing import Any
 
 import yaml
 
-from contract import places
 from contract.files import write_atomic
+from contract.sweepfile import read
+from contract.sweepfile.file import SweepFileError
+from contract.sweepfile.read import SweepConfigError
+from contract.words import suggest
 
 
 def write(config: dict[str, Any], path: Path) -> None:
@@ -16,16 +19,23 @@ def write(config: dict[str, Any], path: Path) -> None:
     write_atomic(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
-def read_budget(name: str, program: list[str] | None = None) -> tuple[int, dict[str, Any]]:
-    """Return a budget's number of seeds and its fixed parameters.
+def read_budget(name: str, folder: Path | None, sweep: Path) -> tuple[int, dict[str, Any]]:
+    """Return the number of seeds and the fixed parameters of a budget in a plan's folder.
 
-    `program`: the command of the sweep; `pretrain` has other parameters, and budgets of its own.
+    Raises SweepFileError where the plan has none (`folder` is None), or none of that name.
     """
-    folder = places.BUDGETS / "pretrain" if "pretrain" in (program or []) else places.BUDGETS
-    content = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
-    return content["seeds"], content["parameters"]
-
-
-def budget_names() -> list[str]:
-    """Return the shipped budgets, cheapest first."""
-    return [n for n in ("smoke", "default", "paper") if (places.BUDGETS / f"{n}.yaml").exists()]
+    if folder is None:
+        raise SweepFileError(f"--budget {name}: no plan of {sweep} names a folder of budgets")
+    known = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    if name not in known:
+        raise SweepFileError(f"--budget {name!r} is not in {folder}{suggest(name, known)}")
+    try:
+        content = read.load(known[name].read_text(encoding="utf-8"))
+    except SweepConfigError as error:
+        raise SweepFileError(f"{known[name]}: {error.message}") from None
+    seeds, parameters = content.get("seeds"), content.get("parameters")
+    if type(seeds) is not int or seeds < 1 or not isinstance(parameters, dict):
+        raise SweepFileError(
+            f"{known[name]}: a budget is `seeds: 5` and `parameters: {{epochs: 8}}`"
+        )
+    return seeds, parameters

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from contract import places
+from contract.plan import Plan, plan_of, words_of
+from contract.study import Study, load
 from contract.sweepfile.file import SweepFile, SweepFileError, located
 from contract.sweepfile.points import ends, expand
 from launch import overlay
-from launch.program import program_of
+from launch.program import RUNNER, program_of
 
 
 def prepare(
@@ -17,7 +19,7 @@ def prepare(
 ) -> tuple[SweepFile, list[str]]:
     """Read FILE and lay budget, --seeds and --set over it, in this order."""
     sweep = SweepFile(located(file))
-    program = program_of(sweep)
+    program_of(sweep)  # an error where there is none to run
     notes: list[str] = []
     method = sweep.config["method"]
     if method != "grid" and seeds is not None:
@@ -27,10 +29,9 @@ def prepare(
         )
     sweep.config.setdefault("name", sweep.path.stem)
     sweep.config.setdefault("project", sweep.path.stem)
-    if budget is not None and not program.ours:
-        raise SweepFileError(f"--budget {budget}: {sweep.path} calls a program without budgets")
     if budget is not None:
-        count, parameters = overlay.read_budget(budget, sweep.config.get("command"))
+        plan = plan_for(sweep)
+        count, parameters = overlay.read_budget(budget, plan.budgets if plan else None, sweep.path)
         notes = sweep.lay_over(parameters, f"--budget {budget}")
         seeds = seeds or count
         if budget != "default":
@@ -41,53 +42,39 @@ def prepare(
     return sweep, notes
 
 
-def checked_points(sweep: SweepFile) -> list[dict[str, Any]]:
-    """Return the points of the sweep after the program's own check of each of them.
+def plan_for(sweep: SweepFile) -> Plan | None:
+    """Return the plan of a sweep file, as it lies beside it or is found for it elsewhere."""
+    config = sweep.config
+    if config.get("program") == RUNNER and not program_of(sweep).ours:
+        config = {**config, "program": None}  # another of that name, for which no plan of ours is
+    return plan_of(config, sweep.path.parent)
 
-    For a grid these are all its points; for random and bayes the ends of every parameter.
+
+def guest(sweep: SweepFile) -> tuple[Study, list[str]]:
+    """Return the study that the plan of a sweep names, and the words of the sweep's command."""
+    plan, program = plan_for(sweep), program_of(sweep)
+    file = places.RUNNER if program.ours else program.folder / str(sweep.config.get("program"))
+    return load(plan.study if plan else ""), [str(file), *words_of(sweep.config)]
+
+
+def checked_points(sweep: SweepFile) -> list[dict[str, Any]]:
+    """Return the points of the sweep after the study's own check of each of them.
+
+    For a grid these are all its points; for random and bayes the ends of every parameter. Raises
+    what the study raises, too, where the data of the points is missing or too small.
     """
     sweep.parse()  # with what flags and budget have made of it
     config = sweep.config
     grid = config if config["method"] == "grid" else {"parameters": ends(config["parameters"])}
     points = expand(grid)
-    if check := program_check(sweep):
+    study, command = guest(sweep)
+    if check := study.check(command):
         sweep.check(points, check)
+    study.check_data(command, points)
     return points
 
 
-def program_check(sweep: SweepFile) -> Callable[[dict[str, Any]], Any] | None:
-    """Return what checks one cell: the config of the command called; None for a program of others,
-    which checks its own parameters.
-    """
-    if not program_of(sweep).ours:
-        return None
-    from fusion.training.config import check
-
-    if "train" in sweep.config["command"]:
-        from fusion.config import RunConfig
-
-        return lambda point: check(point, RunConfig)
-    from fusion.contrastive.config import PretrainConfig
-
-    return lambda point: check(point, PretrainConfig)
-
-
-def check_data(sweep: SweepFile, points: list[dict[str, Any]]) -> None:
-    """Refuse data that is not there, or too small for a cell, before anything is begun."""
-    if not (check := program_check(sweep)):
-        return
-    from fusion.data import parts
-
-    cells = [check(point) for point in points]
-    for data, split, train_pairs in sorted({(c.data, c.split, c.train_pairs) for c in cells}):
-        parts.check(data, split, train_pairs)
-
-
 def make_data(sweep: SweepFile, points: list[dict[str, Any]]) -> None:
-    """Make or check the data of all cells once, before two agents want it at the same time."""
-    if not program_of(sweep).ours:
-        return  # a parameter `data` is the program's own
-    from fusion.data.dataset import resolve
-
-    for data in sorted({point["data"] for point in points if "data" in point}):
-        resolve(data)
+    """Have the data of all points made once, before two agents want it at the same time."""
+    study, command = guest(sweep)
+    study.prepare(command, points)

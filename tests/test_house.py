@@ -83,6 +83,11 @@ def uses(file: Path, modules: Container[str]) -> set[str]:
     return {name for name in found if name in modules} - {name_of(file)}
 
 
+def test_only_the_studys_report_knows_the_analysis():
+    files = {f.relative_to(ROOT) for f in sources("fusion") if "analysis" in imports(f)}
+    assert files and all(file.parts[1] == "report" for file in files)
+
+
 def test_one_module_of_fusion_talks_to_wandb():
     files = [f.name for f in (ROOT / "fusion").rglob("*.py") if "wandb" in imports(f)]
     assert files == ["tracking.py"]

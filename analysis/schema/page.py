@@ -16,7 +16,7 @@ INTRODUCTION = f"""# report.json
 
 Version: `{SCHEMA}` (the value of `schema`). A new field raises the minor
 version; a changed or removed field raises the major one. This page is made from
-`analysis/schema.py`.
+`analysis/schema/`.
 
 Numbers have ten significant digits. `null` stands for what is undefined or unknown: an interval of
 one value, a quality of a run that diverged. Cells are joined by `config`: `a` and `b` of a contrast
@@ -25,11 +25,11 @@ can be recomputed from `values` and `deltas`; `crossed` intervals take examples 
 """
 
 
-def page() -> str:
-    """The whole page."""
+def page(introduction: str = INTRODUCTION, root: type[BaseModel] = Report) -> str:
+    """The whole page about a model and those inside it."""
     models: dict[str, type[BaseModel]] = {}
-    _collect(Report, models)
-    return "\n".join([INTRODUCTION, *(_section(model) for model in models.values())])
+    _collect(root, models)
+    return "\n".join([introduction, *(_section(model) for model in models.values())])
 
 
 def _collect(model: type[BaseModel], found: dict[str, type[BaseModel]]) -> None:

@@ -22,10 +22,11 @@ from contract import places
 from fusion.contrastive.config import PretrainConfig
 from fusion.data.generate import make
 from fusion.training.config import ConfigError, check
-from launch import overlay
+from launch.overlay import read_budget
 from tests.processes import read_line_by_line, wait_for_line
 
 ROOT = Path(__file__).resolve().parents[2]
+BUDGETS = ROOT / "sweeps" / "budgets" / "pretrain"
 TINY = (
     *("--width=0.06", "--batch-size=16", "--classifier-epochs=1", "--contrastive-epochs=1"),
     *("--projector-epochs=1", "--finetune-epochs=2", "--tracking=disabled"),
@@ -69,16 +70,16 @@ def test_errors_say_what_is_allowed() -> None:
 
 
 def test_the_default_budget_is_what_a_plain_run_uses() -> None:
-    seeds, parameters = overlay.read_budget("default", ["pretrain"])
+    seeds, parameters = read_budget("default", BUDGETS, ROOT)
     defaults = PretrainConfig().model_dump()
     assert parameters == {name: defaults[name] for name in parameters}
     sweep = yaml.safe_load((ROOT / "sweeps" / "contrastive_pre_training.yaml").read_text())
     assert len(sweep["parameters"]["seed"]["values"]) == seeds
 
 
-@pytest.mark.parametrize("budget", overlay.budget_names())
+@pytest.mark.parametrize("budget", ["smoke", "default", "paper"])
 def test_every_budget_has_a_counterpart_that_fits(budget: str) -> None:
-    _, parameters = overlay.read_budget(budget, ["pretrain"])
+    _, parameters = read_budget(budget, BUDGETS, ROOT)
     check(parameters, PretrainConfig)
     with pytest.raises(ConfigError):
         check({**parameters, "fusion": "late"}, PretrainConfig)

@@ -56,8 +56,8 @@ def test_a_program_has_a_plan_for_all_of_its_sweeps() -> None:
         found(["${env}", "python3", "${program}", word, "--quiet", "${args}"])
         for word in ("train", "pretrain")
     )
-    assert train is not None and train.name == "runner" and train.axis == ""
-    assert pretrain is not None and pretrain.budgets == places.BUDGETS / "pretrain"
+    assert train is not None and train.name == "runner-train" and train.axis == ""
+    assert pretrain is not None and pretrain.budgets == places.SWEEPS / "budgets" / "pretrain"
     assert train.study == pretrain.study == "fusion.study:STUDY"
     assert plan_of({"name": "mine", "program": "other.py"}) is None
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from contract.study import StudyError
 from contract.sweepfile.file import SweepFile, SweepFileError
-from launch.prepare import checked_points, prepare
+from launch.prepare import checked_points, make_data, prepare
 
 TEXT = """\
 project: p
@@ -135,3 +136,78 @@ def test_a_shipped_sweep_is_found_by_its_bare_name_from_another_folder(tmp_path,
     for path in (tmp_path / "gone" / name, Path("gone") / name):
         with pytest.raises(SweepFileError, match="no such sweep file"):
             prepare(path, None, None, ())
+
+
+def foreign(file: Path, plan: str = "") -> Path:
+    """A sweep of a program of which nothing is known but its plan."""
+    file.write_text(TEXT.replace("program: runner.py\n", "").replace('"${program}", train', "t.py"))
+    if plan:
+        file.with_name("mine.plan.yaml").write_text(plan)
+    return file
+
+
+def test_a_sweep_whose_plan_has_no_budgets_takes_none(file):
+    for plan in ("", "study: fusion.study:STUDY\n"):
+        with pytest.raises(SweepFileError, match=r"--budget smoke: no plan of .* names a folder"):
+            prepare(foreign(file, plan), "smoke", None, ())
+
+
+def test_budgets_lie_in_the_folder_that_the_plan_names(file):
+    folder = file.with_name("own")
+    folder.mkdir()
+    (folder / "small.yaml").write_text("seeds: 3\nparameters: {epochs: 1}\n")
+    (folder / "none.yaml").write_text("seeds: three\n")
+    sweep, _ = prepare(foreign(file, "budgets: own\n"), "small", None, ())
+    assert sweep.config["parameters"]["epochs"] == {"value": 1}
+    assert sweep.config["parameters"]["seed"] == {"values": [0, 1, 2]}
+    for name, words in (("smal", "did you mean 'small'"), ("none", "a budget is `seeds: 5`")):
+        with pytest.raises(SweepFileError, match=words):
+            prepare(file, name, None, ())
+
+
+def test_points_of_a_foreign_program_are_its_own_business(file):
+    sweep, _ = prepare(foreign(file), None, None, ("data=nowhere", "width=-1"))
+    points = checked_points(sweep)
+    make_data(sweep, points)
+    assert len(points) == 4
+
+
+GUEST = """
+from contract.study import Study
+
+class Bad(Exception):
+    problems = {"epochs": "three are too many"}
+
+def check(command):
+    def one(point):
+        if point["epochs"] > 2:
+            raise Bad
+    return one if command[1:] == ["${env}", "python3", "t.py", "${args}"] else None
+
+GUEST = Study(check=check, prepare=lambda command, points: print(command[-2], len(points)))
+"""
+
+
+def test_a_guest_that_the_plan_names_checks_points_and_makes_data(file, monkeypatch, capsys):
+    file.with_name("a_guest.py").write_text(GUEST)
+    monkeypatch.syspath_prepend(str(file.parent))
+    sweep, _ = prepare(foreign(file, "study: a_guest:GUEST\n"), None, None, ())
+    with pytest.raises(SweepFileError, match=r"mine.yaml:7: epochs: three are too many"):
+        checked_points(sweep)
+    sweep.set(("epochs=1",))
+    make_data(sweep, checked_points(sweep))
+    assert capsys.readouterr().out == "t.py 4\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("no_such_module:GUEST", "study no_such_module:GUEST cannot be imported: No module"),
+        ("contract.study:STUDY", "cannot be imported: module 'contract.study' has no attribute"),
+        ("contract.study:load", "is no contract.study.Study but function"),
+    ],
+)
+def test_a_guest_that_cannot_be_had_is_named(file, name, words):
+    sweep, _ = prepare(foreign(file, f"study: {name}\n"), None, None, ())
+    with pytest.raises(StudyError, match=words):
+        checked_points(sweep)

@@ -15,6 +15,7 @@ from analysis.read import fetch, snapshot
 from analysis.read.snapshot import Run, Snapshot
 from analysis.show import render
 from contract.study import Section
+from fusion.report import page
 from fusion.report import section as numbers
 from fusion.report.picture import borrowed
 from fusion.report.schema import Contrastive
@@ -296,3 +297,9 @@ def test_the_picture_shows_every_classifier_and_the_gate(taken: Snapshot) -> Non
     assert len(labels) == 8 and "zero-shot: learned" in labels
     gate = [line for line in picture.axes[0].lines if line.get_linestyle() == "--"]
     assert len(gate) == 1 and list(gate[0].get_xdata()) == [0.95, 0.95]  # pyright: ignore
+
+
+def test_the_page_is_up_to_date() -> None:
+    """Write it anew with `python -m fusion.report.page`."""
+    assert page.PAGE.read_text(encoding="utf-8") == page.page()
+    assert all(line.split("|")[3].strip() for line in page.page().splitlines() if "| `" in line)
