@@ -12,8 +12,7 @@ from explore.dataset import own_tags
 from explore.errors import ExploreError
 from explore.lazy import Dataset
 from explore.pairs import EXCLUDE_TAG, MOVE_TAGS, DataSet
-
-SCHEMA = "fusion-runner/curation/1"
+from fusion.data.curation import SCHEMA
 
 
 @dataclass(frozen=True)

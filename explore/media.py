@@ -1,8 +1,9 @@
 """What the App shows of a depth map: a point cloud in a scene, and a colour-mapped thumbnail.
 
-Worker processes import this module, so it needs numpy and Pillow only. A point cloud holds the hits
-of one LiDAR sweep in the sensor's frame (x right, y forward, z up); its intensity is nearness, 1 at
-the nearest hit and 0 at the farthest, because the sensor reports no reflectance of its own.
+Worker processes import this module, so it needs numpy and Pillow, and of `fusion.data` what needs
+no more. A point cloud holds the hits of one LiDAR sweep in the frame of the sensor (x right, y
+forward, z up); its intensity is nearness, 1 at the nearest hit and 0 at the farthest, because the
+sensor reports no reflectance of its own.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from PIL import Image
 from contract.files import whole
 from explore.errors import ExploreError
 from explore.pairs import Pair
+from fusion.data import layout
+from fusion.data.raycast import lidar_rays
+from fusion.data.scenes import MAX_RANGE
 
 VERSION = 2  # of the files written: raise it whenever a change here changes them
-MAX_RANGE = 50.0  # the depth that says that nothing returned
 OBJECT_SIZE = 3.5  # units: a cube's diagonal
 CHUNK = 200  # pairs per task of a worker
 POOL_FROM = 800  # pairs: below, starting workers costs more than it saves
@@ -116,13 +119,8 @@ def centre(xyz_3HW: np.ndarray, depth_HW: np.ndarray) -> list[float]:
 
 def rays(root: Path) -> np.ndarray:
     """(3, 64, 64) unit directions of a root's LiDAR: x right, y forward, z up."""
-    azimuth, zenith = (
-        np.load(root / "cubes" / f"{name}.npy", allow_pickle=False).astype(np.float64)
-        for name in ("azimuth", "zenith")
-    )
-    a, e = -azimuth[:, None], -zenith[None, :]
-    axes = np.broadcast_arrays(np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), np.sin(e))
-    return np.stack(axes).astype(np.float32)
+    angles = layout.read_angles(root)
+    return lidar_rays(angles["azimuth"], angles["zenith"]).astype(np.float32)
 
 
 def point_cloud(xyz_3HW: np.ndarray, near_HW: np.ndarray, hit_HW: np.ndarray) -> bytes:

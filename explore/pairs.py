@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from explore.errors import ExploreError
+from fusion.data import layout
+from fusion.data.curation import PARTS
+from fusion.data.manifest import SCHEMA
+from fusion.data.scenes import CLASSES
+from fusion.data.splits import SCHEMES
 
-SCHEMA = 1  # of the manifest; the same number as where it is written
-LABELS = ("cube", "sphere")  # by the label's number
-SCHEMES = ("default", "study")  # ways to divide the pairs into parts
-PARTS = ("train", "val", "test")
+LABELS = tuple(name.removesuffix("s") for name in CLASSES)  # by the label's number
 # Tags of the App that curate the data; a pair that is tagged "to-val" moves to that part.
 EXCLUDE_TAG = "exclude"
 MOVE_TAGS = {f"to-{part}": part for part in PARTS}
@@ -32,8 +34,7 @@ class Pair:
     @property
     def files(self) -> tuple[str, str]:
         """RGB and LiDAR, relative to the root."""
-        class_name, base = self.id.split("/", 1)
-        return f"{class_name}/rgb/{base}.png", f"{class_name}/lidar/{base}.npy"
+        return layout.files_of(self.id)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 IMAGE_SIZE = 64
+CELLS = (IMAGE_SIZE // 2**4) ** 2  # of the map that four blocks leave
 
 
 def scaled(count: int, width: float) -> int:
@@ -75,23 +76,36 @@ def feature_encoder(in_channels: int, width: float, downsample: str) -> nn.Seque
     return nn.Sequential(block(in_channels, c1, downsample), block(c1, c2, downsample))
 
 
-class Embedder(nn.Module):
-    """One modality to an embedding of length 1: (B, in, 64, 64) -> (B, D), D = 200 at width 1."""
+def convolutions(in_channels: int, width: float, downsample: str) -> nn.Sequential:
+    """Return four blocks: (B, in, 64, 64) -> (B, C, 4, 4), C is 200 at width 1."""
+    channels = [in_channels, *(scaled(count, width) for count in (50, 100, 200, 200))]
+    return nn.Sequential(*(block(a, b, downsample) for a, b in pairwise(channels)))
 
-    def __init__(self, in_channels: int, width: float, downsample: str) -> None:
+
+class Embedder(nn.Module):
+    """One modality to an embedding of length 1: (B, in, 64, 64) -> (B, D).
+
+    `dense`: hidden units, and D.
+    """
+
+    def __init__(
+        self, in_channels: int, width: float, downsample: str, dense: tuple[int, int]
+    ) -> None:
         super().__init__()
-        channels = [in_channels, *(scaled(count, width) for count in (50, 100, 200, 200))]
-        self.blocks = nn.Sequential(*(block(a, b, downsample) for a, b in pairwise(channels)))
-        cells = (IMAGE_SIZE // 2**4) ** 2
+        self.blocks = convolutions(in_channels, width, downsample)
         self.dense = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(channels[-1] * cells, scaled(100, width)),
+            nn.Linear(scaled(200, width) * CELLS, dense[0]),
             nn.ReLU(),
-            nn.Linear(scaled(100, width), scaled(200, width)),
+            nn.Linear(*dense),
         )
 
+    def before_normalisation(self, images_BCHW: Tensor) -> Tensor:
+        """Return the embedding with the length that normalisation takes away."""
+        return self.dense(self.blocks(images_BCHW))
+
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        return nn.functional.normalize(self.dense(self.blocks(images_BCHW)))
+        return nn.functional.normalize(self.before_normalisation(images_BCHW))
 
 
 def head(features: int, hidden: tuple[int, ...]) -> nn.Sequential:

@@ -57,9 +57,10 @@ class Late(nn.Module):
 
     def __init__(self, width: float, downsample: str) -> None:
         super().__init__()
-        self.rgb = Embedder(RGB_CHANNELS, width, downsample)
-        self.lidar = Embedder(LIDAR_CHANNELS, width, downsample)
-        self.head = head(2 * scaled(200, width), (scaled(128, width),))
+        dense = scaled(100, width), scaled(200, width)
+        self.rgb = Embedder(RGB_CHANNELS, width, downsample, dense)
+        self.lidar = Embedder(LIDAR_CHANNELS, width, downsample, dense)
+        self.head = head(2 * dense[1], (scaled(128, width),))
 
     def forward(self, rgb_B3HW: Tensor, lidar_B4HW: Tensor) -> Tensor:
         embeddings_BD = torch.cat([self.rgb(rgb_B3HW), self.lidar(lidar_B4HW)], dim=1)
