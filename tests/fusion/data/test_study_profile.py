@@ -13,7 +13,7 @@ from fusion.config import RunConfig
 from fusion.data import generate, raycast, scenes
 from fusion.data.scenes import MAX_RANGE, PROFILES
 from fusion.models.registry import build
-from tests.fusion.data.test_dataset import study_loader
+from tests.fusion.data.folders import study_loader
 
 PAIRS = 400
 CHANCE = np.log(2)
