@@ -11,6 +11,8 @@ from typing import Any
 from contract.values import whole as whole_text
 from tracker.errors import RequestError
 
+Object = dict[str, Any]  # a JSON object: of GraphQL, what comes in or goes out
+
 MAX_VALUES = 1_000_000  # about 100 MB in memory; a body's lines and files are far fewer
 MAX_NESTING = 200  # levels
 ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # or one of a pair

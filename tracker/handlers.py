@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from tracker.api.engine import QueryEngine
 from tracker.artifacts import rows as artifact_rows
 from tracker.artifacts import uploads as artifact_uploads
+from tracker.artifacts.tables import ArtifactFileRow
 from tracker.context import Context, Hooks
 from tracker.errors import RequestError
 from tracker.http import logins
@@ -29,6 +30,7 @@ from tracker.http.signing import LOGIN_SECONDS, Signer
 from tracker.pages import views as page_views
 from tracker.runs import file_rows, files, stream
 from tracker.runs import rows as run_rows
+from tracker.runs.tables import FileRow
 from tracker.runs.take_over import LEASE_HEADER
 from tracker.settings import Settings
 from tracker.store import blobs
@@ -229,10 +231,10 @@ async def run_file(request: Request) -> Response:
     server: Server = request.app.state.server
     place = request.path_params
 
-    def find() -> dict[str, Any] | None:
+    def find() -> FileRow | None:
         with server.store.read() as db:
             run = run_rows.locate_run(db, place["entity"], place["project"], place["run"])
-            return run and file_rows.find_file(db, run["id"], place["name"])
+            return file_rows.find_file(db, run["id"], place["name"]) if run else None
 
     row = await anyio.to_thread.run_sync(find)
     if row is None:
@@ -250,7 +252,7 @@ async def artifact_content(request: Request) -> Response:
     except ValueError:
         raise RequestError("not a digest", status=404) from None
 
-    def find() -> dict[str, Any] | None:
+    def find() -> ArtifactFileRow | None:
         with server.store.read() as db:
             return artifact_rows.find_content(db, place["entity"], digest)
 

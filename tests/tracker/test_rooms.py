@@ -1,14 +1,16 @@
-"""The rooms of the tracker know each other only downwards, and SQL stands where it is said to."""
+"""Rooms of the tracker know each other only downwards, and SQL stands where it is said to."""
 
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 from tests.tracker.worlds import ROOT
+from tracker import store
 
 # Imports go down this list. Rooms are folders and files of tracker/; those of one floor do not know
 # each other.
@@ -71,3 +73,32 @@ def test_no_circle_of_files():
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE FROM|PRAGMA|WITH \w+ AS|ORDER BY|IS NULL)\b")
+
+
+def speaks_sql(path: Path) -> bool:
+    """Whether a text of a file, docstrings aside, holds SQL."""
+    tree = ast.parse(path.read_text())
+    told = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    return any(
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in told
+        and SQL.search(node.value)
+        for node in ast.walk(tree)
+    )
+
+
+def test_sql_stands_where_the_store_says():
+    words = set(re.findall(r"[a-z_/]+", store.__doc__ or ""))
+    said = {name for name in modules() if name.replace(".", "/") in words}
+    said |= {name for name in modules() if name[:6] == "store." and name[6:] in words}
+    assert {name for name, path in modules().items() if speaks_sql(path)} == said

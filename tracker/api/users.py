@@ -8,7 +8,7 @@ from typing import Any
 from graphql import GraphQLResolveInfo as Info
 
 from tracker.api import ids
-from tracker.store.rows import Row
+from tracker.documents import Object
 
 # Those that switch the client to a code path that is served here
 FEATURES = (
@@ -29,7 +29,7 @@ FEATURES = (
 )
 
 
-def viewer(_: Any, info: Info) -> Row:
+def viewer(_: Any, info: Info) -> Object:
     name = info.context.settings.entity
     return {
         "id": ids.encode("User", 1),
@@ -45,7 +45,7 @@ def viewer(_: Any, info: Info) -> Row:
     }
 
 
-def entity(_: Any, info: Info, name: str | None = None) -> Row:
+def entity(_: Any, info: Info, name: str | None = None) -> Object:
     name = name or info.context.settings.entity
     return {
         "id": ids.encode("Entity", 1),
@@ -66,14 +66,14 @@ def entity(_: Any, info: Info, name: str | None = None) -> Row:
     }
 
 
-def users(_: Any, info: Info, query: str | None = None) -> Row:
+def users(_: Any, info: Info, query: str | None = None) -> Object:
     """The one user, where its name or address is what is looked for."""
     user = viewer(None, info)
     found = (query or "").lower() in (user["username"].lower(), user["email"].lower(), "")
     return {"edges": [{"node": user}] if found else []}
 
 
-def member(info: Info) -> Row:
+def member(info: Info) -> Object:
     """The one user, as every entity's member."""
     user = viewer(None, info)
     named = {key: user[key] for key in ("name", "username", "email")}
@@ -87,7 +87,7 @@ def member(info: Info) -> Row:
     }
 
 
-def server_info(_: Any, info: Info) -> Row:
+def server_info(_: Any, info: Info) -> Object:
     return {
         "features": [{"name": name, "is_enabled": True} for name in FEATURES],
         "cli_version_info": {"max_cli_version": "99.0.0", "min_cli_version": "0.13.0"},

@@ -12,13 +12,15 @@ from tracker.api import ids
 from tracker.artifacts import collections as collection_rows
 from tracker.artifacts import rows as artifact_rows
 from tracker.artifacts.collections import LATEST
+from tracker.artifacts.tables import ArtifactRow, CollectionRow
 from tracker.artifacts.uploads import find_artifact, find_run, read_metadata, set_alias
 from tracker.context import Context, Hooks
+from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.runs import rows as run_rows
 from tracker.settings import Settings
 from tracker.store import blobs
-from tracker.store.rows import Row, delete, update
+from tracker.store.rows import delete, update
 
 
 def make_hooks(settings: Settings) -> Hooks:
@@ -28,7 +30,7 @@ def make_hooks(settings: Settings) -> Hooks:
     )
 
 
-def update_artifact(_: Any, info: Info, input: Row) -> Row:
+def update_artifact(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     columns = {
         "description": input.get("description"),
@@ -48,7 +50,7 @@ def update_artifact(_: Any, info: Info, input: Row) -> Row:
         return {"artifact": artifact_rows.get_artifact(db, artifact["id"])}
 
 
-def replace_aliases(db: sqlite3.Connection, artifact: Row, aliases: list[str]) -> None:
+def replace_aliases(db: sqlite3.Connection, artifact: ArtifactRow, aliases: list[str]) -> None:
     sequence = artifact["collection_id"]
     for row in collection_rows.aliases_of(db, artifact["id"], sequence):
         if row["alias"] not in aliases:
@@ -57,7 +59,7 @@ def replace_aliases(db: sqlite3.Connection, artifact: Row, aliases: list[str]) -
         set_alias(db, sequence, alias, artifact["id"])
 
 
-def add_aliases(_: Any, info: Info, input: Row) -> Row:
+def add_aliases(_: Any, info: Info, input: Object) -> Object:
     with info.context.store.write() as db:
         artifact = find_artifact(db, input["artifactID"])
         for alias in input["aliases"]:
@@ -74,7 +76,7 @@ def add_aliases(_: Any, info: Info, input: Row) -> Row:
 # answer was lost: then everything is as it was asked for.
 
 
-def delete_aliases(_: Any, info: Info, input: Row) -> Row:
+def delete_aliases(_: Any, info: Info, input: Object) -> Object:
     number = ids.decode("Artifact", input["artifactID"])
     with info.context.store.write() as db:
         for alias in input["aliases"]:
@@ -84,7 +86,7 @@ def delete_aliases(_: Any, info: Info, input: Row) -> Row:
     return {"success": True}
 
 
-def delete_artifact(_: Any, info: Info, input: Row) -> Row:
+def delete_artifact(_: Any, info: Info, input: Object) -> Object:
     """Deletes a version; one with aliases only where `deleteAliases` says so."""
     context = info.context
     number = ids.decode("Artifact", input["artifactID"])
@@ -102,7 +104,7 @@ def delete_artifact(_: Any, info: Info, input: Row) -> Row:
     return {"artifact": {**artifact, "state": "DELETED"}}
 
 
-def remove_artifact(db: sqlite3.Connection, artifact: Row) -> None:
+def remove_artifact(db: sqlite3.Connection, artifact: ArtifactRow) -> None:
     """`latest` goes to the newest version that is left, in every collection."""
     places = collection_rows.memberships_of(db, artifact["id"])
     delete(db, "artifacts", artifact["id"])
@@ -119,7 +121,7 @@ def move_latest(db: sqlite3.Connection, collection_id: int) -> None:
         collection_rows.set_alias(db, collection_id, LATEST, newest["id"])
 
 
-def use_artifact(_: Any, info: Info, input: Row) -> Row:
+def use_artifact(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     with context.store.write() as db:
         artifact = find_artifact(db, input["artifactID"])
@@ -132,7 +134,7 @@ def use_artifact(_: Any, info: Info, input: Row) -> Row:
     return {"artifact": artifact}
 
 
-def link_artifact(_: Any, info: Info, input: Row) -> Row:
+def link_artifact(_: Any, info: Info, input: Object) -> Object:
     """Links a version into a portfolio, which is made where it is not there."""
     context = info.context
     with context.store.write() as db:
@@ -150,7 +152,7 @@ def link_artifact(_: Any, info: Info, input: Row) -> Row:
     return {"version_index": membership["version_index"], "artifact_membership": membership}
 
 
-def linked_artifact(db: sqlite3.Connection, input: Row) -> Row:
+def linked_artifact(db: sqlite3.Connection, input: Object) -> ArtifactRow:
     if input.get("artifactID"):
         artifact = find_artifact(db, input["artifactID"])
     else:
@@ -163,7 +165,9 @@ def linked_artifact(db: sqlite3.Connection, input: Row) -> Row:
     return artifact
 
 
-def ensure_portfolio(db: sqlite3.Connection, context: Context, input: Row, artifact: Row) -> Row:
+def ensure_portfolio(
+    db: sqlite3.Connection, context: Context, input: Object, artifact: ArtifactRow
+) -> CollectionRow:
     if input.get("artifactPortfolioID"):
         number = ids.decode("ArtifactCollection", input["artifactPortfolioID"])
         found = collection_rows.get_collection(db, number)
@@ -187,7 +191,7 @@ def ensure_portfolio(db: sqlite3.Connection, context: Context, input: Row, artif
     return found
 
 
-def unlink_artifact(_: Any, info: Info, input: Row) -> Row:
+def unlink_artifact(_: Any, info: Info, input: Object) -> Object:
     artifact = ids.decode("Artifact", input["artifactID"])
     number = ids.decode("ArtifactCollection", input["artifactPortfolioID"])
     with info.context.store.write() as db:
@@ -201,7 +205,7 @@ def unlink_artifact(_: Any, info: Info, input: Row) -> Row:
     return {"success": True}
 
 
-def find_collection(db: sqlite3.Connection, storage_id: str) -> Row:
+def find_collection(db: sqlite3.Connection, storage_id: str) -> CollectionRow:
     found = collection_rows.get_collection(db, ids.decode("ArtifactCollection", storage_id))
     if found is None:
         raise RequestError("no such artifact collection", status=404)
@@ -209,7 +213,7 @@ def find_collection(db: sqlite3.Connection, storage_id: str) -> Row:
 
 
 def update_collection(key: str) -> Any:
-    def resolve(_: Any, info: Info, input: Row) -> Row:
+    def resolve(_: Any, info: Info, input: Object) -> Object:
         context = info.context
         columns = {"name": input.get("name"), "description": input.get("description")}
         changes = {name: value for name, value in columns.items() if value is not None}
@@ -228,7 +232,7 @@ def update_collection(key: str) -> Any:
     return resolve
 
 
-def move_sequence(_: Any, info: Info, input: Row) -> Row:
+def move_sequence(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     with context.store.write() as db:
         row = find_collection(db, input["artifactSequenceID"])
@@ -240,7 +244,7 @@ def move_sequence(_: Any, info: Info, input: Row) -> Row:
 
 
 def delete_collection(key: str, kind: str) -> Any:
-    def resolve(_: Any, info: Info, input: Row) -> Row:
+    def resolve(_: Any, info: Info, input: Object) -> Object:
         context, number = info.context, ids.decode("ArtifactCollection", input[key])
         with context.store.write() as db:
             row = collection_rows.get_collection(db, number) or {"id": number, "kind": kind}
@@ -251,17 +255,19 @@ def delete_collection(key: str, kind: str) -> Any:
     return resolve
 
 
-def named_collection(db: sqlite3.Connection, context: Context, input: Row) -> Row | None:
+def named_collection(
+    db: sqlite3.Connection, context: Context, input: Object
+) -> CollectionRow | None:
     project = run_rows.find_project(
         db,
         input.get("entityName") or context.settings.entity,
         input.get("projectName") or context.settings.project,
     )
     name = input["artifactCollectionName"]
-    return project and collection_rows.find_collection(db, project["id"], name)
+    return collection_rows.find_collection(db, project["id"], name) if project else None
 
 
-def add_tags(_: Any, info: Info, input: Row) -> Row:
+def add_tags(_: Any, info: Info, input: Object) -> Object:
     names = [tag["tagName"] for tag in input["tags"]]
     with info.context.store.write() as db:
         row = named_collection(db, info.context, input)
@@ -272,7 +278,7 @@ def add_tags(_: Any, info: Info, input: Row) -> Row:
     return {"tags": [tag for tag in found if tag["name"] in names]}
 
 
-def delete_tags(_: Any, info: Info, input: Row) -> Row:
+def delete_tags(_: Any, info: Info, input: Object) -> Object:
     names = [tag["tagName"] for tag in input["tags"]]
     with info.context.store.write() as db:
         row = named_collection(db, info.context, input)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 
 from tracker.api.ids import MAX_ARTIFACT_NAME, check_name
-from tracker.store.rows import Row, many, one
+from tracker.artifacts.tables import AliasRow, CollectionRow, MembershipRow, TagRow, TypeRow
+from tracker.store.rows import many, one
 
 LATEST = "latest"
 
 
-def ensure_type(db: sqlite3.Connection, project_id: int, name: str, now: float) -> Row:
+def ensure_type(db: sqlite3.Connection, project_id: int, name: str, now: float) -> TypeRow:
     found = find_type(db, project_id, name)
     if found is None:
         check_name(name, "artifact type", most=MAX_ARTIFACT_NAME)
@@ -23,13 +24,13 @@ def ensure_type(db: sqlite3.Connection, project_id: int, name: str, now: float) 
     return found
 
 
-def find_type(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
+def find_type(db: sqlite3.Connection, project_id: int, name: str) -> TypeRow | None:
     return one(
         db, "SELECT * FROM artifact_types WHERE project_id = ? AND name = ?", project_id, name
     )
 
 
-def get_type(db: sqlite3.Connection, type_id: int) -> Row | None:
+def get_type(db: sqlite3.Connection, type_id: int) -> TypeRow | None:
     return one(db, "SELECT * FROM artifact_types WHERE id = ?", type_id)
 
 
@@ -37,7 +38,7 @@ def describe_type(db: sqlite3.Connection, type_id: int, text: str) -> None:
     db.execute("UPDATE artifact_types SET description = ? WHERE id = ?", (text, type_id))
 
 
-def list_types(db: sqlite3.Connection, project_id: int, after: int, limit: int) -> list[Row]:
+def list_types(db: sqlite3.Connection, project_id: int, after: int, limit: int) -> list[TypeRow]:
     return many(
         db,
         "SELECT * FROM artifact_types WHERE project_id = ? AND id > ? ORDER BY id LIMIT ?",
@@ -49,7 +50,7 @@ def list_types(db: sqlite3.Connection, project_id: int, after: int, limit: int) 
 
 def create_collection(
     db: sqlite3.Connection, project_id: int, type_id: int, kind: str, name: str, now: float
-) -> Row:
+) -> CollectionRow:
     check_name(name, "artifact", most=MAX_ARTIFACT_NAME)
     db.execute(
         "INSERT INTO collections (project_id, type_id, kind, name, created_at, updated_at)"
@@ -61,11 +62,11 @@ def create_collection(
     return made
 
 
-def find_collection(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
+def find_collection(db: sqlite3.Connection, project_id: int, name: str) -> CollectionRow | None:
     return one(db, "SELECT * FROM collections WHERE project_id = ? AND name = ?", project_id, name)
 
 
-def get_collection(db: sqlite3.Connection, collection_id: int) -> Row | None:
+def get_collection(db: sqlite3.Connection, collection_id: int) -> CollectionRow | None:
     return one(db, "SELECT * FROM collections WHERE id = ?", collection_id)
 
 
@@ -88,7 +89,9 @@ def add_membership(
     )
 
 
-def find_membership(db: sqlite3.Connection, collection_id: int, artifact_id: int) -> Row | None:
+def find_membership(
+    db: sqlite3.Connection, collection_id: int, artifact_id: int
+) -> MembershipRow | None:
     return one(
         db,
         "SELECT * FROM memberships WHERE collection_id = ? AND artifact_id = ?",
@@ -105,11 +108,11 @@ def drop_membership(db: sqlite3.Connection, collection_id: int, artifact_id: int
         )
 
 
-def memberships_of(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
+def memberships_of(db: sqlite3.Connection, artifact_id: int) -> list[MembershipRow]:
     return many(db, "SELECT * FROM memberships WHERE artifact_id = ? ORDER BY id", artifact_id)
 
 
-def resolve_alias(db: sqlite3.Connection, collection_id: int, alias: str) -> Row | None:
+def resolve_alias(db: sqlite3.Connection, collection_id: int, alias: str) -> MembershipRow | None:
     """The membership that an alias, or `v3`, or a digest names."""
     if alias[:1] == "v" and alias[1:].isdigit():
         return one(
@@ -150,7 +153,7 @@ def drop_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_
 
 def aliases_of(
     db: sqlite3.Connection, artifact_id: int, collection_id: int | None = None
-) -> list[Row]:
+) -> list[AliasRow]:
     return many(
         db,
         "SELECT * FROM aliases WHERE artifact_id = ?1 AND (?2 IS NULL OR collection_id = ?2)"
@@ -160,7 +163,7 @@ def aliases_of(
     )
 
 
-def collection_aliases(db: sqlite3.Connection, collection_id: int) -> list[Row]:
+def collection_aliases(db: sqlite3.Connection, collection_id: int) -> list[AliasRow]:
     return many(db, "SELECT * FROM aliases WHERE collection_id = ? ORDER BY id", collection_id)
 
 
@@ -181,6 +184,6 @@ def set_tags(
     )
 
 
-def tags_of(db: sqlite3.Connection, kind: str, row_id: int) -> list[Row]:
+def tags_of(db: sqlite3.Connection, kind: str, row_id: int) -> list[TagRow]:
     assert kind in ("artifact", "collection")
     return many(db, f"SELECT * FROM {kind}_tags WHERE {kind}_id = ? ORDER BY id", row_id)

@@ -12,12 +12,14 @@ from graphql import GraphQLResolveInfo as Info
 from tracker.api import ids, paging
 from tracker.api.addresses import get_url
 from tracker.artifacts import rows as artifact_rows
+from tracker.artifacts.tables import ArtifactFileRow, ArtifactRow
 from tracker.context import Context
+from tracker.documents import Object
 from tracker.http.downloads import media_type
-from tracker.store.rows import Row
+from tracker.store.rows import Columns
 
 
-def file_node(context: Context, row: Row) -> Row:
+def file_node(context: Context, row: ArtifactFileRow) -> Object:
     """Also of a reference: the client takes what it downloads from this list, and finds a reference
     by its manifest. To an address given here it would send its key.
     """
@@ -48,13 +50,13 @@ def storage_path(artifact_id: int, digest: str) -> str:
 
 
 def artifact_files(
-    source: Row,
+    source: Columns,
     info: Info,
     names: list[str] | None = None,
     first: int | None = None,
     after: str | None = None,
     **_: Any,
-) -> Row:
+) -> Object:
     """Files of a version (`id`) or of a membership (`artifact_id`)."""
     artifact_id, limit = source.get("artifact_id", source["id"]), paging.bound(first)
     place = paging.read_cursor(after) or [0]
@@ -65,12 +67,14 @@ def artifact_files(
     return paging.connection(nodes, limit, lambda node: [node["place"]]) | {"total_count": total}
 
 
-def files_by_entries(source: Row, info: Info, entries: list[Row] | None = None, **_: Any) -> Row:
+def files_by_entries(
+    source: Columns, info: Info, entries: list[Object] | None = None, **_: Any
+) -> Object:
     names = [entry["name"] for entry in entries or () if entry.get("name")]
     return artifact_files(source, info, names, first=paging.MAX_PAGE)
 
 
-def current_manifest(source: Row, info: Info) -> Row | None:
+def current_manifest(source: ArtifactRow, info: Info) -> Object | None:
     if source["manifest_hash"] is None:
         return None
     url = get_url(info.context, source["manifest_hash"], "wandb_manifest.json")

@@ -12,15 +12,25 @@ from tracker.api import filters, ids, paging
 from tracker.artifacts import collections as collection_rows
 from tracker.artifacts import rows as artifact_rows
 from tracker.artifacts.keys import collection_key, version_key
+from tracker.artifacts.tables import (
+    AliasRow,
+    ArtifactRow,
+    CollectionRow,
+    MembershipRow,
+    TagRow,
+    TypeRow,
+)
+from tracker.documents import Object
 from tracker.runs import reads as runs
 from tracker.runs import rows as run_rows
-from tracker.store.rows import Row, count, select
+from tracker.runs.tables import ProjectRow
+from tracker.store.rows import Columns, count, select
 from tracker.store.where import Order, Where, join
 
 # ------------------------------------------------------------------------------------- connections
 
 
-def collection_connection(info: Info, where: list[Where], **arguments: Any) -> Row:
+def collection_connection(info: Info, where: list[Where], **arguments: Any) -> Object:
     where = [*where, filters.parse(arguments.get("filters"), collection_key)]
     order = filters.parse_order(arguments.get("order"), collection_key, "+id")
     limit = paging.bound(arguments.get("first"))
@@ -31,7 +41,7 @@ def collection_connection(info: Info, where: list[Where], **arguments: Any) -> R
     return paging.connection(rows, limit, lambda row: row["cursor"]) | {"total_count": total}
 
 
-def project_collections(source: Row, info: Info, **arguments: Any) -> Row:
+def project_collections(source: ProjectRow, info: Info, **arguments: Any) -> Object:
     where = [Where("project_id = ?", [source["id"]])]
     kinds: list[str] | None = arguments.get("collectionTypes")
     if kinds:
@@ -39,11 +49,11 @@ def project_collections(source: Row, info: Info, **arguments: Any) -> Row:
     return collection_connection(info, where, **arguments)
 
 
-def type_collections(source: Row, info: Info, **arguments: Any) -> Row:
+def type_collections(source: TypeRow, info: Info, **arguments: Any) -> Object:
     return collection_connection(info, [Where("type_id = ?", [source["id"]])], **arguments)
 
 
-def collection_artifacts(source: Row, info: Info, **arguments: Any) -> Row:
+def collection_artifacts(source: CollectionRow, info: Info, **arguments: Any) -> Object:
     """Versions of a collection, newest first unless an order is given."""
     where = [
         Where("member_of = ?", [source["id"]]),
@@ -55,15 +65,17 @@ def collection_artifacts(source: Row, info: Info, **arguments: Any) -> Row:
     with info.context.store.read() as db:
         rows = select(db, artifact_rows.VERSIONS, where, order, place, limit + 1)
         total = count(db, artifact_rows.VERSIONS, where)
-    answer: Row = paging.connection(rows, limit, lambda row: row["cursor"])
+    answer: Object = paging.connection(rows, limit, lambda row: row["cursor"])
     answer["total_count"] = total
     for edge in answer["edges"]:
         edge["version"] = f"v{edge['node']['membership_index']}"
     return answer
 
 
-def run_artifacts(role: str) -> Callable[..., Row]:
-    def resolve(source: Row, info: Info, first: int | None = None, after: str | None = None) -> Row:
+def run_artifacts(role: str) -> Callable[..., Object]:
+    def resolve(
+        source: Columns, info: Info, first: int | None = None, after: str | None = None
+    ) -> Object:
         where = [
             Where("lineage_run = ?", [source["id"]]),
             Where("role = ?", [role]),
@@ -81,8 +93,8 @@ def run_artifacts(role: str) -> Callable[..., Row]:
 
 
 def project_types(
-    source: Row, info: Info, first: int | None = None, after: str | None = None, **_: Any
-) -> Row:
+    source: ProjectRow, info: Info, first: int | None = None, after: str | None = None, **_: Any
+) -> Object:
     limit = paging.bound(first)
     place = paging.read_cursor(after) or [0]
     with info.context.store.read() as db:
@@ -93,140 +105,142 @@ def project_types(
 # ------------------------------------------------------------------------------------------- nodes
 
 
-def project_type(source: Row, info: Info, name: str) -> Row | None:
+def project_type(source: ProjectRow, info: Info, name: str) -> TypeRow | None:
     with info.context.store.read() as db:
         return collection_rows.find_type(db, source["id"], name)
 
 
-def project_collection(source: Row, info: Info, name: str) -> Row | None:
+def project_collection(source: ProjectRow, info: Info, name: str) -> CollectionRow | None:
     with info.context.store.read() as db:
         return collection_rows.find_collection(db, source["id"], name)
 
 
-def type_collection(source: Row, info: Info, name: str) -> Row | None:
+def type_collection(source: TypeRow, info: Info, name: str) -> CollectionRow | None:
     with info.context.store.read() as db:
         found = collection_rows.find_collection(db, source["project_id"], name)
     return found if found and found["type_id"] == source["id"] else None
 
 
-def project_membership(source: Row, info: Info, name: str) -> Row | None:
+def project_membership(source: Columns, info: Info, name: str) -> MembershipRow | None:
     """`collection:alias`, `collection:v3`, or `collection` for its latest version."""
     collection, _, alias = name.partition(":")
     with info.context.store.read() as db:
         found = collection_rows.find_collection(db, source["id"], collection)
-        return found and collection_rows.resolve_alias(
-            db, found["id"], alias or collection_rows.LATEST
-        )
+        if found is None:
+            return None
+        return collection_rows.resolve_alias(db, found["id"], alias or collection_rows.LATEST)
 
 
-def project_artifact(source: Row, info: Info, name: str, **_: Any) -> Row | None:
+def project_artifact(source: Columns, info: Info, name: str, **_: Any) -> ArtifactRow | None:
     membership = project_membership(source, info, name)
-    return membership and member(membership, info)
+    return member(membership, info) if membership else None
 
 
-def type_artifact(source: Row, info: Info, name: str) -> Row | None:
+def type_artifact(source: TypeRow, info: Info, name: str) -> ArtifactRow | None:
     found = project_artifact({"id": source["project_id"]}, info, name)
     sequence = found and owner(found, info)
     return found if sequence and sequence["type_id"] == source["id"] else None
 
 
-def collection_membership(source: Row, info: Info, aliasName: str) -> Row | None:
+def collection_membership(
+    source: CollectionRow, info: Info, aliasName: str
+) -> MembershipRow | None:
     with info.context.store.read() as db:
         return collection_rows.resolve_alias(db, source["id"], aliasName)
 
 
-def member(source: Row, info: Info) -> Row | None:
+def member(source: MembershipRow, info: Info) -> ArtifactRow | None:
     with info.context.store.read() as db:
         return artifact_rows.get_artifact(db, source["artifact_id"])
 
 
-def owner(source: Row, info: Info) -> Row | None:
+def owner(source: Columns, info: Info) -> CollectionRow | None:
     """The collection of a version (its sequence), a membership or an alias."""
     with info.context.store.read() as db:
         return collection_rows.get_collection(db, source["collection_id"])
 
 
-def commit_hash(source: Row, _: Info) -> str | None:
+def commit_hash(source: ArtifactRow, _: Info) -> str | None:
     """A name of the commit: clients want one of every committed version."""
     if source["state"] != "COMMITTED":
         return None
     return hashlib.sha256(f"{source['id']} {source['digest']}".encode()).hexdigest()[:20]
 
 
-def artifact_by_id(_: Any, info: Info, id: str) -> Row | None:
+def artifact_by_id(_: Any, info: Info, id: str) -> ArtifactRow | None:
     with info.context.store.read() as db:
         return artifact_rows.get_artifact(db, ids.decode("Artifact", id))
 
 
-def collection_by_id(_: Any, info: Info, id: str) -> Row | None:
+def collection_by_id(_: Any, info: Info, id: str) -> CollectionRow | None:
     with info.context.store.read() as db:
         return collection_rows.get_collection(db, ids.decode("ArtifactCollection", id))
 
 
-def client_id_mapping(_: Any, info: Info, clientID: str) -> Row | None:
+def client_id_mapping(_: Any, info: Info, clientID: str) -> Object | None:
     with info.context.store.read() as db:
         found = artifact_rows.artifact_by_client_id(db, clientID)
-    return found and {"server_id": ids.encode("Artifact", found["id"])}
+    return {"server_id": ids.encode("Artifact", found["id"])} if found else None
 
 
-def collection_type(source: Row, info: Info) -> Row | None:
+def collection_type(source: CollectionRow, info: Info) -> TypeRow | None:
     with info.context.store.read() as db:
         return collection_rows.get_type(db, source["type_id"])
 
 
-def artifact_type(source: Row, info: Info) -> Row | None:
+def artifact_type(source: ArtifactRow, info: Info) -> TypeRow | None:
     sequence = owner(source, info)
-    return sequence and collection_type(sequence, info)
+    return collection_type(sequence, info) if sequence else None
 
 
-def latest_artifact(source: Row, info: Info) -> Row | None:
+def latest_artifact(source: CollectionRow, info: Info) -> ArtifactRow | None:
     with info.context.store.read() as db:
         return artifact_rows.latest_of(db, source["id"])
 
 
-def tags(kind: str) -> Callable[..., list[Row]]:
-    def resolve(source: Row, info: Info, **_: Any) -> list[Row]:
+def tags(kind: str) -> Callable[..., list[TagRow]]:
+    def resolve(source: Columns, info: Info, **_: Any) -> list[TagRow]:
         with info.context.store.read() as db:
             return collection_rows.tags_of(db, kind, source["id"])
 
     return resolve
 
 
-def collection_tags(source: Row, info: Info, **_: Any) -> Row:
+def collection_tags(source: CollectionRow, info: Info, **_: Any) -> Object:
     return {"edges": [{"node": tag} for tag in tags("collection")(source, info)]}
 
 
-def artifact_aliases(source: Row, info: Info) -> list[Row]:
+def artifact_aliases(source: ArtifactRow, info: Info) -> list[AliasRow]:
     with info.context.store.read() as db:
         return collection_rows.aliases_of(db, source["id"])
 
 
-def membership_aliases(source: Row, info: Info) -> list[Row]:
+def membership_aliases(source: MembershipRow, info: Info) -> list[AliasRow]:
     with info.context.store.read() as db:
         return collection_rows.aliases_of(db, source["artifact_id"], source["collection_id"])
 
 
-def collection_aliases(source: Row, info: Info, **_: Any) -> Row:
+def collection_aliases(source: CollectionRow, info: Info, **_: Any) -> Object:
     with info.context.store.read() as db:
         rows = collection_rows.collection_aliases(db, source["id"])
     return paging.connection(rows, len(rows), lambda row: [row["id"]])
 
 
-def memberships(source: Row, info: Info, **_: Any) -> Row:
+def memberships(source: ArtifactRow, info: Info, **_: Any) -> Object:
     with info.context.store.read() as db:
         rows = collection_rows.memberships_of(db, source["id"])
     return paging.connection(rows, len(rows), lambda row: [row["id"]])
 
 
-def created_by(source: Row, info: Info) -> Row | None:
+def created_by(source: ArtifactRow, info: Info) -> Object | None:
     if source["run_id"] is None:
         return None
     with info.context.store.read() as db:
         run = run_rows.get_run(db, source["run_id"])
-    return run and {**run, "__typename": "Run"}
+    return {**run, "__typename": "Run"} if run else None
 
 
-def used_by(source: Row, info: Info, **_: Any) -> Row:
+def used_by(source: ArtifactRow, info: Info, **_: Any) -> Object:
     with info.context.store.read() as db:
         rows = artifact_rows.users_of(db, source["id"])
     return paging.connection(rows, len(rows), lambda row: [row["id"]]) | {"total_count": len(rows)}

@@ -6,8 +6,11 @@ import json
 import sqlite3
 from typing import Any
 
+from tracker.artifacts.tables import ArtifactFileRow, ArtifactRow, ManifestRow
+from tracker.documents import Object
 from tracker.runs.states import ALIVE
-from tracker.store.rows import Row, insert, many, one
+from tracker.runs.tables import RunRow
+from tracker.store.rows import insert, many, one
 
 # A version as it stands in a collection; `membership_index` may differ from its own index
 VERSIONS = (
@@ -26,22 +29,24 @@ RUN_ARTIFACTS = (
 NAMED = "(?2 IS NULL OR artifact_files.name IN (SELECT value FROM json_each(?2)))"
 
 
-def create_artifact(db: sqlite3.Connection, now: float, **columns: Any) -> Row:
+def create_artifact(db: sqlite3.Connection, now: float, **columns: Any) -> ArtifactRow:
     artifact_id = insert(db, "artifacts", **columns, created_at=now, updated_at=now)
     made = get_artifact(db, artifact_id)
     assert made
     return made
 
 
-def get_artifact(db: sqlite3.Connection, artifact_id: int) -> Row | None:
+def get_artifact(db: sqlite3.Connection, artifact_id: int) -> ArtifactRow | None:
     return one(db, "SELECT * FROM artifacts WHERE id = ?", artifact_id)
 
 
-def artifact_by_client_id(db: sqlite3.Connection, client_id: str) -> Row | None:
+def artifact_by_client_id(db: sqlite3.Connection, client_id: str) -> ArtifactRow | None:
     return one(db, "SELECT * FROM artifacts WHERE client_id = ?", client_id)
 
 
-def committed_with_digest(db: sqlite3.Connection, collection_id: int, digest: str) -> Row | None:
+def committed_with_digest(
+    db: sqlite3.Connection, collection_id: int, digest: str
+) -> ArtifactRow | None:
     """A version of the same content, all of which is there. Where versions are increments, a
     client's digest is that of its increment: then only the latest version can be the same.
     """
@@ -60,7 +65,7 @@ def committed_with_digest(db: sqlite3.Connection, collection_id: int, digest: st
     )
 
 
-def pending_of_group(db: sqlite3.Connection, collection_id: int, group: str) -> Row | None:
+def pending_of_group(db: sqlite3.Connection, collection_id: int, group: str) -> ArtifactRow | None:
     """The version that several writers share until one of them finishes it."""
     return one(
         db,
@@ -71,7 +76,7 @@ def pending_of_group(db: sqlite3.Connection, collection_id: int, group: str) -> 
     )
 
 
-def latest_of(db: sqlite3.Connection, collection_id: int) -> Row | None:
+def latest_of(db: sqlite3.Connection, collection_id: int) -> ArtifactRow | None:
     return one(
         db,
         "SELECT artifacts.* FROM memberships JOIN artifacts ON artifacts.id = artifact_id"
@@ -96,7 +101,7 @@ def link_run(
     )
 
 
-def users_of(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
+def users_of(db: sqlite3.Connection, artifact_id: int) -> list[RunRow]:
     """Runs that have used it."""
     return many(
         db,
@@ -130,11 +135,11 @@ def create_manifest(
     )
 
 
-def get_manifest(db: sqlite3.Connection, manifest_id: int) -> Row | None:
+def get_manifest(db: sqlite3.Connection, manifest_id: int) -> ManifestRow | None:
     return one(db, "SELECT * FROM manifests WHERE id = ?", manifest_id)
 
 
-def uploaded_manifests(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
+def uploaded_manifests(db: sqlite3.Connection, artifact_id: int) -> list[ManifestRow]:
     return many(
         db,
         "SELECT * FROM manifests WHERE artifact_id = ? AND hash IS NOT NULL ORDER BY id",
@@ -167,7 +172,7 @@ def list_artifact_files(
     names: list[str] | None = None,
     after: int = 0,
     limit: int = -1,
-) -> list[Row]:
+) -> list[ArtifactFileRow]:
     """Stored files and references (`hash` is None) in the order of the manifest."""
     return many(
         db,
@@ -192,7 +197,7 @@ def count_artifact_files(
     ).fetchone()[0]
 
 
-def find_content(db: sqlite3.Connection, entity: str, digest: str) -> Row | None:
+def find_content(db: sqlite3.Connection, entity: str, digest: str) -> ArtifactFileRow | None:
     """An artifact file of an entity by the MD5 of its content (base64)."""
     return one(
         db,
@@ -225,7 +230,7 @@ def abandoned(db: sqlite3.Connection, before: float) -> list[int]:
     return [row[0] for row in rows]
 
 
-def waiting_aliases(artifact: Row) -> list[str]:
+def waiting_aliases(artifact: ArtifactRow) -> list[str]:
     """Aliases that a version will get when it is committed."""
     return json.loads(artifact["pending_aliases"])
 
@@ -236,7 +241,7 @@ def wait_with_aliases(db: sqlite3.Connection, artifact_id: int, aliases: list[st
     )
 
 
-def disk_use(db: sqlite3.Connection, project_id: int) -> Row:
+def disk_use(db: sqlite3.Connection, project_id: int) -> Object:
     """How many contents (`n`) a project's artifacts have, and their bytes (`size`)."""
     return one(
         db,

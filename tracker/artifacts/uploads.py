@@ -18,21 +18,24 @@ from tracker.artifacts import manifests
 from tracker.artifacts import rows as artifact_rows
 from tracker.artifacts.collections import LATEST
 from tracker.artifacts.files import storage_path
+from tracker.artifacts.tables import ArtifactRow, CollectionRow, ManifestRow
 from tracker.context import Context
+from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.runs import rows as run_rows
+from tracker.runs.tables import RunRow
 from tracker.store import blob_rows, blobs
-from tracker.store.rows import Row, update
+from tracker.store.rows import update
 
 
-def find_artifact(db: sqlite3.Connection, storage_id: str) -> Row:
+def find_artifact(db: sqlite3.Connection, storage_id: str) -> ArtifactRow:
     found = artifact_rows.get_artifact(db, ids.decode("Artifact", storage_id))
     if found is None:
         raise RequestError("no such artifact (it may have been deleted)", status=404)
     return found
 
 
-def find_run(db: sqlite3.Connection, context: Context, input: Row) -> Row | None:
+def find_run(db: sqlite3.Connection, context: Context, input: Object) -> RunRow | None:
     if not input.get("runName"):
         return None
     entity = input.get("entityName") or context.settings.entity
@@ -54,7 +57,7 @@ MANIFEST_NAMES = {
 MAX_MANIFEST_BYTES = 512 << 20
 
 
-def create_type(_: Any, info: Info, input: Row) -> Row:
+def create_type(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     with context.store.write() as db:
         entity = input.get("entityName") or context.settings.entity
@@ -67,7 +70,7 @@ def create_type(_: Any, info: Info, input: Row) -> Row:
     return {"artifact_type": row}
 
 
-def create_artifact(_: Any, info: Info, input: Row) -> Row:
+def create_artifact(_: Any, info: Info, input: Object) -> Object:
     """A new PENDING version, or the one that is there: of the same digest, of the same client id
     (a retry), or of the same distributed id (several writers).
     """
@@ -103,14 +106,14 @@ def create_artifact(_: Any, info: Info, input: Row) -> Row:
         return {"artifact": artifact_rows.get_artifact(db, found["id"])}
 
 
-def read_metadata(input: Row) -> str | None:
+def read_metadata(input: Object) -> str | None:
     text = input.get("metadata")
     if text is not None and not isinstance(documents.read(text, "metadata"), dict | None):
         raise RequestError("metadata is no JSON object, which pages and filters rely on")
     return text
 
 
-def ensure_sequence(db: sqlite3.Connection, context: Context, input: Row) -> Row:
+def ensure_sequence(db: sqlite3.Connection, context: Context, input: Object) -> CollectionRow:
     entity = input.get("entityName") or context.settings.entity
     project, _new = run_rows.ensure_project(
         db, entity, input["projectName"] or context.settings.project, context.now
@@ -135,7 +138,7 @@ def ensure_sequence(db: sqlite3.Connection, context: Context, input: Row) -> Row
     return found
 
 
-def existing(db: sqlite3.Connection, sequence: Row, input: Row) -> Row | None:
+def existing(db: sqlite3.Connection, sequence: CollectionRow, input: Object) -> ArtifactRow | None:
     if input.get("clientID"):
         found = artifact_rows.artifact_by_client_id(db, input["clientID"])
         if found:
@@ -147,7 +150,9 @@ def existing(db: sqlite3.Connection, sequence: Row, input: Row) -> Row | None:
     return None
 
 
-def note_aliases(db: sqlite3.Connection, artifact: Row, sequence: Row, input: Row) -> None:
+def note_aliases(
+    db: sqlite3.Connection, artifact: ArtifactRow, sequence: CollectionRow, input: Object
+) -> None:
     """Aliases of a version take effect when it is committed."""
     aliases = [
         alias["alias"]
@@ -164,7 +169,7 @@ def note_aliases(db: sqlite3.Connection, artifact: Row, sequence: Row, input: Ro
     artifact_rows.wait_with_aliases(db, artifact["id"], waiting)
 
 
-def manifest_node(context: Context, row: Row) -> Row:
+def manifest_node(context: Context, row: ManifestRow) -> Object:
     name = MANIFEST_NAMES[row["type"]]
     return {
         "id": ids.encode("ArtifactManifest", row["id"]),
@@ -182,7 +187,7 @@ def manifest_node(context: Context, row: Row) -> Row:
     }
 
 
-def create_manifest(_: Any, info: Info, input: Row) -> Row:
+def create_manifest(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     base = input.get("baseArtifactID")
     with context.store.write() as db:
@@ -201,7 +206,7 @@ def create_manifest(_: Any, info: Info, input: Row) -> Row:
     return {"artifact_manifest": manifest_node(context, row)}
 
 
-def update_manifest(_: Any, info: Info, input: Row) -> Row:
+def update_manifest(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     manifest_id = ids.decode("ArtifactManifest", input["artifactManifestID"])
     changes: dict[str, Any] = {}
@@ -218,7 +223,7 @@ def update_manifest(_: Any, info: Info, input: Row) -> Row:
     return {"artifact_manifest": manifest_node(context, row)}
 
 
-def create_files(_: Any, info: Info, input: Row) -> Row:
+def create_files(_: Any, info: Info, input: Object) -> Object:
     """Where to put the files of a version; no address for contents that are there already."""
     context, nodes = info.context, []
     with context.store.write() as db:
@@ -276,7 +281,7 @@ def store_upload(context: Context, target: dict[str, Any], upload: blobs.Upload)
         artifact_rows.touch_pending(db, target["artifact"], context.now)
 
 
-def commit_artifact(_: Any, info: Info, input: Row) -> Row:
+def commit_artifact(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     with context.store.write() as db:
         artifact = find_artifact(db, input["artifactID"])
@@ -285,7 +290,7 @@ def commit_artifact(_: Any, info: Info, input: Row) -> Row:
         return {"artifact": artifact_rows.get_artifact(db, artifact["id"])}
 
 
-def commit(db: sqlite3.Connection, context: Context, artifact: Row) -> None:
+def commit(db: sqlite3.Connection, context: Context, artifact: ArtifactRow) -> None:
     manifest, merged = whole_manifest(db, context, artifact)
     size = write_files(db, artifact["id"], manifest["contents"])
     text = manifests.write(manifest)
@@ -309,7 +314,7 @@ def commit(db: sqlite3.Connection, context: Context, artifact: Row) -> None:
 
 
 def whole_manifest(
-    db: sqlite3.Connection, context: Context, artifact: Row
+    db: sqlite3.Connection, context: Context, artifact: ArtifactRow
 ) -> tuple[manifests.Manifest, bool]:
     """What the version holds, and whether that was put together here: the last FULL manifest; or
     every PATCH of its writers; or the INCREMENTAL one over its base (else over the latest version).
@@ -362,7 +367,7 @@ def write_files(db: sqlite3.Connection, artifact_id: int, contents: manifests.Co
     return total
 
 
-def complete_multipart(_: Any, info: Info, input: Row) -> Row:
+def complete_multipart(_: Any, info: Info, input: Object) -> Object:
     raise RequestError("uploads in parts are not offered here: PUT the file to its uploadUrl")
 
 

@@ -7,14 +7,14 @@ import sqlite3
 
 from tracker.artifacts import collections as collection_rows
 from tracker.artifacts import rows as artifact_rows
+from tracker.documents import Object
 from tracker.pages import common
 from tracker.runs import rows as run_rows
-from tracker.store.rows import Row
 
 MOST_FILES = 500
 
 
-def artifact(db: sqlite3.Connection, entity: str, name: str, collection: str, alias: str) -> Row:
+def artifact(db: sqlite3.Connection, entity: str, name: str, collection: str, alias: str) -> Object:
     project = common.find_project(db, entity, name)
     row = collection_rows.find_collection(db, project["id"], collection)
     member = row and collection_rows.resolve_alias(db, row["id"], alias)

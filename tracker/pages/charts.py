@@ -8,10 +8,11 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
+from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.pages import common, series
 from tracker.pages.replicates import interval
-from tracker.store.rows import Row
+from tracker.runs.tables import ProjectRow
 
 MOST_RUNS = 40
 MOST_KEYS = 24
@@ -28,14 +29,14 @@ def check(names: Sequence[str], keys: Sequence[str], axis: str) -> None:
 
 def curves(
     db: sqlite3.Connection,
-    project: Row,
+    project: ProjectRow,
     names: Sequence[str],
     keys: Sequence[str],
     *,
     axis: str = "",
     table: str = "history",
     mean: str | None = None,
-) -> Row:
+) -> Object:
     """{"curves": [{run, title, key, axis, x, y, marks, note, …}]}; runs without a key are left out.
 
     `axis`: a key of the rows; "" for what `define_metric` has said, or the step. `mean`: a key of
@@ -56,15 +57,15 @@ def curves(
     }
 
 
-def one_curve(run: str, title: str, curve: Row) -> Row:
+def one_curve(run: str, title: str, curve: Object) -> Object:
     points = curve.pop("points")
     whole = {"run": run, "title": title, **curve, **series.describe(points)}
     return {**whole, "note": series.note(whole)}
 
 
-def means(read: Sequence[tuple[Row, list[Row]]], key: str) -> list[Row]:
+def means(read: Sequence[tuple[Object, list[Object]]], key: str) -> list[Object]:
     """Of each key and each group of runs: `y` is the mean, `low` and `high` its 95 % interval."""
-    groups: dict[str, list[tuple[Row, list[Row]]]] = {}
+    groups: dict[str, list[tuple[Object, list[Object]]]] = {}
     for run, found in read:
         value = common.config_values(run["config"]).get(key)
         groups.setdefault(json.dumps(value, sort_keys=True), []).append((run, found))

@@ -6,39 +6,42 @@ import json
 import sqlite3
 from typing import Any
 
+from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.runs import history
 from tracker.runs import rows as run_rows
-from tracker.store.rows import Row
+from tracker.runs.tables import ProjectRow, RunRow
+from tracker.store.rows import Columns
 from tracker.sweeps import rows as sweep_rows
+from tracker.sweeps.tables import SweepRow
 
 
 def missing(what: str) -> RequestError:
     return RequestError(f"There is no {what} here.", status=404)
 
 
-def find_project(db: sqlite3.Connection, entity: str, project: str) -> Row:
+def find_project(db: sqlite3.Connection, entity: str, project: str) -> ProjectRow:
     found = run_rows.find_project(db, entity, project)
     if found is None:
         raise missing(f"project {entity}/{project}")
     return found
 
 
-def find_run(db: sqlite3.Connection, project: Row, name: str) -> Row:
+def find_run(db: sqlite3.Connection, project: ProjectRow, name: str) -> RunRow:
     row = run_rows.find_run(db, project["id"], name)
     if row is None:
         raise missing(f"run {name} in {project['entity']}/{project['name']}")
     return row
 
 
-def find_sweep(db: sqlite3.Connection, project: Row, name: str) -> Row:
+def find_sweep(db: sqlite3.Connection, project: ProjectRow, name: str) -> SweepRow:
     row = sweep_rows.find_sweep(db, project["id"], name)
     if row is None:
         raise missing(f"sweep {name} in {project['entity']}/{project['name']}")
     return row
 
 
-def with_values(run: Row) -> Row:
+def with_values(run: Columns) -> Object:
     """A run with its config (`values`) and summary (`results`) as flat values, and its title."""
     return {
         **run,

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from contract.values import number
+from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.pages import charts, common, series
-from tracker.store.rows import Row
+from tracker.runs.tables import ProjectRow
 
 MOST_ROWS = 1_000  # of a table
 MOST_COLOURS = 10
@@ -20,13 +21,13 @@ REPLICATE = "seed"  # an axis that is no part of a cell
 
 def compare(
     db: sqlite3.Connection,
-    project: Row,
+    project: ProjectRow,
     names: Sequence[str],
     *,
     baseline: str = "",
     everything: bool = False,
     colour: str = "",
-) -> Row:
+) -> Object:
     """`names`: of runs; the first is the baseline unless another is named. `colour`: a key of the
     config by which curves are coloured, and over whose values they are averaged if wanted.
     """
@@ -71,7 +72,9 @@ def text(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def lines(runs: Sequence[Row], base: Row, part: str, keys: Sequence[str] | None) -> list[Row]:
+def lines(
+    runs: Sequence[Object], base: Object, part: str, keys: Sequence[str] | None
+) -> list[Object]:
     """A row of a table for each key: every run's value, whether it is the baseline's, and of
     numbers the difference to it.
     """
@@ -101,7 +104,7 @@ def difference(value: Any, base: Any) -> float | None:
     return a - b
 
 
-def default_colour(runs: Sequence[Row], differing: Sequence[str]) -> str:
+def default_colour(runs: Sequence[Object], differing: Sequence[str]) -> str:
     """The axis with fewest values, as of which there are replicates; "": every run for itself."""
     counts = {
         key: len({text(run["values"].get(key)) for run in runs})
@@ -112,15 +115,15 @@ def default_colour(runs: Sequence[Row], differing: Sequence[str]) -> str:
     return min(fitting, key=lambda key: (counts[key], key), default="")
 
 
-def legend(runs: Sequence[Row], colour: str) -> list[Row]:
+def legend(runs: Sequence[Object], colour: str) -> list[Object]:
     """Runs of one colour each: `title`, `place` (which colour), `runs` (names)."""
     if not colour:
         return [{"title": r["title"], "place": i, "runs": [r["name"]]} for i, r in enumerate(runs)]
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[Object]] = {}
     for run in runs:
         groups.setdefault(text(run["values"].get(colour)), []).append(run)
 
-    def rank(group: list[Row]) -> tuple[Any, ...]:
+    def rank(group: list[Object]) -> tuple[Any, ...]:
         value = group[0]["values"].get(colour)
         return number(value) is None, number(value) or 0, str(value)
 

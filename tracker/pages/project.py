@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 from tracker.artifacts import rows as artifact_rows
+from tracker.documents import Object
 from tracker.runs import file_rows
-from tracker.store.rows import Row, select
+from tracker.runs.tables import ProjectRow
+from tracker.store.rows import select
 from tracker.store.where import Order, Where
 from tracker.sweeps import rows as sweep_rows
 from tracker.sweeps.states import config_of
@@ -14,7 +16,7 @@ from tracker.sweeps.states import config_of
 MOST_SWEEPS = MOST_COLLECTIONS = 500
 
 
-def sweeps(db: sqlite3.Connection, project: Row) -> list[Row]:
+def sweeps(db: sqlite3.Connection, project: ProjectRow) -> list[Object]:
     """The newest first."""
     found = []
     for sweep in sweep_rows.list_sweeps(db, project["id"])[:MOST_SWEEPS]:
@@ -27,12 +29,12 @@ def sweeps(db: sqlite3.Connection, project: Row) -> list[Row]:
     return found
 
 
-def artifacts(db: sqlite3.Connection, project: Row) -> list[Row]:
+def artifacts(db: sqlite3.Connection, project: ProjectRow) -> list[Object]:
     where = [Where("project_id = ?", [project["id"]])]
     return select(db, "collections", where, Order("name"), limit=MOST_COLLECTIONS)
 
 
-def disk_use(db: sqlite3.Connection, project: Row) -> list[Row]:
+def disk_use(db: sqlite3.Connection, project: ProjectRow) -> list[Object]:
     """`what`, and how many contents (`n`) of how many bytes (`size`) it holds; what several hold
     is stored once, and counted at each.
     """

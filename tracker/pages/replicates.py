@@ -7,10 +7,10 @@ import statistics
 from collections.abc import Sequence
 from functools import lru_cache
 
-from tracker.store.rows import Row
+from tracker.documents import Object
 
 
-def interval(values: Sequence[float]) -> Row:
+def interval(values: Sequence[float]) -> Object:
     """Mean of replicates and half the width of its 95 % interval (Student's t); None below two."""
     n = len(values)
     if not n:

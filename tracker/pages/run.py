@@ -7,17 +7,18 @@ import sqlite3
 
 from tracker.artifacts import collections as collection_rows
 from tracker.artifacts import rows as artifact_rows
+from tracker.documents import Object
 from tracker.pages import common, console, series
 from tracker.runs import file_rows
 from tracker.runs import lines as run_lines
-from tracker.store.rows import Row, select
+from tracker.store.rows import Columns, select
 from tracker.store.where import Order, Where
 
 LAST_LINES = 200  # of the console, on the run's own page
 MOST_FILES = 500
 
 
-def run(db: sqlite3.Connection, entity: str, name: str, run_name: str) -> Row:
+def run(db: sqlite3.Connection, entity: str, name: str, run_name: str) -> Object:
     project = common.find_project(db, entity, name)
     row = common.find_run(db, project, run_name)
     keys = series.numeric_keys(row)
@@ -35,13 +36,13 @@ def run(db: sqlite3.Connection, entity: str, name: str, run_name: str) -> Row:
     }
 
 
-def system_keys(db: sqlite3.Connection, row: Row) -> list[str]:
+def system_keys(db: sqlite3.Connection, row: Columns) -> list[str]:
     """What the client has measured of the machine, named in the last row of it."""
     found = {key for text in run_lines.tail(db, "events", row["id"], 1) for key in json.loads(text)}
     return sorted(key for key in found if not key.startswith("_"))
 
 
-def artifacts(db: sqlite3.Connection, row: Row) -> list[Row]:
+def artifacts(db: sqlite3.Connection, row: Columns) -> list[Object]:
     """Versions that the run has logged or used, with the name and type of their collection."""
     found = select(
         db,
@@ -53,7 +54,7 @@ def artifacts(db: sqlite3.Connection, row: Row) -> list[Row]:
     return [{**item, "place": place_of(db, item)} for item in found]
 
 
-def place_of(db: sqlite3.Connection, artifact: Row) -> Row:
+def place_of(db: sqlite3.Connection, artifact: Columns) -> Object:
     """An artifact's sequence and type, for its name and address."""
     sequence = collection_rows.get_collection(db, artifact["collection_id"])
     kind = sequence and collection_rows.get_type(db, sequence["type_id"])
@@ -61,7 +62,9 @@ def place_of(db: sqlite3.Connection, artifact: Row) -> Row:
     return {"name": sequence["name"], "type": kind["name"]}
 
 
-def logs(db: sqlite3.Connection, entity: str, name: str, run_name: str, first: int | None) -> Row:
+def logs(
+    db: sqlite3.Connection, entity: str, name: str, run_name: str, first: int | None
+) -> Object:
     """A page of the console that begins with line `first`; the last page where that is None."""
     project = common.find_project(db, entity, name)
     row = common.find_run(db, project, run_name)

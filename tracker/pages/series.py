@@ -13,9 +13,10 @@ from typing import Any
 
 from contract.values import number, word
 from tracker.api.operands import json_path
+from tracker.documents import Object
 from tracker.runs import history
 from tracker.runs import lines as run_lines
-from tracker.store.rows import Row
+from tracker.store.rows import Columns
 
 MOST_POINTS = 1_000  # of one curve
 MOST_MARKS = 100  # of non-finite values of one curve, that are named with their place
@@ -26,7 +27,7 @@ MOST_DOTS = 4  # in such a key: each of them doubles the places to look
 Point = tuple[float, float]  # y may be NaN or infinite
 
 
-def numeric_keys(run: Row) -> list[str]:
+def numeric_keys(run: Columns) -> list[str]:
     """Every key that was logged as a number, but for the clocks."""
     keys = json.loads(run["history_keys"]).get("keys", {})
     return sorted(
@@ -45,7 +46,7 @@ def sections(keys: Iterable[str]) -> list[tuple[str, list[str]]]:
     return sorted(found.items())
 
 
-def defined_axes(run: Row) -> tuple[dict[str, str], list[tuple[str, str]]]:
+def defined_axes(run: Columns) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """What `define_metric` has said: key -> its axis, and (prefix of keys, axis) for `name*`.
 
     The client keeps it in the config, by the numbers of its protocol's fields: 1 name, 2 a name
@@ -68,7 +69,7 @@ def defined_axes(run: Row) -> tuple[dict[str, str], list[tuple[str, str]]]:
     return names, prefixes
 
 
-def axis_of(run: Row, key: str) -> str:
+def axis_of(run: Columns, key: str) -> str:
     """The axis over which a key is drawn unless somebody chooses another: `_step`, or what
     `define_metric` has said.
     """
@@ -79,7 +80,7 @@ def axis_of(run: Row, key: str) -> str:
     return max(fitting, key=lambda pair: len(pair[0]))[1] if fitting else STEP
 
 
-def axes_of(runs: Sequence[Row]) -> list[tuple[str, str]]:
+def axes_of(runs: Sequence[Columns]) -> list[tuple[str, str]]:
     """(axis, its name) that can be chosen for these runs."""
     found = [("", "as logged"), (STEP, "step"), (RUNTIME, "relative time")]
     known = {key for run in runs for key in numeric_keys(run)}
@@ -117,8 +118,12 @@ def paths(key: str) -> list[str]:
 
 
 def points_of(
-    db: sqlite3.Connection, run: Row, keys: Sequence[str], axis: str = "", table: str = "history"
-) -> list[Row]:
+    db: sqlite3.Connection,
+    run: Columns,
+    keys: Sequence[str],
+    axis: str = "",
+    table: str = "history",
+) -> list[Object]:
     """All points of each key, over `axis` or over its own where that is ""; `unplaced` is how many
     rows have the key and not the axis.
     """
@@ -138,7 +143,7 @@ def points_of(
     return found
 
 
-def describe(points: list[Point]) -> Row:
+def describe(points: list[Point]) -> Object:
     """A curve for a browser: `x`, `y` (null where it has a gap, at a value that is not finite),
     `marks` of those, and how many points there are in all.
     """
@@ -177,7 +182,7 @@ def thin(points: Sequence[Point], most: int) -> list[Point]:
     return [points[i] for i in sorted(kept)]
 
 
-def note(curve: Row) -> str:
+def note(curve: Object) -> str:
     """What is not drawn of a curve, in words; "" where all of it is."""
     parts: list[Any] = []
     if len(curve["x"]) < curve["total"]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 from contract.sweepfile.space import SweepConfig
+from tracker.documents import Object
 from tracker.pages import common
 from tracker.runs.keys import of_sweep
 from tracker.runs.rows import RunQuery
-from tracker.store.rows import Row
 from tracker.sweeps import rows as sweep_rows
 from tracker.sweeps.states import config_of
 
@@ -18,7 +18,7 @@ MOST_CURVES = 40  # of a chart over the runs of a sweep: the newest
 
 def sweep(
     db: sqlite3.Connection, entity: str, name: str, sweep_name: str, alive_since: float
-) -> Row:
+) -> Object:
     """`alive_since`: an agent not heard of since then has gone."""
     project = common.find_project(db, entity, name)
     row = common.find_sweep(db, project, sweep_name)

@@ -13,13 +13,14 @@ from typing import Any
 
 from contract.values import finite, number
 from tracker.api import filters
+from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.pages import common, words
 from tracker.pages.replicates import interval
 from tracker.pages.series import EPOCH
 from tracker.runs.keys import run_operand
 from tracker.runs.rows import RunQuery
-from tracker.store.rows import Row
+from tracker.runs.tables import ProjectRow
 from tracker.store.where import Where
 from tracker.sweeps import rows as sweep_rows
 from tracker.sweeps.states import config_of
@@ -58,8 +59,8 @@ class View:
 
 
 def runs_table(
-    db: sqlite3.Connection, project: Row, view: View, after: list[Any] | None = None
-) -> Row:
+    db: sqlite3.Connection, project: ProjectRow, view: View, after: list[Any] | None = None
+) -> Object:
     """A page of runs, or of groups of them, and what can be chosen. What is wrong with the words
     of the box is said in `problem`, and nothing is found.
     """
@@ -95,7 +96,7 @@ def is_numeric(values: Iterable[Any]) -> bool:
     return all(value is None or number(value) is not None for value in values)
 
 
-def run_query(project: Row, view: View, results: Iterable[str]) -> RunQuery:
+def run_query(project: ProjectRow, view: View, results: Iterable[str]) -> RunQuery:
     text = words.document(view.text, frozenset(results))
     where: list[Where] = [filters.parse(text, run_operand)] if text else []
     return RunQuery(project["id"], where, run_order(view.order))
@@ -105,7 +106,7 @@ def run_order(text: str) -> Any:
     return filters.parse_order(text, run_operand)
 
 
-def cell(run: Row, column: str) -> Any:
+def cell(run: Object, column: str) -> Any:
     """The value of a column in a run."""
     head, _, rest = column.partition(".")
     if head == "config":
@@ -119,7 +120,9 @@ def cell(run: Row, column: str) -> Any:
     return run.get({"group": "group_name"}.get(column, column))
 
 
-def default_columns(db: sqlite3.Connection, project: Row, runs: Sequence[Row]) -> list[str]:
+def default_columns(
+    db: sqlite3.Connection, project: ProjectRow, runs: Sequence[Object]
+) -> list[str]:
     """The config values that differ between the runs, and their sweeps' metrics, or where there
     are none the numbers that most of them have logged.
     """
@@ -139,7 +142,7 @@ def default_columns(db: sqlite3.Connection, project: Row, runs: Sequence[Row]) -
     return [f"config.{key}" for key in varied[:SHOWN_CONFIG]] + [f"summary.{k}" for k in results]
 
 
-def sweep_metrics(db: sqlite3.Connection, project: Row, names: Iterable[str]) -> list[str]:
+def sweep_metrics(db: sqlite3.Connection, project: ProjectRow, names: Iterable[str]) -> list[str]:
     found = {}
     for name in sorted(names):
         sweep = sweep_rows.find_sweep(db, project["id"], name)
@@ -149,8 +152,8 @@ def sweep_metrics(db: sqlite3.Connection, project: Row, names: Iterable[str]) ->
     return list(found)
 
 
-def offered(runs: Sequence[Row]) -> list[str]:
-    """Columns that can be chosen: what these runs have."""
+def offered(runs: Sequence[Object]) -> list[str]:
+    """Object that can be chosen: what these runs have."""
     config = {f"config.{key}" for run in runs for key in run["values"]}
     results = {f"summary.{key}" for run in runs for key in run["results"]}
     return [*ATTRIBUTES, *sorted(results)[:OFFERED], *sorted(config)[:OFFERED]]
@@ -161,7 +164,7 @@ def offered(runs: Sequence[Row]) -> list[str]:
 
 def grouped(
     db: sqlite3.Connection, query: RunQuery, keys: Sequence[str], columns: Sequence[str]
-) -> list[Row]:
+) -> list[Object]:
     """Groups of runs with equal values of `keys`: `values`, `n`, and of each of `columns` that is a
     result mean and half the width of its 95 % interval over the runs that have a finite one.
     """
@@ -204,7 +207,7 @@ def term(key: str, value: Any) -> str:
 # --- CSV --------------------------------------------------------------------------------------
 
 
-def csv_text(db: sqlite3.Connection, project: Row, view: View) -> str:
+def csv_text(db: sqlite3.Connection, project: ProjectRow, view: View) -> str:
     """All runs of the view, at most MOST_RUNS, with their id, name, state and the chosen columns;
     without any chosen, with all that they have.
     """

@@ -11,16 +11,18 @@ from graphql import GraphQLResolveInfo as Info
 from contract.values import whole
 from tracker import documents
 from tracker.api import ids
+from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.runs import edits, steps, take_over
 from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
 from tracker.runs.states import ALIVE, ENDED, STATES, Event, has_told_end, next_state
+from tracker.runs.tables import RunRow
 from tracker.store import blobs
-from tracker.store.rows import Row, delete, update
+from tracker.store.rows import delete, update
 
 
-def find_or_refuse(db: Any, storage_id: str) -> Row:
+def find_or_refuse(db: Any, storage_id: str) -> RunRow:
     run = run_rows.get_run(db, ids.decode("Run", storage_id))
     if run is None:
         raise RequestError("no such run (it may have been deleted)", status=404)
@@ -47,7 +49,7 @@ NAMED = set(STATES) - {"preempting"}  # what a client may say that a run is
 REQUESTS: dict[str, Event] = {"pending": "set back", "failed": "called off"}
 
 
-def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
+def upsert_bucket(_: Any, info: Info, input: Object) -> Object:
     """Creates, begins or changes a run. Null means unchanged.
 
     A client that names the run is running it, and one that gives no `id`, or has just asked where
@@ -89,17 +91,17 @@ def upsert_bucket(_: Any, info: Info, input: Row) -> Row:
     return {"bucket": bucket, "inserted": inserted, "server_settings": server_settings}
 
 
-def asked_lately(run: Row, now: float) -> bool:
+def asked_lately(run: RunRow, now: float) -> bool:
     """Whether a client is about to go on with the run, rather than beginning it anew."""
     return (run["resume_asked_at"] or 0) > now - RESUME_SECONDS
 
 
-def says_who(columns: Row) -> bool:
+def says_who(columns: Object) -> bool:
     """Whether a client introduces itself. Later, of a change, it says neither."""
     return bool({"program", "host"} & columns.keys())
 
 
-def find_or_make_run(context: Any, db: Any, input: Row, columns: Row) -> tuple[Row, bool]:
+def find_or_make_run(context: Any, db: Any, input: Object, columns: Object) -> tuple[RunRow, bool]:
     """The named run, and whether it is new. `columns` gets what a new one has besides."""
     entity_name = input.get("entityName") or context.settings.entity
     project_row, _ = run_rows.ensure_project(
@@ -119,13 +121,13 @@ def find_or_make_run(context: Any, db: Any, input: Row, columns: Row) -> tuple[R
     return run, True
 
 
-def begin(db: Any, run: Row, input: Row, columns: Row, now: float) -> Row:
+def begin(db: Any, run: RunRow, input: Object, columns: Object, now: float) -> Object:
     """What a client changes that begins a run once more, or that runs it and changes something.
 
     One that has not asked where the run stands begins it anew, or syncs an offline segment; its
     rows will tell which (`steps`).
     """
-    changes: Row = {"heartbeat_at": now, "resume_asked_at": None}
+    changes: Object = {"heartbeat_at": now, "resume_asked_at": None}
     alive, asked = run["state"] in ALIVE, asked_lately(run, now)
     if asked or has_told_end(run):
         run_rows.forget_sent(db, run["id"])  # it knows what is stored, or begins anew
@@ -154,7 +156,7 @@ def fork(db: Any, project_id: int, run_id: int, config: str | None) -> None:
     steps.refresh_history(db, run_id)
 
 
-def rewind_run(_: Any, info: Info, input: Row) -> Row:
+def rewind_run(_: Any, info: Info, input: Object) -> Object:
     """Forgets every history row with a step above `metricValue`."""
     context = info.context
     if input["metricName"] != "_step":
@@ -183,7 +185,7 @@ def rewind_run(_: Any, info: Info, input: Row) -> Row:
         return {"rewound_run": run_rows.get_run(db, run["id"])}
 
 
-def delete_run(_: Any, info: Info, input: Row) -> Row:
+def delete_run(_: Any, info: Info, input: Object) -> Object:
     """Deletes a run; one that was deleted before is what was asked for."""
     context = info.context
     with context.store.write() as db:
@@ -200,7 +202,7 @@ def delete_run(_: Any, info: Info, input: Row) -> Row:
     return {"success": True}
 
 
-def update_run_state(_: Any, info: Info, input: Row) -> Row:
+def update_run_state(_: Any, info: Info, input: Object) -> Object:
     context, target = info.context, input["state"].lower()
     with context.store.write() as db:
         run = find_or_refuse(db, input["id"])
@@ -217,7 +219,7 @@ def update_run_state(_: Any, info: Info, input: Row) -> Row:
     return {"success": True}
 
 
-def stop_run(_: Any, info: Info, input: Row) -> Row:
+def stop_run(_: Any, info: Info, input: Object) -> Object:
     """Asks the client to stop; it learns of it with its next heartbeat."""
     with info.context.store.write() as db:
         run = find_or_refuse(db, input["id"])

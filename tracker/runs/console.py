@@ -11,9 +11,10 @@ from graphql import GraphQLResolveInfo as Info
 
 from contract.values import whole
 from tracker.api import ids, paging
+from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.runs import lines as run_lines
-from tracker.store.rows import Row
+from tracker.runs.tables import RunRow
 
 MAX_LINES = 10_000  # of one answer
 PLAIN = re.compile(
@@ -21,9 +22,9 @@ PLAIN = re.compile(
 )
 
 
-def read_line(number: int, text: str) -> Row:
+def read_line(number: int, text: str) -> Object:
     """`[ERROR ]<time> <text>`, or a JSON object (structured console logs), or just text."""
-    node: Row = {"number": number, "line": text, "level": "", "label": "", "timestamp": ""}
+    node: Object = {"number": number, "line": text, "level": "", "label": "", "timestamp": ""}
     if text.startswith("{"):
         return node | read_structured(text)
     found = PLAIN.match(text)
@@ -36,7 +37,7 @@ def read_line(number: int, text: str) -> Row:
     return node
 
 
-def read_structured(text: str) -> Row:
+def read_structured(text: str) -> Object:
     try:
         values = whole(json.loads(text))
     except (ValueError, RecursionError):
@@ -52,13 +53,13 @@ def read_structured(text: str) -> Row:
 
 
 def log_lines(
-    source: Row,
+    source: RunRow,
     info: Info,
     first: int | None = None,
     last: int | None = None,
     after: str | None = None,
     **_: Any,
-) -> Row:
+) -> Object:
     """From the beginning (or behind `after`), or the `last` lines."""
     limit = min(MAX_LINES if first is None else first, MAX_LINES)
     if limit < 0 or (last is not None and last < 0):

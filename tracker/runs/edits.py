@@ -16,8 +16,9 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from tracker.documents import Object
 from tracker.runs import rows as run_rows
-from tracker.store.rows import Row
+from tracker.store.rows import Columns
 
 DOCUMENTS = ("config", "summary")
 TEXTS = ("notes", "description", "display_name", "group_name", "job_type")
@@ -86,7 +87,7 @@ def merge_field(field: str, base: str | None, sent: str, stored: str | None) -> 
     return sent if same_value(merged, said) else json.dumps(merged)
 
 
-def by_process(db: sqlite3.Connection, run: Row, columns: Row, writer: str = "") -> Row:
+def by_process(db: sqlite3.Connection, run: Columns, columns: Object, writer: str = "") -> Object:
     """`columns` as they are to be stored when the run's process has sent them."""
     told = run_rows.sent_last(db, run["id"], writer)
     merged = dict(columns)
@@ -108,7 +109,7 @@ def by_process(db: sqlite3.Connection, run: Row, columns: Row, writer: str = "")
     return merged
 
 
-def from_outside(db: sqlite3.Connection, run: Row, columns: Row) -> Row:
+def from_outside(db: sqlite3.Connection, run: Columns, columns: Object) -> Object:
     """`columns` as they are to be stored when somebody else has sent them. What the process had
     sent is remembered, so that its next word is understood.
     """
@@ -143,17 +144,17 @@ def merge_read(field: str, read: Any, sent: str, stored: str | None) -> str | No
     return json.dumps(merged)
 
 
-def without_internal(document: Row) -> Row:
+def without_internal(document: Object) -> Object:
     return {key: value for key, value in document.items() if key != INTERNAL}
 
 
-def stamped(run: Row, field: str) -> str:
+def stamped(run: Columns, field: str) -> str:
     """The config or summary of a run as the Api is given it.
 
     `Run.update()` sends config, tags and texts in one, `Summary.update()` the summary alone.
     """
     document = json.loads(run[field])
-    stamps: Row = {field: stamp(without_internal(document))}
+    stamps: Object = {field: stamp(without_internal(document))}
     place = internal_of(document, field)
     if place is None:
         return run[field]
@@ -164,14 +165,14 @@ def stamped(run: Row, field: str) -> str:
     return json.dumps(document)
 
 
-def internal_of(document: Row, field: str) -> Row | None:
+def internal_of(document: Object, field: str) -> Object | None:
     """The part of a document that is the client's own; None where something else is there."""
     place = document.setdefault(INTERNAL, {"value": {}} if field == "config" else {})
     place = place.get("value") if field == "config" and isinstance(place, dict) else place
     return place if isinstance(place, dict) else None
 
 
-def split_stamp(text: str) -> tuple[str, Row]:
+def split_stamp(text: str) -> tuple[str, Object]:
     """A document without the stamp that may be in it, and the stamp, {} where there is none."""
     if STAMP not in text:
         return text, {}

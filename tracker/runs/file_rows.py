@@ -6,8 +6,10 @@ import json
 import sqlite3
 from typing import Any
 
+from tracker.documents import Object
+from tracker.runs.tables import FileRow
 from tracker.store import patterns
-from tracker.store.rows import Row, many, one
+from tracker.store.rows import many, one
 
 FILE = (
     "SELECT files.*, blobs.size, blobs.md5 FROM files JOIN blobs ON blobs.hash = files.hash"
@@ -24,11 +26,11 @@ def put_file(db: sqlite3.Connection, run_id: int, name: str, hash: str, now: flo
     )
 
 
-def find_file(db: sqlite3.Connection, run_id: int, name: str) -> Row | None:
+def find_file(db: sqlite3.Connection, run_id: int, name: str) -> FileRow | None:
     return one(db, f"{FILE} AND name = ?", run_id, name)
 
 
-def get_file(db: sqlite3.Connection, file_id: int) -> Row | None:
+def get_file(db: sqlite3.Connection, file_id: int) -> FileRow | None:
     return one(db, "SELECT * FROM files WHERE id = ?", file_id)
 
 
@@ -40,7 +42,7 @@ def list_files(
     pattern: str | None = None,
     after: int = 0,
     limit: int = -1,
-) -> list[Row]:
+) -> list[FileRow]:
     """Files of a run in the order of their ids; `pattern` as in LIKE."""
     test, values = narrowed(names, pattern)
     return many(
@@ -71,7 +73,7 @@ def narrowed(names: list[str] | None, pattern: str | None) -> tuple[str, list[An
     return (" AND name REGEXP ?", [patterns.of_like(pattern)]) if pattern else ("", [])
 
 
-def disk_use(db: sqlite3.Connection, project_id: int) -> Row:
+def disk_use(db: sqlite3.Connection, project_id: int) -> Object:
     """How many contents (`n`) the files of a project's runs have, and their bytes (`size`)."""
     return one(
         db,

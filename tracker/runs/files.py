@@ -13,17 +13,19 @@ from tracker.api import ids, paging
 from tracker.api.addresses import get_url, put_url
 from tracker.api.engine import sibling_arguments
 from tracker.context import Context
+from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.http.downloads import media_type
 from tracker.runs import file_rows
 from tracker.runs import rows as run_rows
+from tracker.runs.tables import FileRow, RunRow
 from tracker.store import blobs
-from tracker.store.rows import Row, delete
+from tracker.store.rows import delete
 
 BEHIND_ALL = 1 << 62  # places of names that are not there: behind the ids of all files
 
 
-def run_file(context: Context, row: Row) -> Row:
+def run_file(context: Context, row: FileRow) -> Object:
     """A GraphQL File from a row of `files`."""
     url = get_url(context, row["hash"], row["name"])
 
@@ -47,7 +49,7 @@ def run_file(context: Context, row: Row) -> Row:
     }
 
 
-def missing_file(context: Context, run_id: int, name: str, place: int = 0) -> Row:
+def missing_file(context: Context, run_id: int, name: str, place: int = 0) -> Object:
     """A name that was asked for and is not there: an open place to upload to, of size 0. The MD5
     is what clients tell it by.
     """
@@ -71,14 +73,14 @@ def upload_url(context: Context, run_id: int, name: str) -> str:
 
 
 def run_files(
-    source: Row,
+    source: RunRow,
     info: Info,
     names: list[str | None] | None = None,
     pattern: str | None = None,
     first: int | None = None,
     after: str | None = None,
     **_: Any,
-) -> Row:
+) -> Object:
     context, limit = info.context, paging.bound(first)
     place = int((paging.read_cursor(after) or [0])[0])
     asked = spellings(names)
@@ -114,7 +116,7 @@ def missing_names(db: sqlite3.Connection, run_id: int, names: list[str | None] |
     return [name for name in wanted if not there & {name, posixpath.normpath(name)}]
 
 
-def file_count(source: Row, info: Info) -> int:
+def file_count(source: RunRow, info: Info) -> int:
     """Of the files that the query lists beside it, where it lists some of them only."""
     listed = sibling_arguments(info, "files")
     names = listed.get("names")
@@ -123,7 +125,7 @@ def file_count(source: Row, info: Info) -> int:
         return found + len(missing_names(db, source["id"], names))
 
 
-def create_run_files(_: Any, info: Info, input: Row) -> Row:
+def create_run_files(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     with context.store.read() as db:
         run = run_rows.locate_run(
@@ -141,7 +143,7 @@ def create_run_files(_: Any, info: Info, input: Row) -> Row:
     }
 
 
-def delete_files(_: Any, info: Info, input: Row) -> Row:
+def delete_files(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     with context.store.write() as db:
         for file_id in input["files"]:

@@ -10,13 +10,15 @@ from graphql import GraphQLResolveInfo as Info
 from tracker.api import ids, paging
 from tracker.api.filters import parse
 from tracker.api.users import entity, viewer
+from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.runs import reads as runs
 from tracker.runs import rows as run_rows
 from tracker.runs.keys import run_operand
 from tracker.runs.rows import RunQuery
+from tracker.runs.tables import ProjectRow, RunRow
 from tracker.store import blobs
-from tracker.store.rows import Row, delete, update
+from tracker.store.rows import delete, update
 
 
 def project(_: Any, info: Info, name: str | None = None, entityName: str | None = None, **__: Any):
@@ -25,7 +27,7 @@ def project(_: Any, info: Info, name: str | None = None, entityName: str | None 
         return run_rows.find_project(db, entityName or settings.entity, name or settings.project)
 
 
-def entity_project(source: Row, info: Info, name: str | None = None) -> Row | None:
+def entity_project(source: Object, info: Info, name: str | None = None) -> ProjectRow | None:
     return project(None, info, name, source["name"])
 
 
@@ -36,7 +38,7 @@ def projects(
     first: int | None = None,
     after: str | None = None,
     **__: Any,
-) -> Row:
+) -> Object:
     limit = paging.bound(first)
     place = paging.read_cursor(after) or [0]
     with info.context.store.read() as db:
@@ -44,7 +46,7 @@ def projects(
     return paging.connection(rows, limit, lambda row: [row["id"]])
 
 
-def upsert_model(_: Any, info: Info, input: Row) -> Row:
+def upsert_model(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     with context.store.write() as db:
         if input.get("id") and not input.get("name"):
@@ -63,7 +65,7 @@ def upsert_model(_: Any, info: Info, input: Row) -> Row:
     return {"model": row, "project": row, "inserted": inserted}
 
 
-def delete_model(_: Any, info: Info, input: Row) -> Row:
+def delete_model(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     with context.store.write() as db:
         delete(db, "projects", ids.decode("Project", input["id"]))
@@ -71,23 +73,25 @@ def delete_model(_: Any, info: Info, input: Row) -> Row:
     return {"success": True}
 
 
-def project_runs(source: Row, info: Info, **arguments: Any) -> Row:
+def project_runs(source: ProjectRow, info: Info, **arguments: Any) -> Object:
     return runs.run_connection(info, RunQuery(source["id"]), **arguments)
 
 
-def run_count(source: Row, info: Info, filters: str | None = None) -> int:
+def run_count(source: ProjectRow, info: Info, filters: str | None = None) -> int:
     with info.context.store.read() as db:
         return RunQuery(source["id"], [parse(filters, run_operand)]).count(db)
 
 
-def project_run(source: Row, info: Info, name: str | None = None, **__: Any) -> Row | None:
+def project_run(
+    source: ProjectRow, info: Info, name: str | None = None, **__: Any
+) -> RunRow | None:
     with info.context.store.read() as db:
         return run_rows.find_run(db, source["id"], name or "")
 
 
 def project_bucket(
-    source: Row, info: Info, name: str, missingOk: bool | None = None, **__: Any
-) -> Row | None:
+    source: ProjectRow, info: Info, name: str, missingOk: bool | None = None, **__: Any
+) -> RunRow | None:
     """A run. Only a client that is about to go on with it says `missingOk`: see `begin_run`."""
     run = project_run(source, info, name)
     if run and missingOk:

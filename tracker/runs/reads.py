@@ -12,6 +12,7 @@ from tracker import documents
 from tracker.api import filters, ids, paging
 from tracker.api.users import viewer
 from tracker.context import Context
+from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.runs import edits, history
 from tracker.runs import lines as run_lines
@@ -19,7 +20,7 @@ from tracker.runs import rows as run_rows
 from tracker.runs.keys import run_operand
 from tracker.runs.rows import RunQuery
 from tracker.runs.states import ALIVE, ENDED
-from tracker.store.rows import Row
+from tracker.runs.tables import ProjectRow, RunRow
 
 MAX_KEYS = 1_000
 MAX_KEY_CHARS = 10_000
@@ -28,7 +29,7 @@ PUBLIC_CLIENT = "W&B Public Client"
 CLIENTS = (PUBLIC_CLIENT, "wandb-core")
 
 
-def run_connection(info: Info, query: RunQuery, **arguments: Any) -> Row:
+def run_connection(info: Info, query: RunQuery, **arguments: Any) -> Object:
     """A RunConnection: `filters`, `order`, `first`, `after` narrow and order `query`."""
     narrowed = RunQuery(
         query.project_id,
@@ -51,16 +52,16 @@ def run_connection(info: Info, query: RunQuery, **arguments: Any) -> Row:
     return paging.connection(rows, limit, lambda row: row["cursor"]) | {"total_count": total}
 
 
-def run_project(source: Row, info: Info) -> Row | None:
+def run_project(source: RunRow, info: Info) -> ProjectRow | None:
     with info.context.store.read() as db:
         return run_rows.get_project(db, source["project_id"])
 
 
-def run_config(source: Row, info: Info) -> str:
+def run_config(source: RunRow, info: Info) -> str:
     return edits.stamped(source, "config") if may_edit(info) else source["config"]
 
 
-def run_summary(source: Row, info: Info, keys: list[str] | None = None) -> str:
+def run_summary(source: RunRow, info: Info, keys: list[str] | None = None) -> str:
     if not keys and may_edit(info) and source["state"] not in ENDED:
         return edits.stamped(source, "summary")
     return picked(source["summary"], keys)
@@ -79,7 +80,7 @@ def picked(document: str, keys: list[str] | None) -> str:
     return json.dumps({key: values[key] for key in keys if key in values})
 
 
-def wandb_config(source: Row, _: Info, keys: list[str] | None = None) -> str:
+def wandb_config(source: RunRow, _: Info, keys: list[str] | None = None) -> str:
     """The client's own part of the config; `t` is in it once a client has begun the run."""
     values = json.loads(source["config"]).get("_wandb", {})
     values = values.get("value", values) if isinstance(values, dict) else {}
@@ -87,12 +88,12 @@ def wandb_config(source: Row, _: Info, keys: list[str] | None = None) -> str:
     return json.dumps({key: values[key] for key in keys or values if key in values})
 
 
-def history_keys(source: Row, _: Info) -> Row | None:
+def history_keys(source: RunRow, _: Info) -> Object | None:
     return json.loads(source["history_keys"]) if source["history_lines"] else None
 
 
 def run_history(
-    source: Row,
+    source: RunRow,
     info: Info,
     minStep: int | None = None,
     maxStep: int | None = None,
@@ -109,7 +110,7 @@ def run_history(
     return history.thin(rows, samples or 500)
 
 
-def sampled_history(source: Row, info: Info, specs: list[str]) -> list[list[Row]]:
+def sampled_history(source: RunRow, info: Info, specs: list[str]) -> list[list[Object]]:
     """Per spec {"keys", "minStep", "maxStep" (both inclusive), "samples"}: rows with all keys."""
     if len(specs) > MAX_SPECS:
         raise RequestError(f"more than {MAX_SPECS} specs")
@@ -126,7 +127,7 @@ def sampled_history(source: Row, info: Info, specs: list[str]) -> list[list[Row]
     return answers
 
 
-def read_spec(text: str) -> Row:
+def read_spec(text: str) -> Object:
     """`keys`, `minStep`, `maxStep` and `samples`; the latter two are None where it names none."""
     spec = documents.read_object(text, "specs")
     numbers = {
@@ -137,7 +138,7 @@ def read_spec(text: str) -> Row:
     return {"keys": keys_of(spec), "minStep": first, **numbers}
 
 
-def keys_of(spec: Row) -> list[str]:
+def keys_of(spec: Object) -> list[str]:
     """Each is looked up in each row."""
     keys = spec.get("keys") or []
     if not isinstance(keys, list) or len(keys) > MAX_KEYS or not all(map(is_key, keys)):
@@ -149,7 +150,7 @@ def is_key(key: Any) -> bool:
     return isinstance(key, str) and len(key) <= MAX_KEY_CHARS
 
 
-def exclusive(spec: Row, context: Context) -> bool:
+def exclusive(spec: Object, context: Context) -> bool:
     """Whether a page of a client's scan ends before its `maxStep`. Only wandb since 0.28 asks for
     pages with their last step: for as many samples as it has steps, under an operation's name.
     Every older one asks for the step behind; it would show the rows at a border twice.
@@ -164,7 +165,7 @@ def exclusive(spec: Row, context: Context) -> bool:
     return not context.operation_name or spec["samples"] != steps
 
 
-def parquet_history(source: Row, info: Info, liveKeys: list[str]) -> Row:
+def parquet_history(source: RunRow, info: Info, liveKeys: list[str]) -> Object:
     """Nothing is exported to Parquet: clients then read live pages, which are exact. Of the rows
     that are live, they want to know where they begin.
     """
@@ -173,15 +174,15 @@ def parquet_history(source: Row, info: Info, liveKeys: list[str]) -> Row:
     return {"parquet_urls": [], "live_data": history.select(first, liveKeys)}
 
 
-def run_events(source: Row, info: Info, samples: int | None = None) -> list[str]:
+def run_events(source: RunRow, info: Info, samples: int | None = None) -> list[str]:
     with info.context.store.read() as db:
         return history.thin(run_lines.event_rows(db, source["id"]), samples or 500)
 
 
-def line_tail(table: str) -> Callable[[Row, Info], str]:
+def line_tail(table: str) -> Callable[[RunRow, Info], str]:
     """The last line, as the client wants it to take up a run: JSON of a list of JSON texts."""
 
-    def resolve(source: Row, info: Info) -> str:
+    def resolve(source: RunRow, info: Info) -> str:
         with info.context.store.read() as db:
             return json.dumps(run_lines.tail(db, table, source["id"], 1))
 

@@ -8,20 +8,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tracker.api import ids
+from tracker.documents import Object
 from tracker.runs.states import ALIVE
-from tracker.store.rows import Row, count, insert, many, one, placed, select
+from tracker.runs.tables import LeaseRow, ProjectRow, RunRow
+from tracker.store.rows import count, insert, many, one, placed, select
 from tracker.store.where import Order, Where, join
 
 
-def find_project(db: sqlite3.Connection, entity: str, name: str) -> Row | None:
+def find_project(db: sqlite3.Connection, entity: str, name: str) -> ProjectRow | None:
     return one(db, "SELECT * FROM projects WHERE entity = ? AND name = ?", entity, name)
 
 
-def get_project(db: sqlite3.Connection, project_id: int) -> Row | None:
+def get_project(db: sqlite3.Connection, project_id: int) -> ProjectRow | None:
     return one(db, "SELECT * FROM projects WHERE id = ?", project_id)
 
 
-def ensure_project(db: sqlite3.Connection, entity: str, name: str, now: float) -> tuple[Row, bool]:
+def ensure_project(
+    db: sqlite3.Connection, entity: str, name: str, now: float
+) -> tuple[ProjectRow, bool]:
     """The project and whether it was made just now."""
     found = find_project(db, entity, name)
     if found:
@@ -43,7 +47,9 @@ def describe_project(db: sqlite3.Connection, project_id: int, text: str, now: fl
     )
 
 
-def list_projects(db: sqlite3.Connection, entity: str | None, after: int, limit: int) -> list[Row]:
+def list_projects(
+    db: sqlite3.Connection, entity: str | None, after: int, limit: int
+) -> list[ProjectRow]:
     """Oldest first; `after` is a project id."""
     return many(
         db,
@@ -54,7 +60,7 @@ def list_projects(db: sqlite3.Connection, entity: str | None, after: int, limit:
     )
 
 
-def project_overview(db: sqlite3.Connection, entity: str | None) -> list[Row]:
+def project_overview(db: sqlite3.Connection, entity: str | None) -> list[Object]:
     """Projects with `runs`, `running` and `active_at`, the latest activity first."""
     return many(
         db,
@@ -67,15 +73,15 @@ def project_overview(db: sqlite3.Connection, entity: str | None) -> list[Row]:
     )
 
 
-def find_run(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
+def find_run(db: sqlite3.Connection, project_id: int, name: str) -> RunRow | None:
     return one(db, "SELECT * FROM runs WHERE project_id = ? AND name = ?", project_id, name)
 
 
-def get_run(db: sqlite3.Connection, run_id: int) -> Row | None:
+def get_run(db: sqlite3.Connection, run_id: int) -> RunRow | None:
     return one(db, "SELECT * FROM runs WHERE id = ?", run_id)
 
 
-def locate_run(db: sqlite3.Connection, entity: str, project: str, name: str) -> Row | None:
+def locate_run(db: sqlite3.Connection, entity: str, project: str, name: str) -> RunRow | None:
     return one(
         db,
         "SELECT runs.* FROM runs JOIN projects ON projects.id = project_id"
@@ -127,12 +133,12 @@ def forget_sent(db: sqlite3.Connection, run_id: int, field: str | None = None) -
     )
 
 
-def leases_of_run(db: sqlite3.Connection, run_id: int) -> list[Row]:
+def leases_of_run(db: sqlite3.Connection, run_id: int) -> list[LeaseRow]:
     """Every attempt by which a run was given out, oldest first; none for a run outside sweeps."""
     return many(db, "SELECT * FROM attempts WHERE run_id = ? AND number > 0 ORDER BY id", run_id)
 
 
-def silent_runs(db: sqlite3.Connection, before: float) -> list[Row]:
+def silent_runs(db: sqlite3.Connection, before: float) -> list[RunRow]:
     """Runs that count as alive but have not been heard of since `before`."""
     return many(
         db,
@@ -169,13 +175,13 @@ class RunQuery:
         )
         return [tuple(row) for row in rows]
 
-    def page(self, db: sqlite3.Connection, limit: int, after: list[Any] | None = None) -> list[Row]:
+    def page(self, db: sqlite3.Connection, limit: int, after: list[Any] | None = None) -> list[Any]:
         """At most `limit` runs behind the place `after`; each has its place in `cursor`."""
         if self.order.present:  # along an index, as far as the page goes
             return select(db, "runs", self._conditions, self.order, after, limit)
         return self._sort(db, limit, after)
 
-    def _sort(self, db: sqlite3.Connection, limit: int, after: list[Any] | None) -> list[Row]:
+    def _sort(self, db: sqlite3.Connection, limit: int, after: list[Any] | None) -> list[Any]:
         """By a value inside a document: it is looked up once for every run, and only that value is
         sorted, not the run.
         """

@@ -21,11 +21,12 @@ from contract.values import finite
 from tracker import documents
 from tracker.runs import history
 from tracker.runs import lines as run_lines
-from tracker.store.rows import Row, update
+from tracker.runs.tables import RunRow
+from tracker.store.rows import update
 
 
 def add_history(
-    db: sqlite3.Connection, run: Row, offset: int, lines: list[str]
+    db: sqlite3.Connection, run: RunRow, offset: int, lines: list[str]
 ) -> tuple[bool, bool]:
     """Stores what is new of a chunk; whether there was any, and whether it stands elsewhere than
     behind the rows that were there."""
@@ -50,7 +51,7 @@ def add_history(
     return True, True
 
 
-def contradicts(db: sqlite3.Connection, run: Row, offset: int, lines: list[str]) -> bool:
+def contradicts(db: sqlite3.Connection, run: RunRow, offset: int, lines: list[str]) -> bool:
     """Whether a chunk says something else than the rows that are stored, rather than going on
     behind them."""
     if run["begun_anew"]:
@@ -67,7 +68,7 @@ def contradicts(db: sqlite3.Connection, run: Row, offset: int, lines: list[str])
 
 
 def numbered(
-    db: sqlite3.Connection, run: Row, offset: int, lines: list[str]
+    db: sqlite3.Connection, run: RunRow, offset: int, lines: list[str]
 ) -> list[tuple[int, str]]:
     """(step, text) of a chunk's rows. One without `_step`, which no real client sends, comes behind
     the last, unless it repeats its line."""
@@ -86,7 +87,7 @@ def numbered(
 
 
 def stored_rows(
-    db: sqlite3.Connection, run: Row, sent: Sequence[tuple[int, str]]
+    db: sqlite3.Connection, run: RunRow, sent: Sequence[tuple[int, str]]
 ) -> dict[int, list[str]]:
     """What is stored at the steps from the lowest to the highest sent."""
     steps = [step for step, _ in sent if step <= run["last_step"]]
@@ -118,7 +119,7 @@ def place(
     return sorted(fresh.items()), cut
 
 
-def append(db: sqlite3.Connection, run: Row, fresh: Sequence[tuple[int, str]]) -> None:
+def append(db: sqlite3.Connection, run: RunRow, fresh: Sequence[tuple[int, str]]) -> None:
     run_lines.write_history(db, run["id"], run["history_lines"], fresh)
     keys, last_step = json.loads(run["history_keys"]), fresh[-1][0]
     rows = [json.loads(text) for _, text in fresh]

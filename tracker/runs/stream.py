@@ -20,8 +20,9 @@ from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
 from tracker.runs.states import ALIVE, ENDED, has_told_end, next_state
 from tracker.runs.steps import json_object
+from tracker.runs.tables import RunRow
 from tracker.runs.take_over import FORMER, UNSURE
-from tracker.store.rows import Row, update
+from tracker.store.rows import Columns, update
 
 MAX_LINES = 1_000_000_000
 HISTORY = "wandb-history.jsonl"
@@ -75,7 +76,7 @@ def exit_code_of(body: dict[str, Any]) -> int:
     return code if code < 2**31 else code - 2**32  # Windows writes some without a sign
 
 
-def state_changes(run: Row, body: dict[str, Any], now: float) -> dict[str, Any]:
+def state_changes(run: RunRow, body: dict[str, Any], now: float) -> dict[str, Any]:
     """Columns of the run that a request changes besides its lines."""
     changes: dict[str, Any] = {"heartbeat_at": now, "updated_at": now}
     if body.get("complete"):
@@ -90,13 +91,13 @@ def state_changes(run: Row, body: dict[str, Any], now: float) -> dict[str, Any]:
     return changes
 
 
-def end_of(run: Row, exit_code: int, now: float) -> dict[str, Any]:
+def end_of(run: RunRow, exit_code: int, now: float) -> dict[str, Any]:
     """Columns of a run whose process has told its end."""
     state = next_state(run, "exited" if exit_code else "succeeded")
     return {"state": state, "exit_code": exit_code, "ended_at": now}
 
 
-def contradicts(db: sqlite3.Connection, run: Row, files: Files) -> bool:
+def contradicts(db: sqlite3.Connection, run: RunRow, files: Files) -> bool:
     return any(
         steps.contradicts(db, run, offset, lines)
         for name, (offset, lines) in files.items()
@@ -104,7 +105,9 @@ def contradicts(db: sqlite3.Connection, run: Row, files: Files) -> bool:
     )
 
 
-def store_files(db: sqlite3.Connection, run: Row, files: Files, writer: str) -> tuple[bool, bool]:
+def store_files(
+    db: sqlite3.Connection, run: RunRow, files: Files, writer: str
+) -> tuple[bool, bool]:
     """Stores every file's lines; whether history rows came, and whether they changed what was
     there."""
     logged = rewritten = False
@@ -124,7 +127,7 @@ def store_files(db: sqlite3.Connection, run: Row, files: Files, writer: str) -> 
 
 
 def add_lines(
-    db: sqlite3.Connection, run: Row, kind: str, offset: int, lines: list[str], writer: str
+    db: sqlite3.Connection, run: Columns, kind: str, offset: int, lines: list[str], writer: str
 ) -> None:
     """Adds or rewrites `events` or `logs`."""
     if writer:
@@ -154,7 +157,7 @@ def read_chunk(name: str, chunk: Any) -> tuple[int, list[str]]:
 
 
 def add_history(
-    db: sqlite3.Connection, run: Row, offset: int, lines: list[str], writer: str
+    db: sqlite3.Connection, run: RunRow, offset: int, lines: list[str], writer: str
 ) -> tuple[bool, bool]:
     """See `steps.add_history`."""
     if not writer:
@@ -164,7 +167,7 @@ def add_history(
 
 
 def add_events(
-    db: sqlite3.Connection, run: Row, offset: int, lines: list[str], writer: str
+    db: sqlite3.Connection, run: RunRow, offset: int, lines: list[str], writer: str
 ) -> None:
     system_metrics = json.loads(run["system_metrics"])
     for line in lines:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import sqlite3
 
 from tracker.runs import rows as run_rows
-from tracker.store.rows import Row, update
+from tracker.runs.tables import RunRow
+from tracker.store.rows import update
 
 LEASE_HEADER = "x-tracker-lease"  # the value is what the command `run` or `resume` gave as `lease`
 
@@ -22,7 +23,7 @@ UNSURE = "unsure"  # says nothing, and another process may live
 FORMER = "former"  # not the process of the last lease
 
 
-def standing(db: sqlite3.Connection, run: Row, lease: str) -> str:
+def standing(db: sqlite3.Connection, run: RunRow, lease: str) -> str:
     """Who writes to a run; `lease` is what the request named, "" where it named none."""
     leases = run_rows.leases_of_run(db, run["id"])
     if lease and lease in [str(row["id"]) for row in leases]:  # a run's program may begin others
@@ -33,7 +34,7 @@ def standing(db: sqlite3.Connection, run: Row, lease: str) -> str:
     return UNSURE if begun else FORMER
 
 
-def put_off_end(db: sqlite3.Connection, run: Row, exit_code: int) -> bool:
+def put_off_end(db: sqlite3.Connection, run: RunRow, exit_code: int) -> bool:
     """Keep an end that anybody may have told until the lease ends; false where it has ended.
 
     Success is kept over a failure told within the same few seconds.
@@ -46,7 +47,7 @@ def put_off_end(db: sqlite3.Connection, run: Row, exit_code: int) -> bool:
     return True
 
 
-def wrote_on(db: sqlite3.Connection, run: Row) -> None:
+def wrote_on(db: sqlite3.Connection, run: RunRow) -> None:
     """Rows came from a client of which nothing more is known: the next ones replace none, and an
     end told before was another's."""
     last = run_rows.leases_of_run(db, run["id"])[-1]

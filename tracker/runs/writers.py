@@ -14,13 +14,14 @@ from typing import Any
 from tracker.runs import history
 from tracker.runs import lines as run_lines
 from tracker.runs.console import PLAIN
-from tracker.store.rows import Row, update
+from tracker.runs.tables import RunRow
+from tracker.store.rows import Columns, update
 
 LABEL = re.compile(r"\[(?P<label>[^\]]+)\] (?P<rest>.*)", re.DOTALL)
 
 
 def add_history(
-    db: sqlite3.Connection, run: Row, writer: str, offset: int, rows: list[dict[str, Any]]
+    db: sqlite3.Connection, run: RunRow, writer: str, offset: int, rows: list[dict[str, Any]]
 ) -> bool:
     """Appends a writer's rows; true where there was anything new."""
     fresh, step, line = [], run["last_step"], run["history_lines"]
@@ -43,7 +44,7 @@ def add_history(
 
 
 def add_lines(
-    db: sqlite3.Connection, run: Row, writer: str, kind: str, offset: int, lines: list[str]
+    db: sqlite3.Connection, run: Columns, writer: str, kind: str, offset: int, lines: list[str]
 ) -> None:
     """Adds or rewrites a writer's `events` or `logs`."""
     column = run_lines.TABLES[kind]

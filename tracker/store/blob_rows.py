@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from typing import TypedDict
 
-from tracker.store.rows import Row, one
+from tracker.store.rows import one
+
+
+class BlobRow(TypedDict):
+    """A content; `damaged`: it was found to be another, or gone."""
+
+    hash: str
+    size: int
+    md5: str
+    created_at: float
+    damaged: int
+
 
 # every column that may hold a blob; what none of them holds is garbage
 HOLDERS = (
@@ -29,11 +41,11 @@ def add_blob(db: sqlite3.Connection, hash: str, size: int, md5: str, now: float)
     )
 
 
-def get_blob(db: sqlite3.Connection, hash: str) -> Row | None:
+def get_blob(db: sqlite3.Connection, hash: str) -> BlobRow | None:
     return one(db, "SELECT * FROM blobs WHERE hash = ?", hash)
 
 
-def blob_by_md5(db: sqlite3.Connection, md5: str) -> Row | None:
+def blob_by_md5(db: sqlite3.Connection, md5: str) -> BlobRow | None:
     """A content that is there, as far as is known."""
     return one(db, "SELECT * FROM blobs WHERE md5 = ? AND NOT damaged LIMIT 1", md5)
 

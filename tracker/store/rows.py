@@ -5,11 +5,12 @@ hand; names of tables and columns come from this program alone, never from a cli
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 from tracker.store.where import Order, Where, join
 
-Row = dict[str, Any]
+Columns = Mapping[str, Any]  # of any table: for what reads the columns that it is told to
 
 
 def one(db: sqlite3.Connection, sql: str, *values: Any) -> Any:
@@ -63,7 +64,7 @@ def select(
     return [placed(row) for row in rows]
 
 
-def placed(row: sqlite3.Row) -> Row:
+def placed(row: sqlite3.Row) -> dict[str, Any]:
     """A row with its place in its order, which it has as `order_value`, in `cursor`."""
     return {**dict(row), "cursor": [row["order_value"], row["id"]]}
 

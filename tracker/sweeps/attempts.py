@@ -24,15 +24,18 @@ import sqlite3
 from contract.sweepfile import search
 from contract.words import counted
 from tracker.context import RunHook
+from tracker.documents import Object
 from tracker.runs import rows as run_rows
 from tracker.runs import stream
 from tracker.runs.states import ALIVE, ENDED, next_state
-from tracker.store.rows import Row, update
+from tracker.runs.tables import RunRow
+from tracker.store.rows import update
 from tracker.sweeps import rows as sweep_rows
-from tracker.sweeps import scores
+from tracker.sweeps import score_rows, scores
 from tracker.sweeps import states as sweep_states
 from tracker.sweeps.rows import FAULTS, SAME_RUN
 from tracker.sweeps.states import config_of, note
+from tracker.sweeps.tables import AttemptRow, CellRow
 
 RETRIES = 2
 INTERRUPTIONS = 10  # in a row without progress
@@ -40,7 +43,7 @@ DISMISSAL = 3  # faults in a row
 INTERRUPTED_CODES = (128 + 1, 128 + 2, 128 + 15)  # SIGHUP, SIGINT, SIGTERM
 
 
-def never_began(attempt: Row) -> bool:
+def never_began(attempt: AttemptRow) -> bool:
     """Whether the attempt ended as a fault before wandb.init."""
     unseen = attempt["seen_at"] is None and attempt["outcome"] in FAULTS
     return unseen or attempt["outcome"] == "unstarted"
@@ -55,7 +58,7 @@ def run_started(db: sqlite3.Connection, run_id: int, now: float) -> None:
     if attempt is None:
         return
     # the history may be replaced: read it anew
-    sweep_rows.forget_score(db, attempt["sweep_id"], run_id)
+    score_rows.forget_score(db, attempt["sweep_id"], run_id)
     if attempt["ended_at"] is None:
         seen_at = attempt["seen_at"] or now
         update(db, "attempts", attempt["id"], seen_at=seen_at)
@@ -77,7 +80,7 @@ def run_logged(db: sqlite3.Connection, run_id: int, now: float) -> None:
     config = config_of(sweep["config"])
     if config.metric is None:
         return
-    rung_before = sweep_rows.last_rung(db, sweep["id"], run_id)
+    rung_before = score_rows.last_rung(db, sweep["id"], run_id)
     score = scores.read(db, config, sweep["id"], run)
     decision = scores.judge(db, config, sweep["id"], run, score)
     if decision and not run["stop_requested"] and run["state"] in ALIVE:
@@ -97,7 +100,7 @@ def run_rewritten(db: sqlite3.Connection, run_id: int, now: float) -> None:
     """The history is no longer what it was: the score is read anew."""
     attempt = sweep_rows.last_attempt(db, run_id=run_id)
     if attempt:
-        sweep_rows.forget_score(db, attempt["sweep_id"], run_id)
+        score_rows.forget_score(db, attempt["sweep_id"], run_id)
 
 
 def run_ended(db: sqlite3.Connection, run_id: int, now: float) -> None:
@@ -118,8 +121,8 @@ def run_ended(db: sqlite3.Connection, run_id: int, now: float) -> None:
 
 def process_ended(
     db: sqlite3.Connection,
-    lease: Row,
-    run: Row,
+    lease: AttemptRow,
+    run: RunRow,
     now: float,
     run_ended: tuple[RunHook, ...],
 ) -> None:
@@ -136,7 +139,7 @@ def process_ended(
 # --- the end of a lease -------------------------------------------------------------------
 
 
-def settle(db: sqlite3.Connection, attempt: Row, run: Row, now: float) -> None:
+def settle(db: sqlite3.Connection, attempt: AttemptRow, run: RunRow, now: float) -> None:
     """Close a lease whose run has ended, and say what becomes of the cell."""
     if attempt["told_end"] is not None and run["exit_code"] is None:  # was put off until now
         update(db, "runs", run["id"], **stream.end_of(run, attempt["told_end"], now))
@@ -153,7 +156,12 @@ def settle(db: sqlite3.Connection, attempt: Row, run: Row, now: float) -> None:
 
 
 def close(
-    db: sqlite3.Connection, attempt: Row, run: Row, outcome: str, now: float, faults: int = 1
+    db: sqlite3.Connection,
+    attempt: AttemptRow,
+    run: RunRow,
+    outcome: str,
+    now: float,
+    faults: int = 1,
 ) -> None:
     """End an attempt; `faults`: how many it counts for the cell where its outcome is one."""
     columns = {"ended_at": now, "outcome": outcome, "process_alive": 0}
@@ -165,7 +173,7 @@ def close(
     update(db, "cells", cell["id"], **changes)
     text = f"{outcome}{_details(run)}; cell {changes['state']}"
     if changes["state"] == "failed":
-        counts = cell | changes
+        counts = {**cell, **changes}
         text += f" after {counted(counts['failures'], 'fault')}"
         text += f", {counted(counts['interruptions'], 'interruption')}"
     note(db, attempt["sweep_id"], now, "ended", text, run["name"])
@@ -193,7 +201,7 @@ def _rate(db: sqlite3.Connection, agent_id: int, outcome: str, first: bool, now:
 # --- back from the dead -------------------------------------------------------------------
 
 
-def _came_back(db: sqlite3.Connection, attempt: Row, now: float) -> None:
+def _came_back(db: sqlite3.Connection, attempt: AttemptRow, now: float) -> None:
     """A run that was given up lives: take the lease up again, or stop it where the cell has
     gone to another run."""
     run = sweep_rows.run_of(db, attempt)
@@ -207,7 +215,7 @@ def _came_back(db: sqlite3.Connection, attempt: Row, now: float) -> None:
 
 
 def revive(
-    db: sqlite3.Connection, attempt: Row, run: Row, now: float, agent_id: int | None
+    db: sqlite3.Connection, attempt: AttemptRow, run: RunRow, now: float, agent_id: int | None
 ) -> bool:
     """Open a lease again that was closed too early; false where that is no longer possible."""
     cell = sweep_rows.get_cell(db, attempt["cell_id"])
@@ -229,7 +237,9 @@ def revive(
     return possible
 
 
-def _finished_after_all(db: sqlite3.Connection, attempt: Row, run: Row, now: float) -> None:
+def _finished_after_all(
+    db: sqlite3.Connection, attempt: AttemptRow, run: RunRow, now: float
+) -> None:
     """A run that was given up has finished: its result counts, unless there is one already."""
     cell = sweep_rows.get_cell(db, attempt["cell_id"])
     if cell["state"] in ("done", "dropped"):
@@ -247,7 +257,7 @@ def _finished_after_all(db: sqlite3.Connection, attempt: Row, run: Row, now: flo
 # --- small rules ------------------------------------------------------------------------------
 
 
-def _outcome(attempt: Row, run: Row) -> str:
+def _outcome(attempt: AttemptRow, run: RunRow) -> str:
     """How a lease ended, from the state of its run."""
     state, code = run["state"], run["exit_code"]
     if state == "finished" or attempt["stop_reason"] == "hyperband":
@@ -261,7 +271,7 @@ def _outcome(attempt: Row, run: Row) -> str:
     return "failed"
 
 
-def _next_state(cell: Row, outcome: str, faults: int, *, progress: bool) -> Row:
+def _next_state(cell: CellRow, outcome: str, faults: int, *, progress: bool) -> Object:
     """Columns of a cell after an attempt."""
     if outcome in ("done", "stopped"):
         return {"state": outcome}
@@ -275,7 +285,7 @@ def _next_state(cell: Row, outcome: str, faults: int, *, progress: bool) -> Row:
     return {"state": state, "interruptions": interruptions, "turn": 0}
 
 
-def _details(run: Row) -> str:
+def _details(run: RunRow) -> str:
     if run["exit_code"] is not None:
         return f" (exit code {run['exit_code']})"
     return "" if run["started"] else " (before wandb.init)"

@@ -6,7 +6,7 @@ from typing import Any
 
 from tracker import documents
 from tracker.errors import RequestError
-from tracker.store.rows import Row
+from tracker.store.rows import Columns
 
 COLUMNS = {
     "name": "name",
@@ -19,12 +19,12 @@ COLUMNS = {
 MAX_LEVELS = 20
 
 
-def matches(sweep: Row, text: str | None) -> bool:
+def matches(sweep: Columns, text: str | None) -> bool:
     """Whether a sweep meets a filter (JSON: `$and`, `$or`, equality, `$eq`, `$ne`, `$in`)."""
     return _meets(sweep, documents.read(text or "{}", "filters"), 0)
 
 
-def _meets(sweep: Row, document: Any, level: int) -> bool:
+def _meets(sweep: Columns, document: Any, level: int) -> bool:
     if not isinstance(document, dict) or level > MAX_LEVELS:
         raise RequestError(f"filters: expected an object, not {document!r:.80}")
     for key, test in document.items():

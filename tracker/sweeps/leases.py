@@ -23,13 +23,15 @@ from tracker.api import ids
 from tracker.context import RunHook
 from tracker.runs import rows as run_rows
 from tracker.runs.states import next_state
+from tracker.runs.tables import RunRow
 from tracker.settings import Settings
-from tracker.store.rows import Row, insert, one, update
+from tracker.store.rows import insert, update
 from tracker.sweeps import attempts
 from tracker.sweeps import rows as sweep_rows
 from tracker.sweeps import states as sweep_states
 from tracker.sweeps.rows import SAME_RUN, run_of, sweep_of
 from tracker.sweeps.states import config_of, describe, note
+from tracker.sweeps.tables import AgentRow, AttemptRow, CellRow, SweepRow
 
 OFFERS = 8  # of one lease that shows no sign of life
 STOP_PATIENCE = 20.0  # seconds to obey a person's stop by oneself; the client asks every 15
@@ -45,7 +47,7 @@ class Leases:
 
     # --- agents -------------------------------------------------------------------------------
 
-    def register(self, db: sqlite3.Connection, sweep: Row, host: str, now: float) -> int:
+    def register(self, db: sqlite3.Connection, sweep: SweepRow, host: str, now: float) -> int:
         """A new agent's id; a sweep that waited for one starts."""
         sweep_states.agent_came(db, sweep, now)
         columns = {"name": ids.random_name(), "host": host, "created_at": now, "heartbeat_at": now}
@@ -54,7 +56,7 @@ class Leases:
     def heartbeat(
         self,
         db: sqlite3.Connection,
-        agent: Row,
+        agent: AgentRow,
         alive: Set[str],
         now: float,
         run_ended: tuple[RunHook, ...],
@@ -107,7 +109,7 @@ class Leases:
             update(db, "agents", agent["id"], state="finished")
         return [{"type": "exit"}]
 
-    def _must_stop(self, db: sqlite3.Connection, agent: Row, name: str, now: float) -> bool:
+    def _must_stop(self, db: sqlite3.Connection, agent: AgentRow, name: str, now: float) -> bool:
         """Whether an agent is to end the process of a run."""
         run = run_rows.find_run(db, sweep_of(db, agent["sweep_id"])["project_id"], name)
         attempt = sweep_rows.last_attempt(db, run_id=run["id"]) if run else None
@@ -129,7 +131,9 @@ class Leases:
 
     # --- giving out ---------------------------------------------------------------------------
 
-    def _choose(self, db: sqlite3.Connection, sweep: Row, agent: Row, now: float) -> Row | None:
+    def _choose(
+        self, db: sqlite3.Connection, sweep: SweepRow, agent: AgentRow, now: float
+    ) -> CellRow | None:
         """The next cell: one whose run can go on, a fresh one, a retry; but where fresh ones never
         end, a retry comes before them."""
         since = now - self.settings.agent_timeout
@@ -144,7 +148,7 @@ class Leases:
         return sweep_rows.waiting_cell(db, sweep["id"], 1, agent["id"], since)
 
     def _lease(
-        self, db: sqlite3.Connection, sweep: Row, agent: Row, cell: Row, now: float
+        self, db: sqlite3.Connection, sweep: SweepRow, agent: AgentRow, cell: CellRow, now: float
     ) -> Command:
         forerunner = sweep_rows.last_attempt(db, cell_id=cell["id"])
         number = forerunner["number"] + 1 if forerunner else 1
@@ -154,7 +158,7 @@ class Leases:
         else:
             run = self._new_run(db, sweep, cell, forerunner, now)
             from_step = run["last_step"]
-        attempt_id = insert(
+        insert(
             db,
             "attempts",
             sweep_id=sweep["id"],
@@ -172,11 +176,11 @@ class Leases:
         if forerunner:
             words += f", after {run_of(db, forerunner)['name']} ({forerunner['outcome']})"
         note(db, sweep["id"], now, "lease", f"{words}; agent {agent['name']}", run["name"])
-        lease = one(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
+        lease = sweep_rows.lease_of_cell(db, cell["id"])
         assert lease
         return _command(db, lease, run)
 
-    def _take_up(self, db: sqlite3.Connection, forerunner: Row, now: float) -> Row:
+    def _take_up(self, db: sqlite3.Connection, forerunner: AttemptRow, now: float) -> RunRow:
         """The forerunner's run, made ready to go on."""
         run = run_of(db, forerunner)
         update(
@@ -194,8 +198,13 @@ class Leases:
         return run_of(db, forerunner)
 
     def _new_run(
-        self, db: sqlite3.Connection, sweep: Row, cell: Row, forerunner: Row | None, now: float
-    ) -> Row:
+        self,
+        db: sqlite3.Connection,
+        sweep: SweepRow,
+        cell: CellRow,
+        forerunner: AttemptRow | None,
+        now: float,
+    ) -> RunRow:
         if forerunner:
             first = (run_of(db, forerunner)["display_name"] or "").partition("-retry-")[0]
             display_name = f"{first}-retry-{forerunner['number']}"
@@ -234,7 +243,7 @@ class Leases:
                 sweep_states.give_up(db, sweep, now)
 
 
-def _reply_was_lost(db: sqlite3.Connection, lease: Row, run: Row) -> bool:
+def _reply_was_lost(db: sqlite3.Connection, lease: AttemptRow, run: RunRow) -> bool:
     """Whether the agent, which has nothing alive, may never have seen the command."""
     never_seen = lease["seen_at"] is None and run["state"] == "pending"
     if not never_seen or run["stop_requested"] or lease["offers"] >= OFFERS:
@@ -244,7 +253,9 @@ def _reply_was_lost(db: sqlite3.Connection, lease: Row, run: Row) -> bool:
     )
 
 
-def _offer_again(db: sqlite3.Connection, agent: Row, lease: Row, run: Row, now: float) -> Command:
+def _offer_again(
+    db: sqlite3.Connection, agent: AgentRow, lease: AttemptRow, run: RunRow, now: float
+) -> Command:
     offers = lease["offers"] + 1
     update(db, "attempts", lease["id"], offers=offers, offered_by=PROCESS)
     text = f"offered again, {offers} of {OFFERS} times: no sign of it from agent {agent['name']}"
@@ -252,7 +263,9 @@ def _offer_again(db: sqlite3.Connection, agent: Row, lease: Row, run: Row, now: 
     return _command(db, lease, run)
 
 
-def _give_up_offer(db: sqlite3.Connection, lease: Row, run: Row, now: float, since: float) -> None:
+def _give_up_offer(
+    db: sqlite3.Connection, lease: AttemptRow, run: RunRow, now: float, since: float
+) -> None:
     """End the lease of a run that never began and whose agent has been silent since then.
 
     An agent that asked again and again before may have ended over a program that does not start, as
@@ -273,7 +286,7 @@ def _give_up_offer(db: sqlite3.Connection, lease: Row, run: Row, now: float, sin
         attempts.close(db, lease, run, outcome, now, faults=deaths)
 
 
-def _command(db: sqlite3.Connection, lease: Row, run: Row) -> Command:
+def _command(db: sqlite3.Connection, lease: AttemptRow, run: RunRow) -> Command:
     sweep = sweep_of(db, lease["sweep_id"])
     args = json.loads(sweep_rows.get_cell(db, lease["cell_id"])["args"])
     return {

@@ -13,20 +13,22 @@ from tracker.api import filters, ids, paging
 from tracker.api.engine import sibling_arguments
 from tracker.api.users import viewer
 from tracker.context import Hooks
+from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.runs import reads as runs
 from tracker.runs import rows as run_rows
 from tracker.runs.keys import of_sweep, run_operand
 from tracker.runs.rows import RunQuery
+from tracker.runs.tables import ProjectRow, RunRow
 from tracker.settings import Settings
-from tracker.store.rows import Row, update
-from tracker.store.where import Where
+from tracker.store.rows import update
 from tracker.sweeps import attempts, scores
 from tracker.sweeps import filters as sweep_filters
 from tracker.sweeps import rows as sweep_rows
 from tracker.sweeps import states as sweep_states
 from tracker.sweeps.leases import Leases
 from tracker.sweeps.states import config_of
+from tracker.sweeps.tables import AgentRow, SweepRow
 
 Info = GraphQLResolveInfo
 
@@ -47,7 +49,7 @@ def make_hooks(settings: Settings) -> Hooks:
 # --- changes ----------------------------------------------------------------------------------
 
 
-def upsert_sweep(_: Any, info: Info, input: Row) -> Row:
+def upsert_sweep(_: Any, info: Info, input: Object) -> Object:
     """Creates a sweep of a config, or gives an existing one (`id`) another config or state."""
     context = info.context
     text = input.get("config")
@@ -83,7 +85,7 @@ def upsert_sweep(_: Any, info: Info, input: Row) -> Row:
     }
 
 
-def create(context: Any, db: Any, input: Row, columns: Row) -> Row:
+def create(context: Any, db: Any, input: Object, columns: Object) -> SweepRow:
     if not input.get("config"):
         raise RequestError("a new sweep needs a `config`")
     entity = input.get("entityName") or context.settings.entity
@@ -97,7 +99,7 @@ def create(context: Any, db: Any, input: Row, columns: Row) -> Row:
     return sweep
 
 
-def create_agent(_: Any, info: Info, input: Row) -> Row:
+def create_agent(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     with context.store.write() as db:
         project = run_rows.find_project(
@@ -113,7 +115,7 @@ def create_agent(_: Any, info: Info, input: Row) -> Row:
         return {"agent": sweep_rows.get_agent(db, agent_id)}
 
 
-def agent_heartbeat(_: Any, info: Info, input: Row) -> Row:
+def agent_heartbeat(_: Any, info: Info, input: Object) -> Object:
     """Keeps the agent's lease and tells it what to do; HTTP 404 makes an agent exit."""
     context = info.context
     alive = live_runs(input.get("runState"))
@@ -135,14 +137,14 @@ def live_runs(text: str | None) -> set[str]:
     return {name for name, is_alive in states.items() if is_alive is True}
 
 
-def find_or_refuse(db: Any, storage_id: str) -> Row:
+def find_or_refuse(db: Any, storage_id: str) -> SweepRow:
     sweep = sweep_rows.get_sweep(db, ids.decode("Sweep", storage_id))
     if sweep is None:
         raise RequestError("no such sweep (it may have been deleted)", status=404)
     return sweep
 
 
-def enqueue_run(_: Any, info: Info, input: Row) -> Row:
+def enqueue_run(_: Any, info: Info, input: Object) -> Object:
     raise RequestError("runs cannot be enqueued: this server chooses the cells of a sweep itself")
 
 
@@ -150,8 +152,8 @@ def enqueue_run(_: Any, info: Info, input: Row) -> Row:
 
 
 def project_sweep(
-    source: Row, info: Info, sweepName: str | None = None, id: str | None = None
-) -> Row | None:
+    source: ProjectRow, info: Info, sweepName: str | None = None, id: str | None = None
+) -> SweepRow | None:
     name = (sweepName or "").rpartition("/")[2]
     with info.context.store.read() as db:
         if id and not name:
@@ -161,13 +163,13 @@ def project_sweep(
 
 
 def project_sweeps(
-    source: Row,
+    source: ProjectRow,
     info: Info,
     first: int | None = None,
     after: str | None = None,
     filters: str | None = None,
     **_: Any,
-) -> Row:
+) -> Object:
     place = paging.read_cursor(after)
     limit = paging.bound(first)
     with info.context.store.read() as db:
@@ -181,7 +183,7 @@ def project_sweeps(
     return page | {"total_count": len(rows)}
 
 
-def total_sweeps(source: Row, info: Info) -> int:
+def total_sweeps(source: ProjectRow, info: Info) -> int:
     """Of the sweeps that the query lists beside it, where it lists some of them only."""
     narrowed = sibling_arguments(info, "sweeps").get("filters")
     with info.context.store.read() as db:
@@ -189,33 +191,31 @@ def total_sweeps(source: Row, info: Info) -> int:
     return sum(sweep_filters.matches(row, narrowed) for row in rows)
 
 
-def sweep_runs(source: Row, info: Info, **arguments: Any) -> Row:
+def sweep_runs(source: SweepRow, info: Info, **arguments: Any) -> Object:
     query = RunQuery(source["project_id"], [of_sweep(source["name"])])
     return runs.run_connection(info, query, **arguments)
 
 
-def prior_runs(source: Row, info: Info, **arguments: Any) -> Row:
-    where = Where("id IN (SELECT run_id FROM prior_runs WHERE sweep_id = ?)", [source["id"]])
-    return runs.run_connection(info, RunQuery(source["project_id"], [where]), **arguments)
+def prior_runs(source: SweepRow, info: Info, **arguments: Any) -> Object:
+    where = [sweep_rows.taken_in(source)]
+    return runs.run_connection(info, RunQuery(source["project_id"], where), **arguments)
 
 
-def agent_runs(source: Row, info: Info, **arguments: Any) -> Row:
+def agent_runs(source: AgentRow, info: Info, **arguments: Any) -> Object:
     with info.context.store.read() as db:
         sweep = sweep_rows.sweep_of(db, source["sweep_id"])
-    return runs.run_connection(info, RunQuery(sweep["project_id"], [by_agent(source)]), **arguments)
+    return runs.run_connection(
+        info, RunQuery(sweep["project_id"], [sweep_rows.given_to(source)]), **arguments
+    )
 
 
-def by_agent(agent: Row) -> Where:
-    return Where("id IN (SELECT run_id FROM attempts WHERE agent_id = ?)", [agent["id"]])
-
-
-def agent_total(source: Row, info: Info) -> int:
+def agent_total(source: AgentRow, info: Info) -> int:
     with info.context.store.read() as db:
         sweep = sweep_rows.sweep_of(db, source["sweep_id"])
-        return RunQuery(sweep["project_id"], [by_agent(source)]).count(db)
+        return RunQuery(sweep["project_id"], [sweep_rows.given_to(source)]).count(db)
 
 
-def agent_state(source: Row, info: Info) -> str:
+def agent_state(source: AgentRow, info: Info) -> str:
     """RUNNING, FINISHED, or CRASHED: not heard of for too long."""
     if source["state"] != "running":
         return "FINISHED"
@@ -223,7 +223,7 @@ def agent_state(source: Row, info: Info) -> str:
     return "CRASHED" if silent else "RUNNING"
 
 
-def sweep_agent(source: Row, info: Info, agentName: str) -> Row | None:
+def sweep_agent(source: SweepRow, info: Info, agentName: str) -> AgentRow | None:
     with info.context.store.read() as db:
         for agent in sweep_rows.list_agents(db, source["id"]):
             if agentName in (agent["name"], ids.encode("Agent", agent["id"])):
@@ -232,34 +232,34 @@ def sweep_agent(source: Row, info: Info, agentName: str) -> Row | None:
 
 
 def sweep_agents(
-    source: Row, info: Info, first: int | None = None, after: str | None = None
-) -> Row:
+    source: SweepRow, info: Info, first: int | None = None, after: str | None = None
+) -> Object:
     place, limit = paging.read_cursor(after) or [0], paging.bound(first or paging.MAX_PAGE)
     with info.context.store.read() as db:
         agents = [a for a in sweep_rows.list_agents(db, source["id"]) if a["id"] > place[0]]
     return paging.connection(agents[: limit + 1], limit, lambda agent: [agent["id"]])
 
 
-def with_store(read: Callable[[Any, Row], Any]) -> Callable[[Row, Info], Any]:
+def with_store(read: Callable[[Any, Any], Any]) -> Callable[[Any, Info], Any]:
     """A field that is read from the database: read(connection, source)."""
 
-    def resolve(source: Row, info: Info) -> Any:
+    def resolve(source: Any, info: Info) -> Any:
         with info.context.store.read() as db:
             return read(db, source)
 
     return resolve
 
 
-def run_sweep(db: Any, run: Row) -> Row | None:
+def run_sweep(db: Any, run: RunRow) -> SweepRow | None:
     return sweep_rows.find_sweep(db, run["project_id"], run["sweep"]) if run["sweep"] else None
 
 
-def run_agent(db: Any, run: Row) -> Row | None:
+def run_agent(db: Any, run: RunRow) -> AgentRow | None:
     attempt = sweep_rows.last_attempt(db, run_id=run["id"])
     return sweep_rows.get_agent(db, attempt["agent_id"] or 0) if attempt else None
 
 
-def run_count(db: Any, sweep: Row) -> int:
+def run_count(db: Any, sweep: SweepRow) -> int:
     return RunQuery(sweep["project_id"], [of_sweep(sweep["name"])]).count(db)
 
 

@@ -6,12 +6,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from typing import Any
 
 from contract.sweepfile.space import Cell
 from tracker.runs.states import ALIVE
-from tracker.store.rows import Row, many, one
+from tracker.runs.tables import RunRow
+from tracker.store.rows import many, one
+from tracker.store.where import Where
+from tracker.sweeps.tables import (
+    AgentRow,
+    AttemptRow,
+    CellRow,
+    DecisionRow,
+    SweepRow,
+)
 
 FAULTS = ("failed", "crashed", "unstarted")  # outcomes that count against a cell
 SAME_RUN = ("interrupted", "crashed", "lost")  # outcomes after which the run itself goes on
@@ -25,22 +32,22 @@ NEEDS_RUN = (
 # --- sweeps -----------------------------------------------------------------------------------
 
 
-def get_sweep(db: sqlite3.Connection, sweep_id: int) -> Row | None:
+def get_sweep(db: sqlite3.Connection, sweep_id: int) -> SweepRow | None:
     return one(db, "SELECT * FROM sweeps WHERE id = ?", sweep_id)
 
 
-def sweep_of(db: sqlite3.Connection, sweep_id: int) -> Row:
+def sweep_of(db: sqlite3.Connection, sweep_id: int) -> SweepRow:
     """The sweep of an agent, a cell or an attempt, none of which outlives it."""
     sweep = get_sweep(db, sweep_id)
     assert sweep
     return sweep
 
 
-def find_sweep(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
+def find_sweep(db: sqlite3.Connection, project_id: int, name: str) -> SweepRow | None:
     return one(db, "SELECT * FROM sweeps WHERE project_id = ? AND name = ?", project_id, name)
 
 
-def list_sweeps(db: sqlite3.Connection, project_id: int) -> list[Row]:
+def list_sweeps(db: sqlite3.Connection, project_id: int) -> list[SweepRow]:
     """Newest first, as W&B lists them."""
     return many(db, "SELECT * FROM sweeps WHERE project_id = ? ORDER BY id DESC", project_id)
 
@@ -50,18 +57,18 @@ def last_heartbeat(db: sqlite3.Connection, sweep_id: int) -> float | None:
     return db.execute(sql, (sweep_id,)).fetchone()[0]
 
 
-def running_sweeps(db: sqlite3.Connection) -> list[Row]:
+def running_sweeps(db: sqlite3.Connection) -> list[SweepRow]:
     return many(db, "SELECT * FROM sweeps WHERE state = 'RUNNING'")
 
 
 # --- agents -----------------------------------------------------------------------------------
 
 
-def get_agent(db: sqlite3.Connection, agent_id: int) -> Row | None:
+def get_agent(db: sqlite3.Connection, agent_id: int) -> AgentRow | None:
     return one(db, "SELECT * FROM agents WHERE id = ?", agent_id)
 
 
-def list_agents(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
+def list_agents(db: sqlite3.Connection, sweep_id: int) -> list[AgentRow]:
     return many(db, "SELECT * FROM agents WHERE sweep_id = ? ORDER BY id", sweep_id)
 
 
@@ -87,7 +94,7 @@ def any_dismissed(db: sqlite3.Connection, sweep_id: int) -> bool:
 # --- cells ------------------------------------------------------------------------------------
 
 
-def get_cell(db: sqlite3.Connection, cell_id: int) -> Row:
+def get_cell(db: sqlite3.Connection, cell_id: int) -> CellRow:
     found = one(db, "SELECT * FROM cells WHERE id = ?", cell_id)
     assert found
     return found
@@ -131,7 +138,7 @@ def fail_waiting_for_run(db: sqlite3.Connection, sweep_id: int) -> int:
 
 def waiting_cell(
     db: sqlite3.Connection, sweep_id: int, turn: int, agent_id: int, live_since: float
-) -> Row | None:
+) -> CellRow | None:
     """Oldest waiting cell of that turn for this agent.
 
     A cell that failed on it is left to other live agents, while there are any on which it has not.
@@ -158,7 +165,7 @@ def any_cell(db: sqlite3.Connection, sweep_id: int, *states: str, besides: int =
     return db.execute(sql, (sweep_id, *states, besides)).fetchone() is not None
 
 
-def cells_in(db: sqlite3.Connection, sweep_id: int, *states: str) -> list[Row]:
+def cells_in(db: sqlite3.Connection, sweep_id: int, *states: str) -> list[CellRow]:
     marks = ", ".join("?" * len(states))
     sql = f"SELECT * FROM cells WHERE sweep_id = ? AND state IN ({marks}) ORDER BY id"
     return many(db, sql, sweep_id, *states)
@@ -173,44 +180,44 @@ def count_cells(db: sqlite3.Connection, sweep_id: int) -> dict[str, int]:
 # --- attempts ---------------------------------------------------------------------------------
 
 
-def run_of(db: sqlite3.Connection, attempt: Row) -> Row:
+def run_of(db: sqlite3.Connection, attempt: AttemptRow) -> RunRow:
     """The run of an attempt, which is deleted with it."""
     run = one(db, "SELECT * FROM runs WHERE id = ?", attempt["run_id"])
     assert run
     return run
 
 
-def lease_of_agent(db: sqlite3.Connection, agent_id: int) -> Row | None:
+def lease_of_agent(db: sqlite3.Connection, agent_id: int) -> AttemptRow | None:
     return one(db, "SELECT * FROM attempts WHERE agent_id = ? AND ended_at IS NULL", agent_id)
 
 
-def lease_of_cell(db: sqlite3.Connection, cell_id: int) -> Row | None:
+def lease_of_cell(db: sqlite3.Connection, cell_id: int) -> AttemptRow | None:
     return one(db, "SELECT * FROM attempts WHERE cell_id = ? AND ended_at IS NULL", cell_id)
 
 
 def last_attempt(
     db: sqlite3.Connection, *, cell_id: int | None = None, run_id: int | None = None
-) -> Row | None:
+) -> AttemptRow | None:
     """Newest attempt at a cell, or with a run; an open one is always the newest."""
     column, value = ("cell_id", cell_id) if run_id is None else ("run_id", run_id)
     return one(db, f"SELECT * FROM attempts WHERE {column} = ? ORDER BY id DESC LIMIT 1", value)
 
 
-def attempts_before(db: sqlite3.Connection, attempt: Row) -> list[Row]:
+def attempts_before(db: sqlite3.Connection, attempt: AttemptRow) -> list[AttemptRow]:
     """The attempt before this one at its cell, and the one before it of its agent."""
     rows = [
         one(
             db,
             f"SELECT * FROM attempts WHERE {column} = ? AND id < ? ORDER BY id DESC LIMIT 1",
-            attempt[column],
+            value,
             attempt["id"],
         )
-        for column in ("cell_id", "agent_id")
+        for column, value in (("cell_id", attempt["cell_id"]), ("agent_id", attempt["agent_id"]))
     ]
     return [row for row in rows if row]
 
 
-def leases(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
+def leases(db: sqlite3.Connection, sweep_id: int) -> list[AttemptRow]:
     """Open attempts of a sweep."""
     return many(
         db, "SELECT * FROM attempts WHERE sweep_id = ? AND ended_at IS NULL ORDER BY id", sweep_id
@@ -233,7 +240,7 @@ def count_runs(db: sqlite3.Connection, sweep_id: int) -> int:
     return db.execute(sql, (sweep_id,)).fetchone()[0]
 
 
-def abandoned_leases(db: sqlite3.Connection, before: float) -> list[Row]:
+def abandoned_leases(db: sqlite3.Connection, before: float) -> list[AttemptRow]:
     """Open attempts whose agent, and whose run while it lives, have been silent since then."""
     return many(
         db,
@@ -245,59 +252,17 @@ def abandoned_leases(db: sqlite3.Connection, before: float) -> list[Row]:
     )
 
 
-# --- the metric -------------------------------------------------------------------------------
+# --- conditions on runs -----------------------------------------------------------------------
 
 
-def get_score(db: sqlite3.Connection, sweep_id: int, run_id: int) -> Row | None:
-    return one(db, "SELECT * FROM scores WHERE sweep_id = ? AND run_id = ?", sweep_id, run_id)
+def taken_in(sweep: SweepRow) -> Where:
+    """Runs made before that the sweep has taken in (`wandb sweep -R`)."""
+    return Where("id IN (SELECT run_id FROM prior_runs WHERE sweep_id = ?)", [sweep["id"]])
 
 
-def put_score(db: sqlite3.Connection, sweep_id: int, run_id: int, score: Row) -> None:
-    """Set what is known of the sweep's metric in a run: lines, count, best, latest."""
-    values = [score[name] for name in ("lines", "count", "best", "latest")]
-    db.execute(
-        "INSERT OR REPLACE INTO scores (sweep_id, run_id, lines, count, best, latest)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (sweep_id, run_id, *values),
-    )
-
-
-def forget_score(db: sqlite3.Connection, sweep_id: int, run_id: int) -> None:
-    db.execute("DELETE FROM scores WHERE sweep_id = ? AND run_id = ?", (sweep_id, run_id))
-    db.execute("DELETE FROM rungs WHERE sweep_id = ? AND run_id = ?", (sweep_id, run_id))
-
-
-def put_rung(db: sqlite3.Connection, sweep_id: int, rung: int, run_id: int, value: float) -> None:
-    db.execute("INSERT OR REPLACE INTO rungs VALUES (?, ?, ?, ?)", (sweep_id, rung, run_id, value))
-
-
-def last_rung(db: sqlite3.Connection, sweep_id: int, run_id: int) -> Row | None:
-    sql = "SELECT * FROM rungs WHERE sweep_id = ? AND run_id = ? ORDER BY rung DESC LIMIT 1"
-    return one(db, sql, sweep_id, run_id)
-
-
-def rung_values(db: sqlite3.Connection, sweep_id: int, rung: int) -> list[float]:
-    sql = "SELECT value FROM rungs WHERE sweep_id = ? AND rung = ?"
-    return [row[0] for row in db.execute(sql, (sweep_id, rung))]
-
-
-def observed_cells(db: sqlite3.Connection, sweep_id: int, limit: int) -> list[Row]:
-    """Newest cells first: args, state, and best and latest of the run of their last attempt."""
-    return many(
-        db,
-        "SELECT cells.args, cells.state, scores.best, scores.latest FROM cells"
-        " LEFT JOIN scores ON scores.sweep_id = cells.sweep_id AND scores.run_id = ("
-        "  SELECT run_id FROM attempts WHERE cell_id = cells.id ORDER BY id DESC LIMIT 1)"
-        " WHERE cells.sweep_id = ? AND cells.state != 'dropped' ORDER BY cells.id DESC LIMIT ?",
-        sweep_id,
-        limit,
-    )
-
-
-def best_score(db: sqlite3.Connection, sweep_id: int, *, highest: bool) -> float | None:
-    word = "max" if highest else "min"
-    sql = f"SELECT {word}(best) FROM scores WHERE sweep_id = ?"
-    return db.execute(sql, (sweep_id,)).fetchone()[0]
+def given_to(agent: AgentRow) -> Where:
+    """Runs that an agent has had a lease of."""
+    return Where("id IN (SELECT run_id FROM attempts WHERE agent_id = ?)", [agent["id"]])
 
 
 # --- prior runs, decisions --------------------------------------------------------------------
@@ -307,5 +272,5 @@ def add_prior_run(db: sqlite3.Connection, sweep_id: int, run_id: int) -> None:
     db.execute("INSERT OR IGNORE INTO prior_runs VALUES (?, ?)", (sweep_id, run_id))
 
 
-def decisions(db: sqlite3.Connection, sweep_id: int) -> list[Mapping[str, Any]]:
+def decisions(db: sqlite3.Connection, sweep_id: int) -> list[DecisionRow]:
     return many(db, "SELECT * FROM decisions WHERE sweep_id = ? ORDER BY id", sweep_id)

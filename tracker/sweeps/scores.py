@@ -15,24 +15,26 @@ from tracker.runs import lines as run_lines
 from tracker.runs import rows as run_rows
 from tracker.runs.history import MISSING, lookup
 from tracker.runs.states import ENDED
-from tracker.store.rows import Row
+from tracker.runs.tables import RunRow
 from tracker.sweeps import rows as sweep_rows
+from tracker.sweeps import score_rows
+from tracker.sweeps.tables import ScoreRow
 
 OBSERVED = 500  # newest cells that bayes is told of; its time grows with their number
-EMPTY = {"lines": 0, "count": 0, "best": None, "latest": None}
 
 
-def read(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row) -> Row:
+def read(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: RunRow) -> ScoreRow:
     """Read the history lines that came since the last time; return the score."""
     metric = config.metric
     assert metric is not None
-    score = sweep_rows.get_score(db, sweep_id, run["id"]) or EMPTY
-    if score["lines"] > run["history_lines"]:  # the run was rewound, or begun anew
-        sweep_rows.forget_score(db, sweep_id, run["id"])
-        score = EMPTY
+    score = score_rows.get_score(db, sweep_id, run["id"])
+    if score and score["lines"] > run["history_lines"]:  # the run was rewound, or begun anew
+        score_rows.forget_score(db, sweep_id, run["id"])
+        score = None
+    score = score or unread(sweep_id, run["id"])
     fresh = run["history_lines"] - score["lines"]
     texts = run_lines.stored_lines(db, "history", run["id"], score["lines"], fresh)
-    score = {**score, "lines": run["history_lines"]}
+    score["lines"] = run["history_lines"]
     for text in texts:
         value = number(json.loads(text), metric)
         if value is None:
@@ -41,22 +43,33 @@ def read(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row) -
         score["latest"] = value
         score["best"] = search.better(metric, score["best"], value)
         if config.hyperband and score["count"] in config.hyperband.rungs(score["count"]):
-            sweep_rows.put_rung(db, sweep_id, score["count"], run["id"], value)
-    sweep_rows.put_score(db, sweep_id, run["id"], score)
+            score_rows.put_rung(db, sweep_id, score["count"], run["id"], value)
+    score_rows.put_score(db, score)
     return score
 
 
-def read_all(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row) -> bool:
+def unread(sweep_id: int, run_id: int) -> ScoreRow:
+    """The score of a run of which no history was read yet."""
+    return {
+        "run_id": run_id,
+        "sweep_id": sweep_id,
+        "lines": 0,
+        "count": 0,
+        "best": None,
+        "latest": None,
+    }
+
+
+def read_all(db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: RunRow) -> bool:
     """Keep the score of a run that ended, its summary included; false where there is none."""
     if config.metric is None:
         return False
     score = read(db, config, sweep_id, run)
     value = number(json.loads(run["summary"]), config.metric)
-    best = search.better(config.metric, score["best"], value)
-    latest = score["latest"] if score["latest"] is not None else value
-    score |= {"best": best, "latest": latest}
-    sweep_rows.put_score(db, sweep_id, run["id"], score)
-    return best is not None
+    score["best"] = search.better(config.metric, score["best"], value)
+    score["latest"] = score["latest"] if score["latest"] is not None else value
+    score_rows.put_score(db, score)
+    return score["best"] is not None
 
 
 def number(row: dict[str, Any], metric: Metric) -> float | None:
@@ -68,13 +81,13 @@ def number(row: dict[str, Any], metric: Metric) -> float | None:
 
 
 def judge(
-    db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: Row, score: Row
+    db: sqlite3.Connection, config: SweepConfig, sweep_id: int, run: RunRow, score: ScoreRow
 ) -> search.Decision | None:
     """Hyperband's decision on a running run; None before its first rung."""
-    rung = sweep_rows.last_rung(db, sweep_id, run["id"]) if config.hyperband else None
+    rung = score_rows.last_rung(db, sweep_id, run["id"]) if config.hyperband else None
     if rung is None or score["best"] is None:
         return None
-    peers = sweep_rows.rung_values(db, sweep_id, rung["rung"])
+    peers = score_rows.rung_values(db, sweep_id, rung["rung"])
     return search.judge(config, rung["rung"], rung["value"], score["best"], peers)
 
 
@@ -82,7 +95,7 @@ def observations(db: sqlite3.Connection, config: SweepConfig, sweep_id: int) -> 
     """What bayes is told, oldest first: results, imputed failures, pending cells."""
     metric = config.metric
     assert metric is not None
-    rows = sweep_rows.observed_cells(db, sweep_id, OBSERVED)[::-1]
+    rows = score_rows.observed_cells(db, sweep_id, OBSERVED)[::-1]
     results = [row["best"] for row in rows if row["state"] in ("done", "stopped")]
     worst = max((r for r in results if r is not None), key=lambda r: metric.sign * r, default=None)
     told = []
@@ -100,13 +113,13 @@ def observations(db: sqlite3.Connection, config: SweepConfig, sweep_id: int) -> 
 def best(db: sqlite3.Connection, config: SweepConfig, sweep_id: int) -> float | None:
     """Best value of the metric over all runs of the sweep."""
     highest = config.metric is not None and config.metric.goal == "maximize"
-    return sweep_rows.best_score(db, sweep_id, highest=highest)
+    return score_rows.best_score(db, sweep_id, highest=highest)
 
 
 def read_anew(db: sqlite3.Connection, config: SweepConfig, sweep_id: int) -> None:
     """All scores of a sweep whose metric, or rungs, were changed."""
     for run_id in sweep_rows.attempted_runs(db, sweep_id):
-        sweep_rows.forget_score(db, sweep_id, run_id)
+        score_rows.forget_score(db, sweep_id, run_id)
         run = run_rows.get_run(db, run_id)
         if run and config.metric:
             ended = run["state"] in ENDED

@@ -22,10 +22,12 @@ from contract.sweepfile.space import Cell, SweepConfig, cell_key, is_cell, value
 from contract.words import counted
 from tracker.api import ids
 from tracker.errors import RequestError
-from tracker.store.rows import Row, insert, update
+from tracker.runs.tables import RunRow
+from tracker.store.rows import insert, update
 from tracker.sweeps import rows as sweep_rows
 from tracker.sweeps import scores
 from tracker.sweeps.rows import sweep_of
+from tracker.sweeps.tables import SweepRow
 
 ABANDONED = ("FAILED", "CRASHED", "STOPPED")  # for want of an agent
 ENDED = ("FINISHED", "CANCELED", *ABANDONED)
@@ -60,7 +62,7 @@ def note(
     insert(db, "decisions", sweep_id=sweep_id, at=now, kind=kind, text=text, run=run)
 
 
-def api_state(sweep: Row) -> str:
+def api_state(sweep: SweepRow) -> str:
     """Return the state in a word that W&B's clients know, whose commands go by it.
 
     PAUSED is the nearest to STOPPED: halted by its owner, can go on, be finished or canceled.
@@ -81,7 +83,9 @@ def explain(db: sqlite3.Connection, sweep_id: int) -> list[str]:
 # --- created and changed ----------------------------------------------------------------------
 
 
-def create(db: sqlite3.Connection, project_id: int, text: str, now: float, **columns: Any) -> Row:
+def create(
+    db: sqlite3.Connection, project_id: int, text: str, now: float, **columns: Any
+) -> SweepRow:
     """Make a sweep of a config (YAML); `columns` are further columns of the table `sweeps`."""
     config = config_of(text)
     sweep_id = insert(
@@ -101,7 +105,9 @@ def create(db: sqlite3.Connection, project_id: int, text: str, now: float, **col
     return sweep_of(db, sweep_id)
 
 
-def add_prior_runs(db: sqlite3.Connection, sweep: Row, runs: Iterable[Row], now: float) -> None:
+def add_prior_runs(
+    db: sqlite3.Connection, sweep: SweepRow, runs: Iterable[RunRow], now: float
+) -> None:
     """Take runs made before into the sweep: a finished one is the result of its cell."""
     config = config_of(sweep["config"])
     for run in runs:
@@ -131,7 +137,7 @@ def add_prior_runs(db: sqlite3.Connection, sweep: Row, runs: Iterable[Row], now:
         note(db, sweep["id"], now, "prior", f"{describe(args)} is done", run["name"])
 
 
-def reconfigure(db: sqlite3.Connection, sweep: Row, text: str, now: float) -> None:
+def reconfigure(db: sqlite3.Connection, sweep: SweepRow, text: str, now: float) -> None:
     """Give a sweep another config: done cells stay done, failed ones are tried again, cells that
     are new are added, those that are gone and have no result are dropped."""
     config = config_of(text)
@@ -171,7 +177,7 @@ def reopen(db: sqlite3.Connection, sweep_id: int, now: float) -> None:
         end_retries(db, sweep_of(db, sweep_id), now)
 
 
-def set_state(db: sqlite3.Connection, sweep: Row, state: str, now: float) -> None:
+def set_state(db: sqlite3.Connection, sweep: SweepRow, state: str, now: float) -> None:
     """Pause, stop, cancel or resume on request, or take note that its agents were stopped."""
     state = state.upper()
     if state not in SETTABLE:
@@ -189,7 +195,7 @@ def set_state(db: sqlite3.Connection, sweep: Row, state: str, now: float) -> Non
         conclude(db, sweep["id"], now)
 
 
-def agent_came(db: sqlite3.Connection, sweep: Row, now: float) -> None:
+def agent_came(db: sqlite3.Connection, sweep: SweepRow, now: float) -> None:
     """A sweep that waited for an agent, for its first or for any, runs."""
     waited = sweep["state"] in ABANDONED and anything_left(db, sweep)
     if waited or sweep["state"] == "PENDING":
@@ -206,13 +212,13 @@ def conclude(db: sqlite3.Connection, sweep_id: int, now: float) -> None:
         _become(db, sweep, "FINISHED", now, f"every cell has ended ({text or 'none'})")
 
 
-def finish(db: sqlite3.Connection, sweep: Row, now: float, why: str) -> None:
+def finish(db: sqlite3.Connection, sweep: SweepRow, now: float, why: str) -> None:
     """Give out no more cells; what runs goes on."""
     if sweep["state"] in ("PENDING", "RUNNING", "PAUSED"):
         _become(db, sweep, "FINISHED", now, why)
 
 
-def give_up(db: sqlite3.Connection, sweep: Row, now: float) -> None:
+def give_up(db: sqlite3.Connection, sweep: SweepRow, now: float) -> None:
     """End a running sweep that nobody works on."""
     if sweep_rows.any_dismissed(db, sweep["id"]):
         _become(db, sweep, "FAILED", now, "every agent was dismissed; start one to go on")
@@ -224,7 +230,7 @@ def give_up(db: sqlite3.Connection, sweep: Row, now: float) -> None:
         _become(db, sweep, "CRASHED", now, "no agent is left; start one to go on")
 
 
-def _become(db: sqlite3.Connection, sweep: Row, state: str, now: float, why: str) -> None:
+def _become(db: sqlite3.Connection, sweep: SweepRow, state: str, now: float, why: str) -> None:
     update(db, "sweeps", sweep["id"], state=state, updated_at=now)
     note(db, sweep["id"], now, "state", f"{sweep['state']} -> {state}: {why}")
 
@@ -232,7 +238,7 @@ def _become(db: sqlite3.Connection, sweep: Row, state: str, now: float, why: str
 # --- cells ------------------------------------------------------------------------------------
 
 
-def fresh_cell(db: sqlite3.Connection, sweep: Row) -> int | None:
+def fresh_cell(db: sqlite3.Connection, sweep: SweepRow) -> int | None:
     """Hand out a cell that never was; None where there is none left."""
     config = config_of(sweep["config"])
     if not runs_left(db, sweep):
@@ -253,7 +259,7 @@ def fresh_cell(db: sqlite3.Connection, sweep: Row) -> int | None:
     return cell_id
 
 
-def anything_left(db: sqlite3.Connection, sweep: Row, besides: int = 0) -> bool:
+def anything_left(db: sqlite3.Connection, sweep: SweepRow, besides: int = 0) -> bool:
     """Whether some cell other than `besides` has not ended, handed out or not."""
     if sweep_rows.any_cell(db, sweep["id"], "waiting", "leased", besides=besides):
         return True
@@ -264,13 +270,13 @@ def anything_left(db: sqlite3.Connection, sweep: Row, besides: int = 0) -> bool:
     return search.any_left(config, cursor=sweep["cursor"], seen=seen)
 
 
-def runs_left(db: sqlite3.Connection, sweep: Row) -> bool:
+def runs_left(db: sqlite3.Connection, sweep: SweepRow) -> bool:
     """Whether run_cap, which counts runs (retries too, resumed ones once), allows another one."""
     run_cap = config_of(sweep["config"]).run_cap
     return run_cap is None or sweep_rows.count_runs(db, sweep["id"]) < run_cap
 
 
-def end_retries(db: sqlite3.Connection, sweep: Row, now: float) -> None:
+def end_retries(db: sqlite3.Connection, sweep: SweepRow, now: float) -> None:
     """Fail what waits for a run of its own where run_cap allows none."""
     if runs_left(db, sweep):
         return
