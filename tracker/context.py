@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tracker.documents import Object
 from tracker.http.signing import Signer
 from tracker.settings import Settings
 from tracker.store.database import Store
@@ -42,3 +43,8 @@ class Context:
     lease: str = ""  # the lease that the request names: see `take_over`
     operation_name: str = ""  # as the request names it, which some clients do not
     writer: str = ""  # one of several clients that write to a run at once, as it names itself
+
+    def place(self, input: Object) -> tuple[str, str]:
+        """Entity and project that an input names; this server's own where it names none."""
+        project = input.get("projectName") or input.get("modelName") or self.settings.project
+        return input.get("entityName") or self.settings.entity, project

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -228,36 +229,40 @@ async def get_content(request: Request) -> Response:
 
 
 async def run_file(request: Request) -> Response:
-    server: Server = request.app.state.server
+    """A file of a run by its name."""
     place = request.path_params
 
-    def find() -> FileRow | None:
-        with server.store.read() as db:
-            run = run_rows.locate_run(db, place["entity"], place["project"], place["run"])
-            return file_rows.find_file(db, run["id"], place["name"]) if run else None
+    def find(db: sqlite3.Connection) -> FileRow | None:
+        run = run_rows.locate_run(db, place["entity"], place["project"], place["run"])
+        return file_rows.find_file(db, run["id"], place["name"]) if run else None
 
-    row = await anyio.to_thread.run_sync(find)
-    if row is None:
-        raise RequestError("no such file", status=404)
-    name = row["name"].rpartition("/")[2]
-    return await download(server.looks, row["hash"], name, server.clock())
+    return await send_found(request, find)
 
 
 async def artifact_content(request: Request) -> Response:
     """An artifact's file by the MD5 of its content: the client's way when it has no address."""
-    server: Server = request.app.state.server
     place = request.path_params
     try:
         digest = base64.b64encode(bytes.fromhex(place["digest"])).decode()
     except ValueError:
         raise RequestError("not a digest", status=404) from None
+    return await send_found(
+        request, lambda db: artifact_rows.find_content(db, place["entity"], digest)
+    )
 
-    def find() -> ArtifactFileRow | None:
+
+async def send_found(
+    request: Request, find: Callable[[sqlite3.Connection], FileRow | ArtifactFileRow | None]
+) -> Response:
+    """The content of a row that is found in the database, as a download."""
+    server: Server = request.app.state.server
+
+    def look() -> FileRow | ArtifactFileRow | None:
         with server.store.read() as db:
-            return artifact_rows.find_content(db, place["entity"], digest)
+            return find(db)
 
-    row = await anyio.to_thread.run_sync(find)
-    if row is None:
+    row = await anyio.to_thread.run_sync(look)
+    if row is None or row["hash"] is None:
         raise RequestError("no such file", status=404)
     name = row["name"].rpartition("/")[2]
     return await download(server.looks, row["hash"], name, server.clock())

@@ -18,7 +18,7 @@ from tests.tracker.worlds import ROOT, Tracker
 from tracker.errors import DamagedError, TrackerError
 from tracker.runs import rows as run_rows
 from tracker.store import database as store_module
-from tracker.store.database import Store, migrate, statements, versions
+from tracker.store.database import Store, create, migrate, statements, versions
 
 
 def names(store: Store) -> list[str]:
@@ -252,16 +252,15 @@ def test_a_database_of_another_program_is_refused(tmp_path: Path):
         Store(path)
 
 
-def test_a_database_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def fail(*_: object) -> None:
-        raise OSError("killed")
-
-    monkeypatch.setattr(store_module, "migrate", fail)
-    with pytest.raises(OSError, match="killed"):
-        Store(tmp_path / "tracker.db")
-    assert not (tmp_path / "tracker.db").exists()
-    monkeypatch.undo()
-    Store(tmp_path / "tracker.db").close()
+def test_a_database_is_made_whole_or_not_at_all(tmp_path: Path):
+    broken = tmp_path / "0099_broken.sql"
+    broken.write_text("CREATE TABLE half (x);\nCREATE TABLE half (x);\n")
+    folder = tmp_path / "data"
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        create(folder / "tracker.db", versions() | {99: broken})
+    assert not list(folder.iterdir())
+    create(folder / "tracker.db")
+    Store(folder / "tracker.db").close()
 
 
 # ------------------------------------------------------------------------------------ disk full

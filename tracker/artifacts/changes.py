@@ -172,10 +172,7 @@ def ensure_portfolio(
         number = ids.decode("ArtifactCollection", input["artifactPortfolioID"])
         found = collection_rows.get_collection(db, number)
     else:
-        entity = input.get("entityName") or context.settings.entity
-        project, _new = run_rows.ensure_project(
-            db, entity, input.get("projectName") or context.settings.project, context.now
-        )
+        project, _new = run_rows.ensure_project(db, *context.place(input), context.now)
         name = input.get("artifactPortfolioName") or ""
         found = collection_rows.find_collection(db, project["id"], name)
         if found is None and name:
@@ -258,11 +255,7 @@ def delete_collection(key: str, kind: str) -> Any:
 def named_collection(
     db: sqlite3.Connection, context: Context, input: Object
 ) -> CollectionRow | None:
-    project = run_rows.find_project(
-        db,
-        input.get("entityName") or context.settings.entity,
-        input.get("projectName") or context.settings.project,
-    )
+    project = run_rows.find_project(db, *context.place(input))
     name = input["artifactCollectionName"]
     return collection_rows.find_collection(db, project["id"], name) if project else None
 

@@ -38,9 +38,7 @@ def find_artifact(db: sqlite3.Connection, storage_id: str) -> ArtifactRow:
 def find_run(db: sqlite3.Connection, context: Context, input: Object) -> RunRow | None:
     if not input.get("runName"):
         return None
-    entity = input.get("entityName") or context.settings.entity
-    project = input.get("projectName") or context.settings.project
-    return run_rows.locate_run(db, entity, project, input["runName"])
+    return run_rows.locate_run(db, *context.place(input), input["runName"])
 
 
 def set_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_id: int) -> None:
@@ -60,10 +58,7 @@ MAX_MANIFEST_BYTES = 512 << 20
 def create_type(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     with context.store.write() as db:
-        entity = input.get("entityName") or context.settings.entity
-        project, _new = run_rows.ensure_project(
-            db, entity, input["projectName"] or context.settings.project, context.now
-        )
+        project, _new = run_rows.ensure_project(db, *context.place(input), context.now)
         row = collection_rows.ensure_type(db, project["id"], input["name"], context.now)
         if input.get("description"):
             collection_rows.describe_type(db, row["id"], input["description"])
@@ -114,10 +109,7 @@ def read_metadata(input: Object) -> str | None:
 
 
 def ensure_sequence(db: sqlite3.Connection, context: Context, input: Object) -> CollectionRow:
-    entity = input.get("entityName") or context.settings.entity
-    project, _new = run_rows.ensure_project(
-        db, entity, input["projectName"] or context.settings.project, context.now
-    )
+    project, _new = run_rows.ensure_project(db, *context.place(input), context.now)
     names = [input.get("artifactCollectionName"), *(input.get("artifactCollectionNames") or ())]
     name = next((name for name in names if name), None)
     if not name:

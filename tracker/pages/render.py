@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
+from contract.words import counted
 from tracker.http.gate import STATIC_PREFIX
 
 FOLDER = Path(__file__).parent
@@ -104,8 +105,7 @@ def ago(seconds: float | None) -> str:
     passed = max(0.0, time.time() - (seconds or 0))
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if passed >= size:
-            n = int(passed // size)
-            return f"{n} {unit}{'s' if n > 1 else ''} ago"
+            return f"{counted(int(passed // size), unit)} ago"
     return "just now"
 
 

@@ -30,10 +30,6 @@ def find_file(db: sqlite3.Connection, run_id: int, name: str) -> FileRow | None:
     return one(db, f"{FILE} AND name = ?", run_id, name)
 
 
-def get_file(db: sqlite3.Connection, file_id: int) -> FileRow | None:
-    return one(db, "SELECT * FROM files WHERE id = ?", file_id)
-
-
 def list_files(
     db: sqlite3.Connection,
     run_id: int,

@@ -128,12 +128,7 @@ def file_count(source: RunRow, info: Info) -> int:
 def create_run_files(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     with context.store.read() as db:
-        run = run_rows.locate_run(
-            db,
-            input.get("entityName") or context.settings.entity,
-            input.get("projectName") or context.settings.project,
-            input["runName"],
-        )
+        run = run_rows.locate_run(db, *context.place(input), input["runName"])
     if run is None:
         raise RequestError(f"run {input['runName']} does not exist", status=404)
     return {

@@ -12,12 +12,12 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from contract.files import write_atomic
+from contract.files import whole, write_atomic
 from contract.values import WORDS, finite
 from tracker import documents
 from tracker.errors import DamagedError, TrackerError
@@ -234,20 +234,11 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
-def create(path: Path) -> None:
+def create(path: Path, scripts: dict[int, Path] | None = None) -> None:
     """A new database, which is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".new")
-    unfinished.unlink(missing_ok=True)
-    db = sqlite3.connect(unfinished, isolation_level=None)
-    try:
+    with whole(path) as file, closing(sqlite3.connect(file, isolation_level=None)) as db:
         db.execute(f"PRAGMA page_size={PAGE_BYTES}")
-        migrate(db, path)
-        db.close()
-        unfinished.replace(path)
-    finally:
-        db.close()
-        unfinished.unlink(missing_ok=True)
+        migrate(db, path, scripts)
 
 
 def check(path: Path) -> bool:

@@ -23,7 +23,6 @@ FILES = (
     "tracker.db-wal",
     "tracker.db-shm",
     "tracker.db.sum",
-    "tracker.db.new",
     "lock",
     "port",
     "server.json",

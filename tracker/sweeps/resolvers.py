@@ -54,8 +54,6 @@ def upsert_sweep(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     text = input.get("config")
     config = config_of(text) if text else None  # refused before anything is written
-    if config and config.method == "bayes":
-        pass
     columns = {
         column: input[name]
         for name, column in (
@@ -88,9 +86,7 @@ def upsert_sweep(_: Any, info: Info, input: Object) -> Object:
 def create(context: Any, db: Any, input: Object, columns: Object) -> SweepRow:
     if not input.get("config"):
         raise RequestError("a new sweep needs a `config`")
-    entity = input.get("entityName") or context.settings.entity
-    name = input.get("projectName") or context.settings.project
-    project, _ = run_rows.ensure_project(db, entity, name, context.now)
+    project, _ = run_rows.ensure_project(db, *context.place(input), context.now)
     sweep = sweep_states.create(db, project["id"], input["config"], context.now, **columns)
     if input.get("priorRunsFilters"):
         where = filters.parse(input["priorRunsFilters"], run_operand)
@@ -102,11 +98,7 @@ def create(context: Any, db: Any, input: Object, columns: Object) -> SweepRow:
 def create_agent(_: Any, info: Info, input: Object) -> Object:
     context = info.context
     with context.store.write() as db:
-        project = run_rows.find_project(
-            db,
-            input.get("entityName") or context.settings.entity,
-            input.get("projectName") or context.settings.project,
-        )
+        project = run_rows.find_project(db, *context.place(input))
         name = input["sweep"].rpartition("/")[2]
         sweep = sweep_rows.find_sweep(db, project["id"], name) if project else None
         if sweep is None:
