@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,41 @@ def test_repair_survives_a_lost_header_line(folder: Path):
     repair(folder)
     assert path.read_bytes() == data
     assert rows_of(folder / "recovered" / "tracker.db") == {f"r{n}": ROWS for n in range(RUNS)}
+
+
+def test_repair_leaves_no_half_of_a_character(folder: Path):
+    """Which an older version has stored: a filter that meets one fails."""
+    db = sqlite3.connect(folder / "tracker.db")
+    db.execute("""UPDATE runs SET config = '{"lr": {"value": "a\\ud800"}}' WHERE name = 'r1'""")
+    db.execute("UPDATE runs SET notes = CAST(x'62eda080' AS TEXT) WHERE name = 'r2'")
+    db.commit()
+    db.close()
+    assert repair(folder).saved["runs"] == RUNS
+    store = Store(folder / "recovered" / "tracker.db")
+    with store.read() as found:
+        rows = found.execute("SELECT config, notes FROM runs WHERE name IN ('r1', 'r2')").fetchall()
+    store.close()
+    assert json.loads(rows[0]["config"]) == {"lr": {"value": "a\ufffd"}}
+    assert set(rows[1]["notes"]) == {"b", "\ufffd"}
+
+
+def test_repair_brings_nothing_back_that_was_deleted(folder: Path):
+    """Not even from pages that are free, and fit a table some of whose pages are lost."""
+    db = sqlite3.connect(folder / "tracker.db")
+    db.execute("PRAGMA foreign_keys=ON")
+    db.execute("DELETE FROM runs WHERE name != 'r11'")
+    db.commit()
+    assert db.execute("PRAGMA freelist_count").fetchone()[0] > 20
+    (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'history'").fetchone()
+    db.close()
+    path = folder / "tracker.db"
+    data = bytearray(path.read_bytes())
+    data[(root - 1) * 4096 : root * 4096] = bytes(4096)
+    path.write_bytes(data)
+    outcome = repair(folder)
+    assert outcome.gaps == {"history": 1}
+    assert rows_of(folder / "recovered" / "tracker.db").keys() == {"r11"}
+    assert "history" not in outcome.orphans
 
 
 def test_repair_says_when_nothing_can_be_read(folder: Path):

@@ -1,8 +1,8 @@
 """Saves what can be read of a damaged database into a data folder of its own.
 
-The damaged files are only copied, never opened in place. Rows are read in the order of their key;
-behind rows that cannot be read the search goes on, from the other side too, and at last page by
-page (salvage.py).
+It is for who has no backup: SQLite's check only finds damage, and its recovery is no part of
+Python's sqlite3. The damaged files are only copied, never opened in place. Where each table lies is
+asked of SQLite; its rows are read page by page (salvage.py).
 """
 
 from __future__ import annotations
@@ -12,27 +12,28 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tracker.documents import cleaned
 from tracker.errors import TrackerError
-from tracker.store import salvage
 from tracker.store.database import PAGE_BYTES, create
 from tracker.store.folder import private
+from tracker.store.salvage import Pages, free_pages, read_pages, records, tree
 
 MAGIC = b"SQLite format 3\0"
-BATCH = 500
 LINES = ("events", "logs")
-MAX_JUMP = 1 << 40  # in rows, when looking for the end of an unreadable stretch
+TYPES: dict[str, tuple[type, ...]] = {"INTEGER": (int,), "REAL": (int, float), "TEXT": (str,)}
 
 Key = tuple[Any, ...]
+Kinds = dict[str, tuple[tuple[type, ...], bool]]  # column -> types of its values, never NULL
 
 
 @dataclass
 class Outcome:
-    """Per table: rows that were saved; unreadable stretches; rows whose owner is lost."""
+    """Per table: rows saved; pages and rows that cannot be read; rows whose owner is lost."""
 
     folder: Path
     saved: dict[str, int] = field(default_factory=dict)
@@ -44,7 +45,7 @@ class Outcome:
         for table, n in self.saved.items():
             notes = [f"{n} rows"]
             if self.gaps.get(table):
-                notes.append(f"{self.gaps[table]} unreadable stretches")
+                notes.append(f"{self.gaps[table]} unreadable places")
             if self.orphans.get(table):
                 notes.append(f"{self.orphans[table]} rows without their owner left out")
             told.append(f"{table}: {', '.join(notes)}")
@@ -67,7 +68,7 @@ def repair(data_dir: Path) -> Outcome:
         made.mkdir()
         outcome = Outcome(target)
         with contextlib.closing(damaged):
-            pages = salvage.read_pages(Path(scratch) / "tracker.db", PAGE_BYTES)
+            pages = read_pages(Path(scratch) / "tracker.db", PAGE_BYTES)
             copy_rows(damaged, pages, made / "tracker.db", outcome)
         for name in ("key", "port"):
             if (data_dir / name).exists():
@@ -85,7 +86,7 @@ def open_damaged(path: Path, source: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
     try:
         db.execute("PRAGMA writable_schema=ON")  # do not refuse to open over the schema
-        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        tables_of(db)
     except sqlite3.DatabaseError as error:
         db.close()
         raise TrackerError(
@@ -95,182 +96,100 @@ def open_damaged(path: Path, source: Path) -> sqlite3.Connection:
     return db
 
 
-def copy_rows(
-    damaged: sqlite3.Connection, pages: dict[int, bytes], path: Path, outcome: Outcome
-) -> None:
+@dataclass(frozen=True)
+class Table:
+    """A table of the damaged database."""
+
+    name: str
+    root: int  # the number of the page where its tree begins
+    columns: list[str]
+    has_rowid: bool
+    key: int | None  # which column is the rowid, and not in the record
+
+    def row(self, rowid: int | None, values: Key) -> Key:
+        """The values of its first columns, as many as were there when the row was written."""
+        if self.key is None or rowid is None:
+            return values
+        return (*values[: self.key], rowid, *values[self.key + 1 :])
+
+
+def tables_of(db: sqlite3.Connection) -> list[Table]:
+    """Tables in the order in which they were made."""
+    found = []
+    for name, root, sql in db.execute(
+        "SELECT name, rootpage, sql FROM sqlite_master WHERE type = 'table'"
+        " AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
+    ).fetchall():
+        columns = db.execute(f"PRAGMA table_info({name})").fetchall()
+        has_rowid = "WITHOUT ROWID" not in sql.upper()
+        keys = [i for i, column in enumerate(columns) if column[5] and column[2] == "INTEGER"]
+        key = keys[0] if has_rowid and keys else None
+        found.append(Table(name, root, [column[1] for column in columns], has_rowid, key))
+    return found
+
+
+def copy_rows(damaged: sqlite3.Connection, pages: Pages, path: Path, outcome: Outcome) -> None:
+    """Make a database of the rows that stand on the pages of each table. Where some of a table's
+    pages are lost, pages that belong to nothing are searched for rows that fit it."""
+    tables, held = tables_of(damaged), free_pages(pages)
+    for (root,) in damaged.execute("SELECT rootpage FROM sqlite_master WHERE rootpage > 0"):
+        held.update(tree(pages, root)[0])
+    stray = [number for number in pages if number not in held]
     create(path)
-    db = sqlite3.connect(path, isolation_level=None)
-    with contextlib.closing(db):
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("BEGIN")
-        for (table,) in db.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-            " ORDER BY rowid"
-        ).fetchall():
-            copy_table(damaged, pages, db, table, outcome)
+        for table in tables:
+            wanted = db.execute(f"PRAGMA table_info({table.name})").fetchall()
+            kinds = {column[1]: (TYPES[column[2]], bool(column[3])) for column in wanted}
+            numbers, lost = tree(pages, table.root)
+            saved, broken = copy_pages(db, pages, numbers, table, kinds)
+            if lost + broken:
+                outcome.gaps[table.name] = lost + broken
+                saved += copy_pages(db, pages, stray, table, kinds)[0]
+            outcome.saved[table.name] = saved
         db.execute("COMMIT")
         drop_orphans(db, outcome)
         db.execute("VACUUM")
 
 
-def columns_of(db: sqlite3.Connection, table: str) -> dict[str, int]:
-    """Column -> its place in the primary key, from 1 (0: not part of it)."""
-    try:
-        return {row[1]: row[5] for row in db.execute(f"PRAGMA table_info({table})")}
-    except sqlite3.DatabaseError:
-        return {}
-
-
-def copy_table(
-    damaged: sqlite3.Connection,
-    pages: dict[int, bytes],
-    db: sqlite3.Connection,
-    table: str,
-    outcome: Outcome,
-) -> None:
-    there, wanted = columns_of(damaged, table), columns_of(db, table)
-    names = [name for name in wanted if name in there]
-    key = sorted((name for name in wanted if wanted[name]), key=lambda name: wanted[name])
-    outcome.saved[table] = 0
-    if not names or any(name not in names for name in key):
-        return
-    insert = (
-        f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-    )
-    reader = Reader(damaged, table, names, key)
-    for row in reader.rows():
-        with contextlib.suppress(sqlite3.Error):  # a row that breaks a rule of the schema
-            outcome.saved[table] += db.execute(insert, row).rowcount
-    if reader.gaps:
-        outcome.gaps[table] = reader.gaps
-        outcome.saved[table] += copy_from_pages(pages, db, table, insert, names)
-
-
-def copy_from_pages(
-    pages: dict[int, bytes], db: sqlite3.Connection, table: str, insert: str, names: list[str]
-) -> int:
-    """Adds rows that fit the table, from whichever page; returns how many were new."""
-    kinds = [row[2] for row in db.execute(f"PRAGMA table_info({table})")]
-    needed = [bool(row[3]) for row in db.execute(f"PRAGMA table_info({table})")]
-    has_rowid = (
-        "WITHOUT ROWID"
-        not in db.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,))
-        .fetchone()[0]
-        .upper()
-    )
-    if len(kinds) != len(names):
-        return 0  # of another version: which column is which is not known
-    added = 0
-    for rowid, values in salvage.records(pages, PAGE_BYTES):
-        if (rowid is not None) != has_rowid or len(values) != len(kinds):
+def copy_pages(
+    db: sqlite3.Connection, pages: Pages, numbers: Iterable[int], table: Table, kinds: Kinds
+) -> tuple[int, int]:
+    """Add the rows of some pages that fit the table; returns how many were new, and how many cells
+    could not be read."""
+    saved = broken = 0
+    for found in (found for number in numbers for found in records(pages, number)):
+        if found is None:
+            broken += 1
             continue
-        row = (rowid, *values[1:]) if has_rowid else values
-        if fits(row, kinds, needed) and not (table in LINES and is_other(table, row)):
-            with contextlib.suppress(sqlite3.Error):
-                added += db.execute(insert, row).rowcount
-    return added
+        if (found[0] is not None) != table.has_rowid or len(found[1]) > len(table.columns):
+            continue
+        row = dict(zip(table.columns, table.row(*found), strict=False))
+        row = {name: whole_text(table, row[name]) for name in row if name in kinds}
+        if fits(row, kinds) and not (table.name in LINES and is_other(table.name, row)):
+            sql = f"INSERT OR IGNORE INTO {table.name} ({', '.join(row)}) VALUES"
+            with contextlib.suppress(sqlite3.Error):  # a row that breaks a rule of the schema
+                marks = ", ".join("?" * len(row))
+                saved += db.execute(f"{sql} ({marks})", list(row.values())).rowcount
+    return saved, broken
 
 
-def fits(row: Key, kinds: list[str], needed: list[bool]) -> bool:
-    types = {"INTEGER": int, "REAL": (int, float), "TEXT": str}
-    return all(
-        isinstance(value, types[kind]) if value is not None else not need
-        for value, kind, need in zip(row, kinds, needed, strict=True)
+def whole_text(table: Table, value: Any) -> Any:
+    """A value without halves of characters, which JSON can name. Console lines stay as they are."""
+    return cleaned(value) if isinstance(value, str) and table.name != "logs" else value
+
+
+def fits(row: dict[str, Any], kinds: Kinds) -> bool:
+    return bool(row) and all(
+        isinstance(value, kinds[name][0]) if value is not None else not kinds[name][1]
+        for name, value in row.items()
     )
 
 
-def is_other(table: str, row: Key) -> bool:
+def is_other(table: str, row: dict[str, Any]) -> bool:
     """Events and console lines look alike: events are JSON objects of the client."""
-    return str(row[2]).startswith('{"') != (table == "events")
-
-
-class Reader:
-    """Reads a table in the order of its key, around what cannot be read."""
-
-    def __init__(
-        self, db: sqlite3.Connection, table: str, names: list[str], key: list[str]
-    ) -> None:
-        self.db, self.table, self.names, self.key = db, table, names, key
-        self.places = [names.index(name) for name in key]
-        self.gaps = 0
-
-    def batch(self, after: Key | None, before: Key | None, descending: bool) -> list[Key]:
-        keys, marks = ", ".join(self.key), ", ".join("?" * len(self.key))
-        tests, values = ["1"], []
-        for sign, place in ((">", after), ("<", before)):
-            if place is not None:
-                tests.append(f"({keys}) {sign} ({marks})")
-                values += place
-        direction = "DESC" if descending else "ASC"
-        order = ", ".join(f"{name} {direction}" for name in self.key)
-        cursor = self.db.execute(
-            f"SELECT {', '.join(self.names)} FROM {self.table} NOT INDEXED"
-            f" WHERE {' AND '.join(tests)} ORDER BY {order} LIMIT {BATCH}",
-            values,
-        )
-        rows = []
-        with contextlib.suppress(sqlite3.DatabaseError):
-            for row in cursor:
-                rows.append(row)
-            return rows
-        if rows:
-            return rows  # the error comes again, at the beginning of the next batch
-        raise sqlite3.DatabaseError
-
-    def place(self, row: Key) -> Key:
-        return tuple(row[i] for i in self.places)
-
-    def stretch(self, after: Key | None, before: Key | None, descending: bool) -> Iterator[Key]:
-        """Rows up to the first that cannot be read; returns whether the end was reached."""
-        while True:
-            try:
-                rows = self.batch(after, before, descending)
-            except sqlite3.DatabaseError:
-                return False
-            yield from rows
-            if not rows:
-                return True
-            if descending:
-                before = self.place(rows[-1])
-            else:
-                after = self.place(rows[-1])
-
-    def rows(self) -> Iterator[Key]:
-        last: Key | None = None
-        while True:
-            stretch = self.stretch(last, None, descending=False)
-            while True:
-                try:
-                    row = next(stretch)
-                except StopIteration as end:
-                    whole = end.value
-                    break
-                last = self.place(row)
-                yield row
-            if whole:
-                return
-            self.gaps += 1
-            behind = self.beyond(last)
-            yield from self.stretch(last, behind, descending=True)
-            if behind is None:
-                return
-            last = behind
-
-    def beyond(self, last: Key | None) -> Key | None:
-        """A key behind an unreadable stretch, from which reading goes on; None: there is none."""
-        start = last if last is not None else (0,) * len(self.key)
-        if not all(isinstance(part, int) for part in start):
-            return None
-        for position in reversed(range(len(start))):
-            jump = 1
-            while jump <= MAX_JUMP:
-                tail = (-1,) * (len(start) - position - 1)
-                place = (*start[:position], start[position] + jump, *tail)
-                with contextlib.suppress(sqlite3.DatabaseError):
-                    if self.batch(place, None, False):
-                        return place
-                    break  # nothing there: the stretch reaches to the end
-                jump *= 2
-        return None
+    text = str(row.get("row" if table == "events" else "text"))
+    return text.startswith('{"') != (table == "events")
 
 
 def drop_orphans(db: sqlite3.Connection, outcome: Outcome) -> None:

@@ -1,7 +1,7 @@
 """Rows straight from the pages of an SQLite file, for where its trees are broken.
 
-Pages and records as in https://www.sqlite.org/fileformat2.html: leaves of tables (13), and leaves
-and inner nodes of indices (10, 2), which are what tables WITHOUT ROWID consist of.
+Pages and records as in https://www.sqlite.org/fileformat2.html: leaves and inner nodes of tables
+(13, 5) and of indices (10, 2), which are what tables WITHOUT ROWID consist of.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-TABLE_LEAF, INDEX_LEAF, INDEX_INNER = 13, 10, 2
+TABLE_LEAF, TABLE_INNER, INDEX_LEAF, INDEX_INNER = 13, 5, 10, 2
+INNER = (TABLE_INNER, INDEX_INNER)
+KINDS = (TABLE_LEAF, INDEX_LEAF, *INNER)
 WAL_HEADER, FRAME_HEADER = 32, 24
 MAX_CHAIN = 100_000  # pages of one value
 
 Record = tuple[Any, ...]
+Pages = dict[int, bytes]  # by their numbers, from 1
 
 
 class BrokenError(Exception):
     """A cell that makes no sense."""
 
 
-def read_pages(path: Path, page_bytes: int) -> dict[int, bytes]:
+def read_pages(path: Path, page_bytes: int) -> Pages:
     """Page number -> content, with what the write-ahead log has committed laid over it."""
     data = path.read_bytes()
     pages = {
@@ -32,10 +35,10 @@ def read_pages(path: Path, page_bytes: int) -> dict[int, bytes]:
     return pages | (committed(wal.read_bytes(), page_bytes) if wal.exists() else {})
 
 
-def committed(wal: bytes, page_bytes: int) -> dict[int, bytes]:
+def committed(wal: bytes, page_bytes: int) -> Pages:
     """Pages of the log up to its last commit."""
-    done: dict[int, bytes] = {}
-    waiting: dict[int, bytes] = {}
+    done: Pages = {}
+    waiting: Pages = {}
     salt = wal[16:24]
     for start in range(WAL_HEADER, len(wal), FRAME_HEADER + page_bytes):
         head = wal[start : start + FRAME_HEADER]
@@ -50,25 +53,71 @@ def committed(wal: bytes, page_bytes: int) -> dict[int, bytes]:
     return done
 
 
-def records(pages: dict[int, bytes], page_bytes: int) -> Iterator[tuple[int | None, Record]]:
-    """(rowid, values) of every cell that can be read; rowid is None in trees without."""
-    for number, page in pages.items():
-        start = 100 if number == 1 else 0
-        if len(page) < page_bytes or page[start] not in (TABLE_LEAF, INDEX_LEAF, INDEX_INNER):
+def free_pages(pages: Pages) -> set[int]:
+    """Numbers of pages that hold nothing any more; what still stands on them was deleted."""
+    found: set[int] = set()
+    number = int.from_bytes(pages.get(1, b"")[32:36])
+    while number in pages and number not in found:
+        trunk = pages[number]
+        leaves = range(8, 8 + 4 * min(int.from_bytes(trunk[4:8]), len(trunk) // 4 - 2), 4)
+        found |= {number, *(int.from_bytes(trunk[place : place + 4]) for place in leaves)}
+        number = int.from_bytes(trunk[:4])
+    return found
+
+
+def tree(pages: Pages, root: int) -> tuple[list[int], int]:
+    """Numbers of the pages of a table or an index, and how many of its pages cannot be read."""
+    found, lost, waiting = dict.fromkeys([0]), 0, [root]
+    while waiting:
+        number = waiting.pop()
+        if number in found or kind_of(pages, number) is None:
+            lost += 1
             continue
-        inner = page[start] == INDEX_INNER
-        first = start + (12 if inner else 8)
-        for i in range(int.from_bytes(page[start + 3 : start + 5])):
-            place = int.from_bytes(page[first + 2 * i : first + 2 * i + 2])
-            try:
-                yield read_cell(pages, page, place + (4 if inner else 0), page[start], page_bytes)
-            except (BrokenError, IndexError, KeyError, UnicodeDecodeError, struct.error):
-                continue
+        found[number] = None
+        waiting += children(pages, number)[::-1]
+    return [number for number in found if number], lost
 
 
-def read_cell(
-    pages: dict[int, bytes], page: bytes, place: int, kind: int, page_bytes: int
-) -> tuple[int | None, Record]:
+def kind_of(pages: Pages, number: int) -> int | None:
+    """What a page is in a tree; None: nothing that a tree consists of."""
+    kind = pages.get(number, b"\0" * 101)[100 if number == 1 else 0]
+    return kind if kind in KINDS else None
+
+
+def cells(pages: Pages, number: int) -> list[int]:
+    """Where on its page each cell begins."""
+    page, start = pages[number], 100 if number == 1 else 0
+    first = start + (12 if page[start] in INNER else 8)
+    most = (len(page) - first) // 2
+    count = min(int.from_bytes(page[start + 3 : start + 5]), most)
+    return [int.from_bytes(page[first + 2 * i : first + 2 * i + 2]) for i in range(count)]
+
+
+def children(pages: Pages, number: int) -> list[int]:
+    """Numbers of the pages below an inner node, in the order of their keys."""
+    page, start = pages[number], 100 if number == 1 else 0
+    if page[start] not in INNER:
+        return []
+    places = [*cells(pages, number), start + 8]
+    return [int.from_bytes(page[place : place + 4]) for place in places]
+
+
+def records(pages: Pages, number: int) -> Iterator[tuple[int | None, Record] | None]:
+    """(rowid, values) of every cell of a page, None for one that cannot be read; rowid is None in
+    trees without.
+    """
+    kind = kind_of(pages, number)
+    if kind in (None, TABLE_INNER):
+        return
+    for place in cells(pages, number):
+        try:
+            yield read_cell(pages, pages[number], place + (4 if kind in INNER else 0), kind)
+        except (BrokenError, IndexError, KeyError, struct.error):
+            yield None
+
+
+def read_cell(pages: Pages, page: bytes, place: int, kind: int) -> tuple[int | None, Record]:
+    page_bytes = len(page)
     size, place = varint(page, place)
     rowid = None
     if kind == TABLE_LEAF:
@@ -89,7 +138,7 @@ def read_cell(
     return rowid, read_record(payload[:size])
 
 
-def overflow(pages: dict[int, bytes], number: int, size: int) -> bytes:
+def overflow(pages: Pages, number: int, size: int) -> bytes:
     parts, found = [], 0
     while number and found < size and len(parts) < MAX_CHAIN:
         page = pages[number]
@@ -142,4 +191,4 @@ def read_value(payload: bytes, place: int, kind: int) -> tuple[Any, int]:
         return int.from_bytes(part, signed=True), place + width
     if kind == 7:
         return struct.unpack(">d", part)[0], place + width
-    return (part.decode() if kind % 2 else part), place + width
+    return (part.decode(errors="replace") if kind % 2 else part), place + width
