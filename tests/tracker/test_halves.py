@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.tracker.artifact_world import Writer
 from tests.tracker.old_folder import FOLDERS, restore
-from tests.tracker.test_artifacts import Writer
 from tests.tracker.worlds import Site
 from tracker.store.database import Store
 

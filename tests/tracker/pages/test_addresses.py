@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.tracker.test_artifacts import Writer
+from tests.tracker.artifact_world import Writer
 from tests.tracker.worlds import KEY, Site
 
 EVIL = "<script>alert('x')</script>\"'&"

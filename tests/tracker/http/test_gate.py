@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import hmac
-import re
-import socket
-import string
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 from starlette.routing import Route
 
-from tests.tracker.worlds import KEY, URL, Site, Tracker
+from tests.tracker.worlds import KEY, URL, Site
 from tracker.app import make_app, routes
-from tracker.http import logins, signing
+from tracker.http import signing
 from tracker.http.gate import API, OPEN, STATIC_PREFIX, TOKEN_PREFIX, split_host
-from tracker.server import make_link
 from tracker.store.database import Store
 
 VIEWER = {"query": "{ viewer { entity } }"}
+
+
 BASIC = "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()
+
 
 # every route, with an address that fits it; a route that is not in here fails the test
 EXAMPLES = {
@@ -143,8 +140,6 @@ def test_health_proves_the_key_without_showing_it(site: Site):
         assert site.http.get(path, headers={"Authorization": ""}).status_code in (401, 403)
 
 
-# ----------------------------------------------------------------------------------------- Host
-
 GOOD_HOSTS = [
     "127.0.0.1:8080",
     "127.0.0.1",
@@ -153,6 +148,8 @@ GOOD_HOSTS = [
     "LocalHost",
     "[::1]:8080",
 ]
+
+
 BAD_HOSTS = [
     "evil.example",
     "evil.example:8080",
@@ -237,9 +234,6 @@ def test_split_host(value: str, name: str):
     assert split_host(value) == name
 
 
-# --------------------------------------------------------------------------------- other sites
-
-
 @pytest.mark.parametrize(
     "headers",
     [
@@ -298,173 +292,6 @@ def test_every_answer_is_hardened(site: Site):
 def test_telemetry_of_the_client_is_not_taken(site: Site):
     answer = site.http.post("/sdk/otel/v1/metrics", content=b"x", headers={"Authorization": ""})
     assert answer.status_code == 404  # any other status is shown to the user by the client
-
-
-# ------------------------------------------------------------------------------------ where it ends
-
-BODY = b'{"query": "{ viewer { entity } }"}'
-LENGTH = f"Content-Length: {len(BODY)}"
-CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
-
-
-def answers(tracker: Tracker, *headers: str, body: bytes = BODY, version: str = "1.1") -> list[str]:
-    """The statuses that a request gets, and what would be smuggled behind it."""
-    host, _, port = tracker.server.url.removeprefix("http://").partition(":")
-    head = [
-        f"POST /graphql HTTP/{version}",
-        "Host: 127.0.0.1",
-        f"Authorization: Bearer {tracker.server.key}",
-        "Content-Type: application/json",
-        *headers,
-    ]
-    second = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-    with socket.create_connection((host, int(port)), timeout=300) as sock:
-        sock.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + body + second)
-        answer = b""
-        with contextlib.suppress(ConnectionResetError):
-            while part := sock.recv(10_000):
-                answer += part
-    return re.findall(r"HTTP/1\.1 (\d+)", answer.decode())
-
-
-def test_a_request_ends_in_one_place(tracker: Tracker):
-    assert answers(tracker, LENGTH) == ["200", "200"]
-    assert answers(tracker, "Transfer-Encoding: chunked", body=CHUNKED) == ["200", "200"]
-    assert answers(tracker, LENGTH, LENGTH) == ["200", "200"]  # twice the same (RFC 9110, 8.6)
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        (LENGTH, "Transfer-Encoding: chunked"),
-        ("Transfer-Encoding: chunked", LENGTH),
-        ("Content-Length: 0", "Transfer-Encoding: chunked"),
-        (LENGTH, "transfer-encoding: \tCHUNKED"),
-        (LENGTH, "Transfer-Encoding: xchunked"),
-        (LENGTH, "Transfer-Encoding : chunked"),
-        (LENGTH, " Transfer-Encoding: chunked"),
-        ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
-        ("Transfer-Encoding: chunked, identity",),
-        ("Transfer-Encoding: identity",),
-        (LENGTH, "Content-Length: 0"),
-        (f"{LENGTH}, 0",),
-        (f"Content-Length: +{len(BODY)}",),
-        (f"Content-Length: {len(BODY)}.0",),
-        (f"Content-Length: 0x{len(BODY):x}",),
-        (f"Content-Length: {len(BODY)} 0",),
-        ("Content-Length: -1",),
-        ("Content-Length: 3_4",),
-        ("Content-Length: " + "9" * 40,),
-        ("Content-Length:",),
-        ("Content-Length : 0",),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("body", [BODY, CHUNKED], ids=["plain", "chunked"])
-def test_a_request_with_two_ends_is_refused(tracker: Tracker, headers: tuple[str], body: bytes):
-    """And nothing that follows it on the connection is taken for a request."""
-    assert answers(tracker, *headers, body=body) == ["400"]
-
-
-def test_chunks_are_not_for_http_1_0(tracker: Tracker):
-    chunked = "Transfer-Encoding: chunked"
-    assert answers(tracker, chunked, body=CHUNKED, version="1.0") == ["400"]
-
-
-# -------------------------------------------------------------------------------------- the login
-
-
-def link(site: Site, expires: float = 900.0) -> str:
-    token = signing.Signer(KEY).token("login", {"nonce": "n"}, site.now + expires)
-    return f"/login?key={token}"
-
-
-def test_a_link_logs_a_browser_in_once(site: Site):
-    nobody = {"Authorization": ""}
-    answer = site.http.get(link(site), headers=nobody)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    cookie = answer.headers["set-cookie"]
-    assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
-    assert KEY not in cookie
-    session = {"Authorization": "", "Cookie": cookie.partition(";")[0]}
-    site.http.client.cookies.clear()
-    assert site.http.get("/", headers=session).status_code == 200
-    assert site.http.get(link(site), headers=nobody).status_code == 401  # used
-    site.http.client.cookies.clear()
-    # the session opens pages, nothing that changes state
-    assert site.http.post("/graphql", json=VIEWER, headers=session).status_code == 401
-    site.now += 31 * 24 * 3600
-    assert site.http.get("/", headers=session).status_code == 401
-
-
-def spellings(token: str) -> set[str]:
-    """Other texts that a lenient reader would take for the token."""
-    found = set()
-    for i, part in enumerate(token.split(".")):
-        for other in (
-            *(part[:-1] + last for last in string.ascii_letters + string.digits + "-_+/"),
-            *(part + more for more in ("=", "==", "%3D", "%0A", "%20", "A", "AA", ".", "%00")),
-            *(more + part for more in ("=", "%20", "%0A")),
-            part.replace("-", "+").replace("_", "/"),
-        ):
-            parts = token.split(".")
-            parts[i] = other
-            found.add(".".join(parts))
-    return found - {token}
-
-
-def test_a_link_has_one_spelling(site: Site):
-    for n in range(3):  # whose last characters differ
-        token = signing.Signer(KEY).token("login", {"nonce": f"n{n}"}, site.now + 900)
-        nobody = {"Authorization": ""}
-        for other in spellings(token):
-            site.http.client.cookies.clear()
-            assert site.http.get(f"/login?key={other}", headers=nobody).status_code == 401, other
-        assert site.http.get(f"/login?key={token}", headers=nobody).status_code == 303
-        for other in spellings(token):
-            site.http.client.cookies.clear()
-            assert site.http.get(f"/login?key={other}", headers=nobody).status_code == 401, other
-
-
-def test_two_browsers_at_once_are_not_both_let_in(tracker: Tracker):
-    link = make_link(tracker.server.url, tracker.server.key)
-    with ThreadPoolExecutor(8) as pool:
-        statuses = list(pool.map(lambda _: httpx.get(link).status_code, range(8)))
-    assert sorted(statuses) == [303] + [401] * 7
-
-
-def test_a_used_link_stays_used_over_a_restart(own_tracker: Tracker):
-    used, fresh = (make_link(own_tracker.server.url, own_tracker.server.key) for _ in range(2))
-    assert httpx.get(used).status_code == 303
-    own_tracker.kill()
-    own_tracker.start()
-    assert httpx.get(used).status_code == 401
-    assert httpx.get(fresh).status_code == 303
-
-
-def test_used_links_are_forgotten_some_time_after_they_expired(site: Site):
-    nobody = {"Authorization": ""}
-    with site.store.write() as db:
-        assert logins.use_link(db, "old", site.now)
-    site.now += logins.KEPT_SECONDS + 1
-    assert site.http.get(link(site), headers=nobody).status_code == 303
-    with site.store.read() as db:
-        assert [row[0] for row in db.execute("SELECT nonce FROM used_links")] == ["n"]
-
-
-def test_an_old_or_forged_link_does_not(site: Site):
-    nobody = {"Authorization": ""}
-    for path in (link(site, -1), link(site)[:-2] + "AA", "/login?key=", "/login"):
-        answer = site.http.get(path, headers=nobody)
-        assert answer.status_code == 401
-        assert "runner.py serve --link" in answer.text
-
-
-def test_a_clock_that_was_set_back_does_not_prolong_a_link(site: Site):
-    made = link(site)
-    site.now -= 3600
-    assert site.http.get(made, headers={"Authorization": ""}).status_code == 401
 
 
 def test_every_open_or_tokened_path_is_meant_to_be():

@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.tracker.test_sweeps_e2e import ROOT, Site
+from tests.tracker.sweeps.site import Site
+from tests.tracker.worlds import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
 

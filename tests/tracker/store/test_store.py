@@ -269,7 +269,7 @@ FULL = """
 import resource, sqlite3, sys
 from pathlib import Path
 from tracker.store.database import Store
-from tests.tracker.test_store import add, names
+from tests.tracker.store.test_store import add, names
 path = Path(sys.argv[1])
 store = Store(path)
 add(store, "before")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-import sqlite3
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.tracker.api.queries import QUERY, found
 from tests.tracker.worlds import START, Site
 from tracker.api import filters
 from tracker.api.operands import read_time
@@ -18,14 +17,6 @@ from tracker.errors import RequestError
 from tracker.runs.keys import run_operand
 from tracker.store import patterns
 
-QUERY = """query($f: JSONString, $o: String, $n: Int, $after: String) {
-  project(name: "p", entityName: "local") {
-    runCount(filters: $f)
-    runs(filters: $f, order: $o, first: $n, after: $after) {
-      totalCount edges { node { name } cursor } pageInfo { hasNextPage endCursor }
-    }
-  }
-}"""
 RUNS: dict[str, dict[str, Any]] = {
     "a": {"config": {"lr": 0.1, "opt": {"name": "adam"}, "flag": True, "n": 1}, "loss": 3},
     "b": {"config": {"lr": 0.2, "opt": {"name": "sgd"}, "flag": False, "n": "1"}, "loss": 1},
@@ -33,40 +24,6 @@ RUNS: dict[str, dict[str, Any]] = {
     "d": {"config": {"list": [1, 2], "lr2": 0.5}, "loss": float("inf")},
     "e": {"config": {}},
 }
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory):
-    site = Site(tmp_path_factory.mktemp("filters"))
-    for i, (name, run) in enumerate(RUNS.items()):
-        site.now = START + i * 3600
-        site.start_run(
-            name,
-            displayName=name.upper(),
-            config=json.dumps({key: {"value": value} for key, value in run["config"].items()}),
-            summaryMetrics=json.dumps({"loss": run["loss"]} if "loss" in run else {}),
-            tags=["first", "odd"] if name == "a" else ["odd"] if name in "ce" else [],
-            groupName="g1" if name in "ab" else None,
-            notes="50% off" if name == "b" else None,
-        )
-    site.stream("b", complete=True, exitcode=0)
-    site.stream("c", complete=True, exitcode=1)
-    yield site
-    site.close()
-
-
-def found(site: Site, filter: Any, order: str | None = None, page: int = 2) -> str:
-    """Names of the matching runs, read page by page."""
-    names, after = "", None
-    while True:
-        text = json.dumps(filter)
-        answer = site.gql(QUERY, f=text, o=order, n=page, after=after)["project"]
-        names += "".join(edge["node"]["name"] for edge in answer["runs"]["edges"])
-        after = answer["runs"]["pageInfo"]["endCursor"]
-        if not answer["runs"]["pageInfo"]["hasNextPage"]:
-            break
-    assert answer["runCount"] == answer["runs"]["totalCount"] == len(names)
-    return names
 
 
 @pytest.mark.parametrize(
@@ -234,6 +191,8 @@ def test_a_filter_cannot_write_sql(world: Site):
 
 
 values = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["", "a", "NaN"]))
+
+
 tests = st.one_of(
     values.map(lambda v: v),
     st.builds(lambda o, v: {o: v}, st.sampled_from(["$eq", "$ne"]), values),
@@ -243,6 +202,8 @@ tests = st.one_of(
     st.builds(lambda o, v: {o: v}, st.sampled_from(["$in", "$nin"]), st.lists(values, max_size=3)),
     st.booleans().map(lambda v: {"$exists": v}),
 )
+
+
 documents = st.recursive(
     st.builds(lambda k, t: {k: t}, st.sampled_from(["config.x", "config.y"]), tests),
     lambda inner: st.one_of(
@@ -255,6 +216,8 @@ documents = st.recursive(
     ),
     max_leaves=5,
 )
+
+
 configs = st.lists(
     st.dictionaries(st.sampled_from("xy"), values.filter(lambda v: v != "NaN"), max_size=2),
     min_size=1,
@@ -329,78 +292,6 @@ def test_runs_that_come_or_change_between_pages_shift_nothing(site: Site):
     second = site.gql(QUERY, f="{}", o="-created_at", n=9, after=first["pageInfo"]["endCursor"])
     names = [e["node"]["name"] for e in first["edges"] + second["project"]["runs"]["edges"]]
     assert names == ["r5", "r4", "r3", "r2", "r1", "r0"]
-
-
-USEFUL = {
-    "^(ab|c)$": (["ab", "c"], ["abc", "xab", ""]),
-    "[a-z]+-\\d{2,3}": (["sweep-12", "x a-123 y"], ["sweep-1", "A-12"]),
-    "x?y*": ([""], []),
-    "": (["", "x"], []),
-    "a.b": (["a-b", "aäb"], ["ab", "a\nb"]),
-    "(?i)ADAM": (["adam", "Adam"], ["ad am"]),
-    "(?:lr|wd)=(0\\.1|1e-4)+": (["lr=0.10.1", "wd=1e-4"], ["lr=1"]),
-    "^baseline|^ablation": (["ablation 1"], ["my ablation"]),
-    "\\bseed\\b": (["a seed b"], ["seeds"]),
-    "[äö]": (["schön"], ["schon"]),
-    r"run\.": (["run."], ["runs"]),
-    "(a|aa)+$": (["aaa"], ["aaax"]),
-    "a*a*a*a*b": (["aab"], ["aaaa"]),
-    "x" * 1000: (["x" * 1000], ["x" * 999]),
-}
-
-
-@pytest.mark.parametrize(("pattern", "texts"), USEFUL.items(), ids=lambda value: str(value)[:30])
-def test_useful_patterns_mean_what_they_mean(pattern: str, texts: tuple[list[str], list[str]]):
-    """To Python, to Mongo and here."""
-    filters.check_regex(pattern)
-    for text in (*texts[0], *texts[1]):
-        assert patterns.found(pattern, text) == (text in texts[0]), text
-        assert patterns.found(pattern, text) == (re.search(pattern, text) is not None)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "text"),
-    [
-        ("(a|aa)" * 25 + "x", "a" * patterns.MAX_TEXT),
-        (".*.*.*x", "a" * patterns.MAX_TEXT),
-        ("(x+x+)+y", "x" * patterns.MAX_TEXT),
-        ("(.|..|...)*" * 10 + "y", "x" * patterns.MAX_TEXT),
-        ("a?" * 50 + "a" * 50 + "x", "a" * 50),
-        (patterns.of_like("%a" * 60 + "b"), "a" * patterns.MAX_TEXT),
-    ],
-    ids=lambda value: value[:20],
-)
-def test_no_pattern_takes_for_ever(pattern: str, text: str):
-    """With backtracking, none of these would be done before the end of the world."""
-    assert not patterns.found(filters.check_regex(pattern), text)
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    ["%", "a.txt", "a_b", "%.txt", "a%b", "", "%ö%", "x\\_", "(.*)", "_%/%.png", "__"],
-)
-def test_a_file_pattern_is_that_of_like(pattern: str):
-    texts = ["a.txt", "A.TXT", "a%b", "a_b", "a\nb", "", "schön", "x\\y", "(.*)", "media/a.png"]
-    db = sqlite3.connect(":memory:")
-    for text in texts:
-        like = db.execute("SELECT ? LIKE ?", (text, pattern)).fetchone()[0]
-        assert patterns.found(patterns.of_like(pattern), text) == bool(like), text
-    db.close()
-
-
-def test_a_text_in_a_text_is_found_in_linear_time(world: Site):
-    """With SQLite's instr() this takes the product of both lengths."""
-    with world.store.read() as db:
-        sql, n = "SELECT contains(?, ?)", 4_000_000
-        assert db.execute(sql, ("a" * n, "a" * (n // 2) + "b")).fetchone()[0] == 0
-        assert db.execute(sql, ("xay", "a")).fetchone()[0] == 1
-        assert db.execute(sql, (None, "a")).fetchone()[0] == 0
-
-
-def test_matching_ends_with_its_query(world: Site):
-    refused = pytest.raises(sqlite3.OperationalError)
-    with world.store.bounded(lambda: True), world.store.read() as db, refused:
-        db.execute("SELECT 'a' REGEXP 'a'").fetchone()
 
 
 def test_times_are_read_in_every_form():

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.tracker.test_limits import padded
+from tests.tracker.http.test_limits import padded
 from tests.tracker.worlds import Tracker
 from tracker.settings import Settings
 
