@@ -30,6 +30,7 @@ SECONDS = (
 
 
 def main() -> int:
+    """Serve as the command line says; returns the exit code."""
     parser = argparse.ArgumentParser(prog="tracker", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--host", default="127.0.0.1")

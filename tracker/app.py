@@ -18,6 +18,7 @@ from tracker import handlers
 from tracker.api import users
 from tracker.api.engine import QueryEngine, load_schema
 from tracker.artifacts import changes as artifact_changes
+from tracker.artifacts import commits as artifact_commits
 from tracker.artifacts import files as artifact_files
 from tracker.artifacts import leftovers
 from tracker.artifacts import reads as artifacts
@@ -51,6 +52,7 @@ SUBJECTS = (
     artifacts,
     artifact_files,
     artifact_uploads,
+    artifact_commits,
     artifact_changes,
     sweeps,
 )
@@ -63,6 +65,7 @@ def query_engine() -> QueryEngine:
 
 
 def gather_hooks(settings: Settings) -> Hooks:
+    """What all subjects do when a run changes, in the order of SUBJECTS."""
     found = [module.make_hooks(settings) for module in SUBJECTS if hasattr(module, "make_hooks")]
     return Hooks(
         *(
@@ -169,4 +172,5 @@ def tick(server: Server, watch: Watch) -> None:
 
 
 def clear(server: Server) -> None:
+    """Removes what nobody will ask for again."""
     leftovers.clear(server.store, server.blobs, server.clock(), server.settings.upload_grace)

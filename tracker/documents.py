@@ -67,6 +67,7 @@ def is_deep(value: Any) -> bool:
 
 
 def read_object(text: str, what: str) -> dict[str, Any]:
+    """As `read`, of an object."""
     value = read(text, what)
     if not isinstance(value, dict):
         raise RequestError(f"{what} is not a JSON object: {text:.80}")

@@ -145,6 +145,7 @@ def ensure(data_dir: Path, port: int | None = None) -> Server:
 
 
 def last_words(log_path: Path, start: int) -> str:
+    """Why a process ended: the last error in its log from `start` (bytes) on."""
     with log_path.open("rb") as file:
         file.seek(start)
         lines = file.read(100_000).decode(errors="replace").strip().splitlines()
@@ -188,6 +189,7 @@ def login_link(data_dir: Path) -> str | None:
 
 
 def make_link(url: str, key: str) -> str:
+    """An address that logs a browser in once."""
     content = {"nonce": secrets.token_hex(8)}
     token = Signer(key).token("login", content, time.time() + LOGIN_SECONDS)
     return f"{url}/login?key={token}"

@@ -101,6 +101,7 @@ class Site:
         self.app = make_app(
             self.store, KEY, folder / "blobs", settings=self.settings, clock=lambda: self.now
         )
+        self.server = self.app.app.state.server  # type: ignore[attr-defined]
         self.watch = Watch(self.settings.start_grace)
         self.http = Http(self.app)
 
@@ -150,7 +151,7 @@ class Site:
     def tick(self, seconds: float) -> None:
         """Lets time pass, and the server look after what has fallen silent."""
         self.now += seconds
-        tick(self.app.app.state.server, self.watch)  # type: ignore[attr-defined]
+        tick(self.server, self.watch)
 
     def close(self) -> None:
         self.http.close()

@@ -99,10 +99,12 @@ def format_time(value: float) -> str:
 
 @lru_cache(maxsize=4096)
 def snake_case(name: str) -> str:
+    """`displayName` -> `display_name`."""
     return re.sub(r"(?<=[a-z0-9])([A-Z]+)", r"_\1", name).lower()
 
 
 def read_field(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    """The default resolver: the column, in snake_case, of a row; called where it is a function."""
     value = source.get(snake_case(info.field_name)) if isinstance(source, Mapping) else None
     return value(info, **arguments) if callable(value) else value
 
@@ -220,6 +222,7 @@ class InvalidError(Exception):
 
 
 def answer(result: ExecutionResult) -> tuple[int, dict[str, Any]]:
+    """HTTP status and answer for what was executed; errors of the program are logged."""
     if not result.errors:
         return 200, {"data": result.data}
     status, messages = 400, []
@@ -243,6 +246,7 @@ def answer(result: ExecutionResult) -> tuple[int, dict[str, Any]]:
 
 
 def read_request(body: Any) -> tuple[str, dict[str, Any], str | None]:
+    """Query, variables and operation name of a request body."""
     if not isinstance(body, dict):
         raise RequestError("expected one JSON object with `query`; batches are not served")
     query, variables = body.get("query"), body.get("variables") or {}

@@ -96,6 +96,7 @@ class Parser:
 
 
 def compare(target: Operand, operator: str, value: Any) -> Where:
+    """What one operator of W&B's says of an operand; RequestError where it is not known."""
     if operator == "$eq":
         return equals(target, value)
     if operator == "$ne":
@@ -147,6 +148,7 @@ def exists(target: Operand) -> Where:
 
 
 def equals(target: Operand, value: Any) -> Where:
+    """Whether the operand, or a member of it, is a value; None means missing or null."""
     if value is None:  # or where the key is missing
         return negate(exists(replace(target, exists=None)))
     value = target.read(value)

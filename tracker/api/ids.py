@@ -16,6 +16,7 @@ MAX_NAME_BYTES = 1_024
 
 
 def encode(kind: str, row: int) -> str:
+    """The storage id of a row."""
     return base64.b64encode(f"{kind}:{row}".encode()).decode()
 
 

@@ -24,10 +24,12 @@ def bound(first: int | None) -> int:
 
 
 def write_cursor(place: Sequence[Any]) -> str:
+    """An opaque text for a place in an order."""
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
 
 
 def read_cursor(cursor: str | None) -> list[Any] | None:
+    """The place that a cursor holds, None without one; RequestError where it is not ours."""
     if not cursor:
         return None
     try:

@@ -30,6 +30,7 @@ FEATURES = (
 
 
 def viewer(_: Any, info: Info) -> Object:
+    """The one user."""
     name = info.context.settings.entity
     return {
         "id": ids.encode("User", 1),
@@ -46,6 +47,7 @@ def viewer(_: Any, info: Info) -> Object:
 
 
 def entity(_: Any, info: Info, name: str | None = None) -> Object:
+    """An entity: whatever name a client uses."""
     name = name or info.context.settings.entity
     return {
         "id": ids.encode("Entity", 1),
@@ -88,6 +90,7 @@ def member(info: Info) -> Object:
 
 
 def server_info(_: Any, info: Info) -> Object:
+    """What clients ask to learn which of their ways are served."""
     return {
         "features": [{"name": name, "is_enabled": True} for name in FEATURES],
         "cli_version_info": {"max_cli_version": "99.0.0", "min_cli_version": "0.13.0"},

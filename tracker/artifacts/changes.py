@@ -31,6 +31,7 @@ def make_hooks(settings: Settings) -> Hooks:
 
 
 def update_artifact(_: Any, info: Info, input: Object) -> Object:
+    """Changes what is given of a version: texts, metadata, tags, aliases. Null means unchanged."""
     context = info.context
     columns = {
         "description": input.get("description"),
@@ -51,6 +52,7 @@ def update_artifact(_: Any, info: Info, input: Object) -> Object:
 
 
 def replace_aliases(db: sqlite3.Connection, artifact: ArtifactRow, aliases: list[str]) -> None:
+    """Makes these the aliases of a version in its sequence."""
     sequence = artifact["collection_id"]
     for row in collection_rows.aliases_of(db, artifact["id"], sequence):
         if row["alias"] not in aliases:
@@ -60,6 +62,7 @@ def replace_aliases(db: sqlite3.Connection, artifact: ArtifactRow, aliases: list
 
 
 def add_aliases(_: Any, info: Info, input: Object) -> Object:
+    """Adds aliases to a version, in any collection that it is in."""
     with info.context.store.write() as db:
         artifact = find_artifact(db, input["artifactID"])
         for alias in input["aliases"]:
@@ -77,6 +80,7 @@ def add_aliases(_: Any, info: Info, input: Object) -> Object:
 
 
 def delete_aliases(_: Any, info: Info, input: Object) -> Object:
+    """Takes aliases from a version."""
     number = ids.decode("Artifact", input["artifactID"])
     with info.context.store.write() as db:
         for alias in input["aliases"]:
@@ -113,6 +117,7 @@ def remove_artifact(db: sqlite3.Connection, artifact: ArtifactRow) -> None:
 
 
 def move_latest(db: sqlite3.Connection, collection_id: int) -> None:
+    """Gives `latest` to the newest version that is left, where no version has it."""
     newest = artifact_rows.latest_of(db, collection_id)
     has_latest = any(
         row["alias"] == LATEST for row in collection_rows.collection_aliases(db, collection_id)
@@ -122,6 +127,7 @@ def move_latest(db: sqlite3.Connection, collection_id: int) -> None:
 
 
 def use_artifact(_: Any, info: Info, input: Object) -> Object:
+    """Notes that a run has used a version."""
     context = info.context
     with context.store.write() as db:
         artifact = find_artifact(db, input["artifactID"])
@@ -153,6 +159,7 @@ def link_artifact(_: Any, info: Info, input: Object) -> Object:
 
 
 def linked_artifact(db: sqlite3.Connection, input: Object) -> ArtifactRow:
+    """The version to link, by its id or by the id that its client gave it; it must be committed."""
     if input.get("artifactID"):
         artifact = find_artifact(db, input["artifactID"])
     else:
@@ -168,6 +175,7 @@ def linked_artifact(db: sqlite3.Connection, input: Object) -> ArtifactRow:
 def ensure_portfolio(
     db: sqlite3.Connection, context: Context, input: Object, artifact: ArtifactRow
 ) -> CollectionRow:
+    """The portfolio to link into, made of the version's type where it is named and not there."""
     if input.get("artifactPortfolioID"):
         number = ids.decode("ArtifactCollection", input["artifactPortfolioID"])
         found = collection_rows.get_collection(db, number)
@@ -189,6 +197,7 @@ def ensure_portfolio(
 
 
 def unlink_artifact(_: Any, info: Info, input: Object) -> Object:
+    """Takes a version out of a portfolio; its sequence keeps it."""
     artifact = ids.decode("Artifact", input["artifactID"])
     number = ids.decode("ArtifactCollection", input["artifactPortfolioID"])
     with info.context.store.write() as db:
@@ -230,6 +239,7 @@ def update_collection(key: str) -> Any:
 
 
 def move_sequence(_: Any, info: Info, input: Object) -> Object:
+    """Gives a sequence another type, which is made where it is not there."""
     context = info.context
     with context.store.write() as db:
         row = find_collection(db, input["artifactSequenceID"])
@@ -255,6 +265,7 @@ def delete_collection(key: str, kind: str) -> Any:
 def named_collection(
     db: sqlite3.Connection, context: Context, input: Object
 ) -> CollectionRow | None:
+    """The collection that an input names; None where there is none."""
     project = run_rows.find_project(db, *context.place(input))
     name = input["artifactCollectionName"]
     return collection_rows.find_collection(db, project["id"], name) if project else None

@@ -12,6 +12,7 @@ LATEST = "latest"
 
 
 def ensure_type(db: sqlite3.Connection, project_id: int, name: str, now: float) -> TypeRow:
+    """A project's artifact type of that name, made where it is not there."""
     found = find_type(db, project_id, name)
     if found is None:
         check_name(name, "artifact type", most=MAX_ARTIFACT_NAME)
@@ -51,6 +52,7 @@ def list_types(db: sqlite3.Connection, project_id: int, after: int, limit: int) 
 def create_collection(
     db: sqlite3.Connection, project_id: int, type_id: int, kind: str, name: str, now: float
 ) -> CollectionRow:
+    """Add a collection, a SEQUENCE or a PORTFOLIO; RequestError where its name is none."""
     check_name(name, "artifact", most=MAX_ARTIFACT_NAME)
     db.execute(
         "INSERT INTO collections (project_id, type_id, kind, name, created_at, updated_at)"
@@ -101,6 +103,7 @@ def find_membership(
 
 
 def drop_membership(db: sqlite3.Connection, collection_id: int, artifact_id: int) -> None:
+    """Take a version, with its aliases, out of a collection."""
     for table in ("aliases", "memberships"):
         db.execute(
             f"DELETE FROM {table} WHERE collection_id = ? AND artifact_id = ?",
@@ -154,6 +157,7 @@ def drop_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_
 def aliases_of(
     db: sqlite3.Connection, artifact_id: int, collection_id: int | None = None
 ) -> list[AliasRow]:
+    """Aliases of a version, in one collection or in all."""
     return many(
         db,
         "SELECT * FROM aliases WHERE artifact_id = ?1 AND (?2 IS NULL OR collection_id = ?2)"
@@ -164,6 +168,7 @@ def aliases_of(
 
 
 def collection_aliases(db: sqlite3.Connection, collection_id: int) -> list[AliasRow]:
+    """Aliases of all versions of a collection."""
     return many(db, "SELECT * FROM aliases WHERE collection_id = ? ORDER BY id", collection_id)
 
 
@@ -185,5 +190,6 @@ def set_tags(
 
 
 def tags_of(db: sqlite3.Connection, kind: str, row_id: int) -> list[TagRow]:
+    """Tags of a version or a collection (`kind`)."""
     assert kind in ("artifact", "collection")
     return many(db, f"SELECT * FROM {kind}_tags WHERE {kind}_id = ? ORDER BY id", row_id)

@@ -75,6 +75,7 @@ def files_by_entries(
 
 
 def current_manifest(source: ArtifactRow, info: Info) -> Object | None:
+    """The manifest of a committed version; None before its commit."""
     if source["manifest_hash"] is None:
         return None
     url = get_url(info.context, source["manifest_hash"], "wandb_manifest.json")

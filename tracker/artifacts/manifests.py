@@ -21,6 +21,7 @@ Contents = dict[str, dict[str, Any]]
 
 
 def read(text: bytes) -> Manifest:
+    """A manifest from its text; RequestError where an entry leads elsewhere or lacks a digest."""
     manifest = documents.read(text, "the manifest", MAX_VALUES)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("contents"), dict):
         raise RequestError("the manifest has no contents")
@@ -51,4 +52,5 @@ def digest(manifest: Manifest) -> str:
 
 
 def write(manifest: Manifest) -> bytes:
+    """A manifest as text."""
     return json.dumps(manifest, separators=(",", ":")).encode()

@@ -31,6 +31,7 @@ from tracker.store.where import Order, Where, join
 
 
 def collection_connection(info: Info, where: list[Where], **arguments: Any) -> Object:
+    """Collections that meet conditions and the query's own filter, in its order."""
     where = [*where, filters.parse(arguments.get("filters"), collection_key)]
     order = filters.parse_order(arguments.get("order"), collection_key, "+id")
     limit = paging.bound(arguments.get("first"))
@@ -137,6 +138,7 @@ def project_artifact(source: Columns, info: Info, name: str, **_: Any) -> Artifa
 
 
 def type_artifact(source: TypeRow, info: Info, name: str) -> ArtifactRow | None:
+    """As `project_artifact`, of this type alone."""
     found = project_artifact({"id": source["project_id"]}, info, name)
     sequence = found and owner(found, info)
     return found if sequence and sequence["type_id"] == source["id"] else None
@@ -233,6 +235,7 @@ def memberships(source: ArtifactRow, info: Info, **_: Any) -> Object:
 
 
 def created_by(source: ArtifactRow, info: Info) -> Object | None:
+    """The run that has logged a version; None where there was none, or it was deleted."""
     if source["run_id"] is None:
         return None
     with info.context.store.read() as db:
@@ -241,6 +244,7 @@ def created_by(source: ArtifactRow, info: Info) -> Object | None:
 
 
 def used_by(source: ArtifactRow, info: Info, **_: Any) -> Object:
+    """Runs that have used a version."""
     with info.context.store.read() as db:
         rows = artifact_rows.users_of(db, source["id"])
     return paging.connection(rows, len(rows), lambda row: [row["id"]]) | {"total_count": len(rows)}

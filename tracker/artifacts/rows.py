@@ -30,6 +30,7 @@ NAMED = "(?2 IS NULL OR artifact_files.name IN (SELECT value FROM json_each(?2))
 
 
 def create_artifact(db: sqlite3.Connection, now: float, **columns: Any) -> ArtifactRow:
+    """Add a PENDING version."""
     artifact_id = insert(db, "artifacts", **columns, created_at=now, updated_at=now)
     made = get_artifact(db, artifact_id)
     assert made
@@ -77,6 +78,7 @@ def pending_of_group(db: sqlite3.Connection, collection_id: int, group: str) -> 
 
 
 def latest_of(db: sqlite3.Connection, collection_id: int) -> ArtifactRow | None:
+    """The version of a collection with the highest number; None where it has none."""
     return one(
         db,
         "SELECT artifacts.* FROM memberships JOIN artifacts ON artifacts.id = artifact_id"
@@ -140,6 +142,7 @@ def get_manifest(db: sqlite3.Connection, manifest_id: int) -> ManifestRow | None
 
 
 def uploaded_manifests(db: sqlite3.Connection, artifact_id: int) -> list[ManifestRow]:
+    """Manifests of a version whose text has come, oldest first."""
     return many(
         db,
         "SELECT * FROM manifests WHERE artifact_id = ? AND hash IS NOT NULL ORDER BY id",
@@ -155,6 +158,7 @@ def put_artifact_file(
     size: int,
     hash: str | None,
 ) -> None:
+    """Set an entry of a version; `hash` is None for a reference."""
     db.execute(
         "INSERT OR REPLACE INTO artifact_files (artifact_id, name, digest, size, hash)"
         " VALUES (?, ?, ?, ?, ?)",

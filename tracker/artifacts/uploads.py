@@ -1,5 +1,5 @@
-"""Making artifacts. A version is created PENDING, its files and manifests are uploaded, and
-the commit gives it its number and aliases, in one transaction.
+"""Making artifacts: a version is created PENDING, and its files and manifests are uploaded; then it
+is committed (`commits`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from tracker import documents
 from tracker.api import ids
 from tracker.api.addresses import put_url
 from tracker.artifacts import collections as collection_rows
-from tracker.artifacts import manifests
 from tracker.artifacts import rows as artifact_rows
-from tracker.artifacts.collections import LATEST
 from tracker.artifacts.files import storage_path
 from tracker.artifacts.tables import ArtifactRow, CollectionRow, ManifestRow
 from tracker.context import Context
@@ -29,6 +27,7 @@ from tracker.store.rows import update
 
 
 def find_artifact(db: sqlite3.Connection, storage_id: str) -> ArtifactRow:
+    """A version by its storage id; RequestError 404 where it is gone."""
     found = artifact_rows.get_artifact(db, ids.decode("Artifact", storage_id))
     if found is None:
         raise RequestError("no such artifact (it may have been deleted)", status=404)
@@ -36,12 +35,14 @@ def find_artifact(db: sqlite3.Connection, storage_id: str) -> ArtifactRow:
 
 
 def find_run(db: sqlite3.Connection, context: Context, input: Object) -> RunRow | None:
+    """The run that an input names, None where it names none or there is none."""
     if not input.get("runName"):
         return None
     return run_rows.locate_run(db, *context.place(input), input["runName"])
 
 
 def set_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_id: int) -> None:
+    """Give a version an alias, unless that is the number of a version."""
     if alias[:1] == "v" and alias[1:].isdigit():
         return  # a version's number is not an alias that could be moved
     collection_rows.set_alias(db, collection_id, alias, artifact_id)
@@ -56,6 +57,7 @@ MAX_MANIFEST_BYTES = 512 << 20
 
 
 def create_type(_: Any, info: Info, input: Object) -> Object:
+    """Make an artifact type, where it is not there."""
     context = info.context
     with context.store.write() as db:
         project, _new = run_rows.ensure_project(db, *context.place(input), context.now)
@@ -102,6 +104,7 @@ def create_artifact(_: Any, info: Info, input: Object) -> Object:
 
 
 def read_metadata(input: Object) -> str | None:
+    """The input's metadata, None where it has none; RequestError where it is no JSON object."""
     text = input.get("metadata")
     if text is not None and not isinstance(documents.read(text, "metadata"), dict | None):
         raise RequestError("metadata is no JSON object, which pages and filters rely on")
@@ -109,6 +112,7 @@ def read_metadata(input: Object) -> str | None:
 
 
 def ensure_sequence(db: sqlite3.Connection, context: Context, input: Object) -> CollectionRow:
+    """The sequence that a version is logged to, made where it is not there."""
     project, _new = run_rows.ensure_project(db, *context.place(input), context.now)
     names = [input.get("artifactCollectionName"), *(input.get("artifactCollectionNames") or ())]
     name = next((name for name in names if name), None)
@@ -131,6 +135,7 @@ def ensure_sequence(db: sqlite3.Connection, context: Context, input: Object) -> 
 
 
 def existing(db: sqlite3.Connection, sequence: CollectionRow, input: Object) -> ArtifactRow | None:
+    """The version that a creation means, where it was made before."""
     if input.get("clientID"):
         found = artifact_rows.artifact_by_client_id(db, input["clientID"])
         if found:
@@ -273,92 +278,6 @@ def store_upload(context: Context, target: dict[str, Any], upload: blobs.Upload)
         artifact_rows.touch_pending(db, target["artifact"], context.now)
 
 
-def commit_artifact(_: Any, info: Info, input: Object) -> Object:
-    context = info.context
-    with context.store.write() as db:
-        artifact = find_artifact(db, input["artifactID"])
-        if artifact["state"] != "COMMITTED":
-            commit(db, context, artifact)
-        return {"artifact": artifact_rows.get_artifact(db, artifact["id"])}
-
-
-def commit(db: sqlite3.Connection, context: Context, artifact: ArtifactRow) -> None:
-    manifest, merged = whole_manifest(db, context, artifact)
-    size = write_files(db, artifact["id"], manifest["contents"])
-    text = manifests.write(manifest)
-    index = collection_rows.next_version(db, artifact["collection_id"])
-    update(
-        db,
-        "artifacts",
-        artifact["id"],
-        state="COMMITTED",
-        version_index=index,
-        size=size,
-        file_count=len(manifest["contents"]),
-        digest=manifests.digest(manifest) if merged else artifact["digest"],
-        manifest_hash=blobs.store_bytes(context.blobs, db, [text], context.now),
-        updated_at=context.now,
-    )
-    sequence = artifact["collection_id"]
-    collection_rows.add_membership(db, sequence, artifact["id"], index, context.now)
-    for alias in [*artifact_rows.waiting_aliases(artifact), LATEST]:
-        set_alias(db, sequence, alias, artifact["id"])
-
-
-def whole_manifest(
-    db: sqlite3.Connection, context: Context, artifact: ArtifactRow
-) -> tuple[manifests.Manifest, bool]:
-    """What the version holds, and whether that was put together here: the last FULL manifest; or
-    every PATCH of its writers; or the INCREMENTAL one over its base (else over the latest version).
-    """
-    rows = artifact_rows.uploaded_manifests(db, artifact["id"])
-    if not rows:
-        raise RequestError("no manifest has been uploaded for this artifact")
-
-    def read(hash: str) -> manifests.Manifest:
-        return manifests.read(blobs.read(context.blobs, hash))
-
-    full = [row for row in rows if row["type"] == "FULL"]
-    if full:
-        return read(full[-1]["hash"]), False
-    parts = [read(row["hash"]) for row in rows]
-    if any(row["type"] == "INCREMENTAL" for row in rows):
-        base_id = next((row["base_artifact_id"] for row in rows if row["base_artifact_id"]), None)
-        base = (
-            artifact_rows.get_artifact(db, base_id)
-            if base_id
-            else artifact_rows.latest_of(db, artifact["collection_id"])
-        )
-        if base and base["manifest_hash"]:
-            parts.insert(0, read(base["manifest_hash"]))
-    return manifests.merge(parts), True
-
-
-def write_files(db: sqlite3.Connection, artifact_id: int, contents: manifests.Contents) -> int:
-    """Makes the version's files those of its manifest; returns their size together."""
-    damaged = blob_rows.damaged_blobs(db)
-    held = {
-        row["digest"]: row["hash"]
-        for row in artifact_rows.list_artifact_files(db, artifact_id)
-        if row["hash"] and row["hash"] not in damaged
-    }
-    rows, total = [], 0
-    for name, entry in contents.items():
-        digest, size = entry["digest"], entry.get("size") or 0
-        hash = None
-        if not entry.get("ref"):
-            blob = blob_rows.blob_by_md5(db, digest)
-            hash = held.get(digest) or (blob and blob["hash"])
-            if hash is None:
-                raise RequestError(f"the content of {name!r} has not been uploaded")
-        rows.append((name, digest, size, hash))
-        total += size
-    artifact_rows.clear_artifact_files(db, artifact_id)
-    for row in rows:
-        artifact_rows.put_artifact_file(db, artifact_id, *row)
-    return total
-
-
 def complete_multipart(_: Any, info: Info, input: Object) -> Object:
     raise RequestError("uploads in parts are not offered here: PUT the file to its uploadUrl")
 
@@ -371,6 +290,5 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
         "updateArtifactManifest": update_manifest,
         "createArtifactFiles": create_files,
         "completeMultipartUploadArtifact": complete_multipart,
-        "commitArtifact": commit_artifact,
     },
 }

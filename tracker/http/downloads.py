@@ -12,6 +12,7 @@ import errno
 import hashlib
 import logging
 import mimetypes
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -29,13 +30,14 @@ log = logging.getLogger(__name__)
 PART_BYTES = 4 << 20
 FRESH_SECONDS = 300.0  # a content that was found whole counts as whole, unless its file changes
 MAX_FOUND = 10_000
+HashOf = Callable[[Path], Awaitable[str | None]]
 
 
 class Looks:
     """Compares contents with their hashes, each once for all the parts of a download."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
-        self._store, self._folder = store, folder
+    def __init__(self, store: Store, folder: Path, hash_of: HashOf | None = None) -> None:
+        self._store, self._folder, self._hash_of = store, folder, hash_of or read_hash
         self._found: dict[str, tuple[Any, float]] = {}  # hash -> its file's state, and when
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -47,7 +49,7 @@ class Looks:
             state = state_of(path)
             seen, at = self._found.pop(hash, (None, now))
             if state is None or seen != state or not 0 <= now - at < FRESH_SECONDS:
-                is_whole = state is not None and await hash_of(path) == hash
+                is_whole = state is not None and await self._hash_of(path) == hash
                 await anyio.to_thread.run_sync(self._write_down, hash, is_whole)
                 if not is_whole:
                     raise refusal(hash, is_there=state is not None)
@@ -87,7 +89,7 @@ def state_of(path: Path) -> Any:
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-async def hash_of(path: Path) -> str | None:
+async def read_hash(path: Path) -> str | None:
     """Hash of a file; None where the disk cannot read it. Other requests go on in between."""
     sha256 = hashlib.sha256()
 

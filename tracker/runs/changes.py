@@ -23,6 +23,7 @@ from tracker.store.rows import delete, update
 
 
 def find_or_refuse(db: Any, storage_id: str) -> RunRow:
+    """A run by its storage id; RequestError 404 where it is gone."""
     run = run_rows.get_run(db, ids.decode("Run", storage_id))
     if run is None:
         raise RequestError("no such run (it may have been deleted)", status=404)
@@ -195,6 +196,7 @@ def delete_run(_: Any, info: Info, input: Object) -> Object:
 
 
 def update_run_state(_: Any, info: Info, input: Object) -> Object:
+    """Sets a run back to pending, or calls it failed; not one of a sweep."""
     context, target = info.context, input["state"].lower()
     with context.store.write() as db:
         run = find_or_refuse(db, input["id"])

@@ -18,6 +18,7 @@ FILE = (
 
 
 def put_file(db: sqlite3.Connection, run_id: int, name: str, hash: str, now: float) -> None:
+    """Set the content of a run's file."""
     db.execute(
         "INSERT INTO files (run_id, name, hash, updated_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (run_id, name) DO UPDATE SET hash = excluded.hash,"

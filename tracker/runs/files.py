@@ -81,6 +81,7 @@ def run_files(
     after: str | None = None,
     **_: Any,
 ) -> Object:
+    """Files of a run. A name that is asked for and not there is a place to upload to."""
     context, limit = info.context, paging.bound(first)
     place = int((paging.read_cursor(after) or [0])[0])
     asked = spellings(names)
@@ -126,6 +127,7 @@ def file_count(source: RunRow, info: Info) -> int:
 
 
 def create_run_files(_: Any, info: Info, input: Object) -> Object:
+    """Addresses to which a client uploads the files of a run."""
     context = info.context
     with context.store.read() as db:
         run = run_rows.locate_run(db, *context.place(input), input["runName"])
@@ -139,6 +141,7 @@ def create_run_files(_: Any, info: Info, input: Object) -> Object:
 
 
 def delete_files(_: Any, info: Info, input: Object) -> Object:
+    """Deletes files of runs, and contents that nothing else holds."""
     context = info.context
     with context.store.write() as db:
         for file_id in input["files"]:

@@ -47,6 +47,7 @@ def projects(
 
 
 def upsert_model(_: Any, info: Info, input: Object) -> Object:
+    """Makes a project, or finds it by id or name; changes its description."""
     context = info.context
     with context.store.write() as db:
         if input.get("id") and not input.get("name"):
@@ -66,6 +67,7 @@ def upsert_model(_: Any, info: Info, input: Object) -> Object:
 
 
 def delete_model(_: Any, info: Info, input: Object) -> Object:
+    """Deletes a project with its runs, sweeps and artifacts."""
     context = info.context
     with context.store.write() as db:
         delete(db, "projects", ids.decode("Project", input["id"]))

@@ -58,10 +58,12 @@ def run_project(source: RunRow, info: Info) -> ProjectRow | None:
 
 
 def run_config(source: RunRow, info: Info) -> str:
+    """The config as it is stored; for the Api with a stamp (`edits`)."""
     return edits.stamped(source, "config") if may_edit(info) else source["config"]
 
 
 def run_summary(source: RunRow, info: Info, keys: list[str] | None = None) -> str:
+    """The summary, or these keys of it; for the Api, of a run that lives, with a stamp."""
     if not keys and may_edit(info) and source["state"] not in ENDED:
         return edits.stamped(source, "summary")
     return picked(source["summary"], keys)

@@ -82,6 +82,7 @@ def get_run(db: sqlite3.Connection, run_id: int) -> RunRow | None:
 
 
 def locate_run(db: sqlite3.Connection, entity: str, project: str, name: str) -> RunRow | None:
+    """A run by its names; None where there is none."""
     return one(
         db,
         "SELECT runs.* FROM runs JOIN projects ON projects.id = project_id"
@@ -119,6 +120,7 @@ def sent_last(db: sqlite3.Connection, run_id: int, writer: str) -> dict[str, str
 def remember_sent(
     db: sqlite3.Connection, run_id: int, writer: str, field: str, value: str | None
 ) -> None:
+    """Keep what a writer sent of a field, which is not what is stored."""
     db.execute(
         "INSERT OR REPLACE INTO sent (run_id, writer, field, value) VALUES (?, ?, ?, ?)",
         (run_id, writer, field, value),

@@ -98,6 +98,7 @@ def end_of(run: RunRow, exit_code: int, now: float) -> dict[str, Any]:
 
 
 def contradicts(db: sqlite3.Connection, run: RunRow, files: Files) -> bool:
+    """Whether history rows of a request differ from those that are stored (`steps`)."""
     return any(
         steps.contradicts(db, run, offset, lines)
         for name, (offset, lines) in files.items()
@@ -139,6 +140,7 @@ def add_lines(
 
 
 def chunks(body: dict[str, Any]) -> Files:
+    """Files of a request; RequestError where one makes no sense."""
     files = body.get("files") or {}
     if not isinstance(files, dict):
         raise RequestError("files must be an object")
@@ -169,6 +171,7 @@ def add_history(
 def add_events(
     db: sqlite3.Connection, run: RunRow, offset: int, lines: list[str], writer: str
 ) -> None:
+    """Adds lines of system metrics; the run keeps the latest of each."""
     system_metrics = json.loads(run["system_metrics"])
     for line in lines:
         row = json.loads(json_object(line, "events"))

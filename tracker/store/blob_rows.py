@@ -55,6 +55,7 @@ def mark_blob(db: sqlite3.Connection, hash: str, *, damaged: bool) -> None:
 
 
 def damaged_blobs(db: sqlite3.Connection) -> set[str]:
+    """Hashes of contents that were found to be damaged."""
     return {row[0] for row in db.execute("SELECT hash FROM blobs WHERE damaged")}
 
 

@@ -63,11 +63,13 @@ class Upload:
         return hash
 
     def close(self) -> None:
+        """Remove what was not kept."""
         self._file.close()
         self._path.unlink(missing_ok=True)
 
 
 def path_of(folder: Path, hash: str) -> Path:
+    """Where a content lies; ValueError where `hash` is none."""
     if len(hash) != 64 or not set(hash) <= set("0123456789abcdef"):
         raise ValueError(f"not a hash: {hash!r}")
     return folder / hash[:2] / hash

@@ -39,5 +39,6 @@ class Watch:
 
 
 def set_back(db: sqlite3.Connection, now: float) -> None:
+    """No time that is compared with now stays in the future."""
     for table, column in COMPARED:
         db.execute(f"UPDATE {table} SET {column} = ?1 WHERE {column} > ?1", (now,))

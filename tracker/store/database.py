@@ -230,6 +230,7 @@ def seal_of(path: Path) -> Path:
 
 
 def checksum(path: Path) -> str:
+    """Of a whole file, as the seal has it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
 

@@ -13,6 +13,7 @@ class Where:
 
 
 def join(parts: list[Where], word: str) -> Where:
+    """Conditions joined by AND or OR; of none, AND is true and OR is false."""
     if not parts:
         return Where("1" if word == "AND" else "0")
     return Where(

@@ -84,6 +84,7 @@ def upsert_sweep(_: Any, info: Info, input: Object) -> Object:
 
 
 def create(context: Any, db: Any, input: Object, columns: Object) -> SweepRow:
+    """A new sweep, with the runs made before that it is to take in."""
     if not input.get("config"):
         raise RequestError("a new sweep needs a `config`")
     project, _ = run_rows.ensure_project(db, *context.place(input), context.now)
@@ -96,6 +97,7 @@ def create(context: Any, db: Any, input: Object, columns: Object) -> SweepRow:
 
 
 def create_agent(_: Any, info: Info, input: Object) -> Object:
+    """Registers an agent; a sweep that waited for one starts."""
     context = info.context
     with context.store.write() as db:
         project = run_rows.find_project(db, *context.place(input))
@@ -130,6 +132,7 @@ def live_runs(text: str | None) -> set[str]:
 
 
 def find_or_refuse(db: Any, storage_id: str) -> SweepRow:
+    """A sweep by its storage id; RequestError 404 where it is gone."""
     sweep = sweep_rows.get_sweep(db, ids.decode("Sweep", storage_id))
     if sweep is None:
         raise RequestError("no such sweep (it may have been deleted)", status=404)
@@ -247,6 +250,7 @@ def run_sweep(db: Any, run: RunRow) -> SweepRow | None:
 
 
 def run_agent(db: Any, run: RunRow) -> AgentRow | None:
+    """The agent that had the run last; None outside sweeps, or where it was deleted."""
     attempt = sweep_rows.last_attempt(db, run_id=run["id"])
     return sweep_rows.get_agent(db, attempt["agent_id"] or 0) if attempt else None
 

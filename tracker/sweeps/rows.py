@@ -53,6 +53,7 @@ def list_sweeps(db: sqlite3.Connection, project_id: int) -> list[SweepRow]:
 
 
 def last_heartbeat(db: sqlite3.Connection, sweep_id: int) -> float | None:
+    """When an agent of the sweep was heard of last; None where it has had none."""
     sql = "SELECT max(heartbeat_at) FROM agents WHERE sweep_id = ?"
     return db.execute(sql, (sweep_id,)).fetchone()[0]
 
@@ -82,11 +83,13 @@ def live_agents(db: sqlite3.Connection, sweep_id: int, since: float) -> list[int
 
 
 def has_finished_any(db: sqlite3.Connection, agent_id: int) -> bool:
+    """Whether an attempt on this agent was done."""
     sql = "SELECT 1 FROM attempts WHERE agent_id = ? AND outcome = 'done' LIMIT 1"
     return db.execute(sql, (agent_id,)).fetchone() is not None
 
 
 def any_dismissed(db: sqlite3.Connection, sweep_id: int) -> bool:
+    """Whether an agent of the sweep was sent away."""
     sql = "SELECT 1 FROM agents WHERE sweep_id = ? AND state = 'dismissed' LIMIT 1"
     return db.execute(sql, (sweep_id,)).fetchone() is not None
 
@@ -188,10 +191,12 @@ def run_of(db: sqlite3.Connection, attempt: AttemptRow) -> RunRow:
 
 
 def lease_of_agent(db: sqlite3.Connection, agent_id: int) -> AttemptRow | None:
+    """The open attempt of an agent; None where it has none."""
     return one(db, "SELECT * FROM attempts WHERE agent_id = ? AND ended_at IS NULL", agent_id)
 
 
 def lease_of_cell(db: sqlite3.Connection, cell_id: int) -> AttemptRow | None:
+    """The open attempt at a cell; None where it has none."""
     return one(db, "SELECT * FROM attempts WHERE cell_id = ? AND ended_at IS NULL", cell_id)
 
 

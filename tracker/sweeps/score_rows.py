@@ -23,6 +23,7 @@ def put_score(db: sqlite3.Connection, score: ScoreRow) -> None:
 
 
 def forget_score(db: sqlite3.Connection, sweep_id: int, run_id: int) -> None:
+    """Forget what is known of the metric in a run: its history is read anew."""
     db.execute("DELETE FROM scores WHERE sweep_id = ? AND run_id = ?", (sweep_id, run_id))
     db.execute("DELETE FROM rungs WHERE sweep_id = ? AND run_id = ?", (sweep_id, run_id))
 
@@ -32,6 +33,7 @@ def put_rung(db: sqlite3.Connection, sweep_id: int, rung: int, run_id: int, valu
 
 
 def last_rung(db: sqlite3.Connection, sweep_id: int, run_id: int) -> RungRow | None:
+    """The highest rung that a run has reached; None before its first."""
     sql = "SELECT * FROM rungs WHERE sweep_id = ? AND run_id = ? ORDER BY rung DESC LIMIT 1"
     return one(db, sql, sweep_id, run_id)
 
@@ -55,6 +57,7 @@ def observed_cells(db: sqlite3.Connection, sweep_id: int, limit: int) -> list[Ob
 
 
 def best_score(db: sqlite3.Connection, sweep_id: int, *, highest: bool) -> float | None:
+    """The best value over all runs; None where none was logged."""
     word = "max" if highest else "min"
     sql = f"SELECT {word}(best) FROM scores WHERE sweep_id = ?"
     return db.execute(sql, (sweep_id,)).fetchone()[0]

@@ -205,7 +205,7 @@ def test_an_unknown_operation_is_refused_in_words(site: Site):
 
 @pytest.mark.parametrize("root", ["Query", "Mutation"])
 def test_every_root_field_has_a_resolver(site: Site, root: str):
-    schema = site.app.app.state.server.engine.schema  # type: ignore[attr-defined]
+    schema = site.server.engine.schema
     kind = schema.type_map[root]
     assert isinstance(kind, GraphQLObjectType)
     assert [name for name, field in kind.fields.items() if field.resolve is None] == []

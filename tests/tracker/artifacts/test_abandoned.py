@@ -20,7 +20,7 @@ def kept(site: Site) -> tuple[int, int, int, int]:
 
 def clear_after(site: Site, seconds: float) -> None:
     site.now += seconds
-    clear(site.app.app.state.server)  # type: ignore[attr-defined]
+    clear(site.server)
 
 
 def test_an_upload_that_nobody_commits_is_removed_when_its_grace_is_over(writer: Writer):

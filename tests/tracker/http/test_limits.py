@@ -171,7 +171,7 @@ def test_the_size_of_an_upload(small: Site):
 
 
 def test_bodies_at_the_same_time_share_a_budget(small: Site):
-    budget = small.app.app.state.server.budget  # type: ignore[attr-defined]
+    budget = small.server.budget
     budget.take(SMALL.max_inflight_bytes - 5_000)
     assert small.http.post("/graphql", content=padded(6_000), headers=JSON).status_code == 429
     assert small.http.post("/graphql", content=padded(4_000), headers=JSON).status_code == 200
