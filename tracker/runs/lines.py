@@ -156,6 +156,14 @@ def last_log_lines(db: sqlite3.Connection, run_id: int, n: int) -> list[tuple[in
     return [(row[0], row[1]) for row in rows][::-1]
 
 
+def line_count(db: sqlite3.Connection, table: str, run_id: int) -> int:
+    """The number of the line behind the last one."""
+    assert table in TABLES
+    return db.execute(
+        f"SELECT coalesce(max(line), -1) + 1 FROM {table} WHERE run_id = ?", (run_id,)
+    ).fetchone()[0]
+
+
 def shared_place(
     db: sqlite3.Connection, run_id: int, writer: str, kind: str, line: int
 ) -> int | None:
