@@ -19,10 +19,16 @@ help: ## List the targets and variables
 
 setup: $(VENV)/ready ## Create .venv with the pinned packages
 
+# Every step says what it does before it does it; pip shows what it loads, with sizes.
+PIP := -m pip install --disable-pip-version-check --progress-bar on
+SAY := @printf '==> %s\n'
+
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: $(PYTHON) is older than 3.11; use PYTHON=python3.x")'
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(SAY) "1 of 2: an environment in $(VENV), with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	$(SAY) "2 of 2: the pinned packages, torch among them (1 to 6 GB on disk, by its build; minutes, once)"
+	@$(VENV)/bin/python $(PIP) -c constraints.txt -e '.[dev]'
 	@touch $@
 
 ablation: setup ## Main job: MaxPool against strided convolution, from data to report
@@ -41,7 +47,8 @@ explore: $(VENV)/explore ## Open the FiftyOne App on the data and the prediction
 	$(RUN) explore
 
 $(VENV)/explore: $(VENV)/ready
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[explore]'
+	$(SAY) "FiftyOne and its database (about 1 GB on disk; minutes, once)"
+	@$(VENV)/bin/python $(PIP) -c constraints.txt -e '.[explore]'
 	@touch $@
 
 serve: setup ## Run the embedded W&B-compatible server in the foreground
@@ -54,8 +61,9 @@ test: setup $(OLD_WANDB)/ready ## Run all tests
 	WANDB_OLD_PYTHON=$(CURDIR)/$(OLD_WANDB)/bin/python $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 $(OLD_WANDB)/ready:
-	$(PYTHON) -m venv $(OLD_WANDB)
-	$(OLD_WANDB)/bin/python -m pip install --quiet --disable-pip-version-check wandb==0.25.0 numpy pillow
+	$(SAY) "wandb 0.25.0 in $(OLD_WANDB), for tests (seconds, once)"
+	@$(PYTHON) -m venv $(OLD_WANDB)
+	@$(OLD_WANDB)/bin/python $(PIP) wandb==0.25.0 numpy pillow
 	@touch $@
 
 lint: setup ## Check style and types
@@ -65,6 +73,6 @@ lint: setup ## Check style and types
 
 clean: ## Stop the tracker, remove .venv and caches (data and results stay)
 	@if [ -x $(VENV)/bin/python ] && [ -d .tracker ]; then $(RUN) serve --stop; fi
-	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Kept: data/ runs/ reports/ .tracker/ (your results; remove them by hand)"

@@ -1,5 +1,10 @@
 #!/usr/bin/env python3
-"""Entry point: `python runner.py COMMAND`. It wires commands to packages and holds no logic."""
+"""Entry point: `python runner.py COMMAND`, or `fusion-runner COMMAND` where it is installed.
+
+It wires commands to packages and holds no logic. The rooms beside this file are imported by their
+own names, so its folder comes first on the path of modules; a person's modules of the same names
+stay theirs, because the path of this process is handed on to none of their programs.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-NEEDED = ("click", "pydantic", "torch")
+NEEDED = ("click", "pydantic")
+STUDY = ("torch",)  # what only the study's own commands need
 
 
 def use_checkout_python() -> None:
@@ -20,16 +26,17 @@ def use_checkout_python() -> None:
     would fail on every machine where the virtual environment is not activated.
     """
     python = ROOT / ".venv" / "bin" / "python"
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if not missing:
-        return
-    if not python.exists() or Path(sys.prefix) == ROOT / ".venv":
-        sys.exit(f"error: {', '.join(missing)} not installed; run `make setup` in {ROOT}")
-    os.execv(python, [str(python), str(Path(__file__).resolve()), *sys.argv[1:]])
+    missing = [name for name in (*NEEDED, *STUDY) if importlib.util.find_spec(name) is None]
+    if missing and python.exists() and Path(sys.prefix) != ROOT / ".venv":
+        os.execv(python, [str(python), str(Path(__file__).resolve()), *sys.argv[1:]])
+    if needed := [name for name in missing if name in NEEDED]:
+        sys.exit(f"error: {', '.join(needed)} not installed; run `make setup` in {ROOT}")
 
 
 if __name__ == "__main__":
     use_checkout_python()
+
+sys.path[:] = [str(ROOT), *(folder for folder in sys.path if folder != str(ROOT))]
 
 import click  # noqa: E402
 
@@ -79,7 +86,7 @@ def main() -> None:
 def run() -> None:
     """Run the command line; errors that a person caused are one line, without a traceback."""
     try:
-        code = main(prog_name="runner.py", standalone_mode=False)
+        code = main(prog_name=Path(sys.argv[0]).name, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
@@ -87,6 +94,10 @@ def run() -> None:
         click.echo("stopped", err=True)
         sys.exit(130)
     except Exception as error:
+        from contract.extras import EXTRAS, missing
+
+        if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+            error = missing(error.name)
         code = getattr(error, "exit_code", None)
         if code is None:
             raise

@@ -1,4 +1,4 @@
-"""How fast data is made, read and turned into batches: `python benchmarks/data.py [--pairs N]`.
+"""How fast data is made, read and turned into batches: `python -m benchmarks.data [--pairs N]`.
 
 All figures come from one run on one machine, so only their ratios mean something elsewhere.
 """

@@ -1,4 +1,4 @@
-"""How long a FiftyOne dataset takes: `python benchmarks/explore.py [--groups N]`.
+"""How long a FiftyOne dataset takes: `python -m benchmarks.explore [--groups N]`.
 
 Needs the extra `explore`. Wall-clock seconds depend on what else the machine does,
 CPU seconds (ours, the workers', mongod's) less so; ratios compare within this one run.

@@ -1,6 +1,6 @@
 """How much faster an optimizer step is than the study's: ratios, measured side by side in one run.
 
-    python benchmarks/training.py [--width 0.1667] [--steps 30]
+    python -m benchmarks.training [--width 0.1667] [--steps 30]
 
 Arms, all with the same network, batch size 32 and one thread, interleaved step by step so that
 whatever else the machine does hits all of them alike:

@@ -14,6 +14,7 @@ import click
 
 from cli.options import server_options
 from contract import places
+from contract.extras import require
 from launch.servers import choose
 
 if TYPE_CHECKING:
@@ -130,15 +131,15 @@ def command(
 
 
 def check(folder: Path, embed: str, *, browser: bool) -> None:
-    """Raise ExploreError, before any work, where something that will be needed is not there."""
-    from explore import embeddings, lazy, mongod, screenshot
+    """Raise an error, before any work, where something that will be needed is not there."""
+    from explore import embeddings, mongod, screenshot
 
-    lazy.require("fiftyone")
+    require("fiftyone")
     mongod.find()
     mongod.check_folder(folder)
     embeddings.check_method(embed)
     if browser:
-        lazy.require("playwright")
+        require("playwright")
         screenshot.find_browser()
 
 

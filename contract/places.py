@@ -26,7 +26,12 @@ def home() -> Path:
     """Return the folder below which state lies."""
     if named := os.environ.get(HOME):
         return Path(named).resolve()
-    return CODE if (CODE / "pyproject.toml").is_file() else Path.cwd()
+    return CODE if is_checkout() else Path.cwd()
+
+
+def is_checkout() -> bool:
+    """Return whether the code lies in a checkout, and not where an installer put it."""
+    return (CODE / "pyproject.toml").is_file()
 
 
 def data() -> Path:

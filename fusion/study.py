@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from contract import places
+from contract.extras import require
 from contract.study import Check, Point, Section, Study
 
 
@@ -36,10 +37,14 @@ def configs(command: list[str], points: list[Point]) -> Iterator[Any]:
 
 
 def check_data(command: list[str], points: list[Point]) -> None:
-    """Raise DataError where data is not there, or too small for a point."""
+    """Raise DataError where data is not there, or too small for a point; MissingError where
+    torch is, which agents will need.
+    """
     from fusion.data import parts
 
     asked = {(c.data, c.split, c.train_pairs) for c in configs(command, points)}
+    if asked:
+        require("torch")
     for data, split, train_pairs in sorted(asked):
         parts.check(data, split, train_pairs)
 

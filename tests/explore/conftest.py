@@ -15,7 +15,8 @@ import pytest
 
 from analysis.judge import stats
 from analysis.read.snapshot import Examples, Predictions, Run, Snapshot
-from explore import lazy, mongod, pairs, screenshot
+from contract.extras import MissingError, require
+from explore import mongod, pairs, screenshot
 from explore.errors import ExploreError
 from explore.pairs import DataSet
 from fusion.data import generate
@@ -49,9 +50,9 @@ def database(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a mongod that this process is connected to."""
     folder = tmp_path_factory.mktemp("explore")
     try:
-        lazy.require("fiftyone")
+        require("fiftyone")
         mongod.connect(folder)
-    except ExploreError as error:
+    except (ExploreError, MissingError) as error:
         lacking(str(error))
     return folder
 
@@ -60,9 +61,9 @@ def database(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser() -> str:
     """The path of a browser that playwright can drive."""
     try:
-        lazy.require("playwright")
+        require("playwright")
         return screenshot.find_browser()
-    except ExploreError as error:
+    except (ExploreError, MissingError) as error:
         lacking(str(error))
 
 
