@@ -67,7 +67,8 @@ def free_pages(pages: Pages) -> set[int]:
 
 def tree(pages: Pages, root: int) -> tuple[list[int], int]:
     """Numbers of the pages of a table or an index, and how many of its pages cannot be read."""
-    found, lost, waiting = dict.fromkeys([0]), 0, [root]
+    found: dict[int, None] = {}
+    lost, waiting = 0, [root]
     while waiting:
         number = waiting.pop()
         if number in found or kind_of(pages, number) is None:
@@ -75,7 +76,7 @@ def tree(pages: Pages, root: int) -> tuple[list[int], int]:
             continue
         found[number] = None
         waiting += children(pages, number)[::-1]
-    return [number for number in found if number], lost
+    return list(found), lost
 
 
 def kind_of(pages: Pages, number: int) -> int | None:
@@ -107,7 +108,7 @@ def records(pages: Pages, number: int) -> Iterator[tuple[int | None, Record] | N
     trees without.
     """
     kind = kind_of(pages, number)
-    if kind in (None, TABLE_INNER):
+    if kind is None or kind == TABLE_INNER:
         return
     for place in cells(pages, number):
         try:
