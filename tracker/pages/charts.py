@@ -13,6 +13,7 @@ from tracker.errors import RequestError
 from tracker.pages import common, series
 from tracker.pages.replicates import interval
 from tracker.runs.tables import ProjectRow
+from tracker.store.rows import Columns
 
 MOST_RUNS = 40
 MOST_KEYS = 24
@@ -63,9 +64,9 @@ def one_curve(run: str, title: str, curve: Object) -> Object:
     return {**whole, "note": series.note(whole)}
 
 
-def means(read: Sequence[tuple[Object, list[Object]]], key: str) -> list[Object]:
+def means(read: Sequence[tuple[Columns, list[Object]]], key: str) -> list[Object]:
     """Of each key and each group of runs: `y` is the mean, `low` and `high` its 95 % interval."""
-    groups: dict[str, list[tuple[Object, list[Object]]]] = {}
+    groups: dict[str, list[tuple[Columns, list[Object]]]] = {}
     for run, found in read:
         value = common.config_values(run["config"]).get(key)
         groups.setdefault(json.dumps(value, sort_keys=True), []).append((run, found))

@@ -94,7 +94,7 @@ def project_run(
 def project_bucket(
     source: ProjectRow, info: Info, name: str, missingOk: bool | None = None, **__: Any
 ) -> RunRow | None:
-    """A run. Only a client that is about to go on with it says `missingOk`: see `begin_run`."""
+    """A run. Only a client that is about to go on with it says `missingOk`: see `changes`."""
     run = project_run(source, info, name)
     if run and missingOk:
         with info.context.store.write() as db:

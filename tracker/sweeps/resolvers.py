@@ -1,4 +1,4 @@
-"""Resolvers: sweeps and their agents. The rules stand in `leases`, `attempts`, `sweep_states`."""
+"""Resolvers: sweeps and their agents. The rules stand in `leases`, `attempts`, `states`."""
 
 from __future__ import annotations
 
