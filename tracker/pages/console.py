@@ -15,7 +15,7 @@ MOST_CHARS = 20_000  # of a line that are shown
 ESCAPE = re.compile(r"\x1b(?:\[([0-9;:?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 FLAGS = {1: "bold", 2: "faint", 3: "italic", 4: "underline", 7: "inverse", 9: "strike"}
-LEVELS = (0, 95, 135, 175, 215, 255)  # of a channel, in the cube of 256 colours
+LEVELS = (0, 95, 135, 175, 215, 255)  # of a channel, where 256 colours are numbered
 BASE = (  # the 16 colours, as xterm has them
     (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0),
     (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
