@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from analysis import metrics
@@ -120,23 +121,24 @@ def report_metrics(
     """(judged qualities, costs, others shown only) that the runs which count really hold."""
     goal = (snapshot.sweep.get("config") or {}).get("metric") or {}
     goals = {str(goal.get("name")): str(goal.get("goal", "minimize"))} if goal else {}
+    describe = partial(metrics.describe, facts=design.facts, goals=goals)
     found: Counter[str] = Counter()
     for run in compare.counted(grid):
         found.update(n for n, v in run.summary.items() if number(v) is not None)
-    judged = [metrics.describe(n, goals) for n in plan.metric_names(design, snapshot, grid)]
+    judged = [describe(n) for n in plan.metric_names(design, snapshot, grid)]
     known = [metric for metric in metrics.COSTS if found[metric.name]]
     taken = {metric.name for metric in [*judged, *known]}
     shown = [n for n in TABLE_METRICS if n in found and n not in taken]
-    if not any(name in metrics.KNOWN for name in taken):
+    if not any(metric.per_example or metric.role == "cost" for metric in [*judged, *known]):
         shown += [n for n, _ in found.most_common(MAX_OTHER) if n not in taken and n not in shown]
-    return judged, known, [metrics.describe(name, goals) for name in shown]
+    return judged, known, [describe(name) for name in shown]
 
 
 def info(metric: Metric) -> schema.MetricInfo:
     """The metric in the report's format."""
     return schema.MetricInfo(
         name=metric.name, title=metric.title, unit=metric.unit, better=metric.better,
-        role=metric.role,
+        role=metric.role, bound=metric.bound,
     )  # fmt: skip
 
 

@@ -6,14 +6,14 @@ is analysed without a direction or a bound.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.judge import stats
 from contract.names import COST_METRICS
+from contract.plan import Fact
 
 PerExample = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -22,7 +22,8 @@ PerExample = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class Metric:
     """unit "" = a plain fraction. better: "lower", "higher" or "" (no direction).
 
-    bound: the ceiling that saturates; chance: what a model that learned nothing would reach.
+    bound: what cannot be passed in that direction; chance: what a model that learned nothing would
+    reach.
     """
 
     name: str
@@ -38,24 +39,7 @@ class Metric:
     def part(self) -> str:
         """ "test", "val", "train" or "" for metrics of the run as a whole."""
         head = self.name.split("/")[0]
-        return head if head in ("test", "val", "train") else ""
-
-    @property
-    def axis_title(self) -> str:
-        """Title with its unit, as an axis of a picture shows it."""
-        return f"{self.title} [{self.unit}]" if self.unit else self.title
-
-
-def _quality(part: str) -> list[Metric]:
-    word = {"test": "test", "val": "validation", "train": "training"}[part]
-    return [
-        Metric(f"{part}/loss", f"{word} loss", "nats", "lower", "quality",
-               chance=math.log(2), per_example=stats.cross_entropy),
-        Metric(f"{part}/f1", f"{word} F1", "", "higher", "quality",
-               bound=1.0, chance=0.5, per_example=stats.f1_terms),
-        Metric(f"{part}/accuracy", f"{word} accuracy", "", "higher", "quality",
-               bound=1.0, chance=0.5, per_example=stats.correctness),
-    ]  # fmt: skip
+        return head if head in PARTS else ""
 
 
 COSTS = [
@@ -72,18 +56,44 @@ COSTS = [
         strict=True,
     )
 ]
-KNOWN = {
-    metric.name: metric
-    for metric in [*_quality("test"), *_quality("val"), *_quality("train"), *COSTS]
-} | {"best_epoch": Metric("best_epoch", "selected epoch", "epoch")}
+COST = {metric.name: metric for metric in COSTS}
+PARTS = {"test": "test", "val": "validation", "train": "training"}
+# Last part of a metric's name -> its terms, from the logits and labels of predictions
+TERMS: dict[str, PerExample] = {
+    "loss": stats.cross_entropy, "f1": stats.f1_terms, "accuracy": stats.correctness,
+}  # fmt: skip
 EXACT = ("parameters", "flops_per_sample")  # counted, not measured
 FP32_RESOLUTION = 1e-6
 
 
-def describe(name: str, goals: dict[str, str] | None = None) -> Metric:
-    """The metric of that name; for an unknown one, direction from the sweep's own goal."""
-    if name in KNOWN:
-        return KNOWN[name]
-    goal = (goals or {}).get(name, "")
-    better = {"minimize": "lower", "maximize": "higher"}.get(goal, "")
-    return Metric(name, name, better=better, role="quality" if better else "other")
+def describe(
+    name: str, facts: Mapping[str, Fact] | None = None, goals: Mapping[str, str] | None = None
+) -> Metric:
+    """The metric of that name: facts by its name or by its last part, as is the sweep's goal."""
+    if name in COST:
+        return COST[name]
+    facts, last = facts or {}, last_word(name)
+    fact = facts.get(name, facts.get(last))
+    part, _, rest = name.partition("/")
+    terms = TERMS.get(rest) if part in PARTS else None
+    goal = {**{last_word(n): g for n, g in (goals or {}).items()}, **(goals or {})}
+    better = {"minimize": "lower", "maximize": "higher"}.get(goal.get(name, goal.get(last, "")), "")
+    role = "quality" if fact or better or terms else "other"
+    if fact is None:
+        return Metric(name, name, better=better, role=role, per_example=terms)
+    title = fact.title or name
+    return Metric(
+        name,
+        f"{PARTS[part]} {title}" if fact.title and part in PARTS else title,
+        fact.unit,
+        fact.better or better,
+        role,
+        fact.bound,
+        fact.chance,
+        terms,
+    )
+
+
+def last_word(name: str) -> str:
+    """The last part of a metric's name: "loss" of "val/loss", "val_loss" and "val.loss"."""
+    return name.replace("_", "/").replace(".", "/").split("/")[-1].lower()

@@ -96,8 +96,8 @@ class Comparability(Model):
 
 
 class Fact(Model):
-    """What is known of a metric. unit "" = a plain number; bound: the ceiling that saturates;
-    chance: what a model that learned nothing would reach."""
+    """What is known of a metric. unit "" = a plain number; bound: what cannot be passed in the
+    direction that is better; chance: what a model that learned nothing would reach."""
 
     title: str = ""
     unit: str = ""
@@ -132,7 +132,7 @@ class Plan(Model):
     comparability: Comparability = Comparability()
     facts: dict[str, Fact] = {}
     budgets: Path | None = None
-    study: str = Field(default="", pattern=r"^[\w.]+:\w+$")
+    study: str = Field(default="", pattern=r"^([\w.]+:\w+)?$")
 
 
 def plan_of(sweep: Mapping[str, Any], beside: Path | None = None) -> Plan | None:

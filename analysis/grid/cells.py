@@ -110,7 +110,7 @@ class Grid:
 def value(run: Run, metric: str) -> float | None:
     """A run's summary value; None where it has none; NaN where a quality of a diverged run."""
     found = number(run.summary.get(metric))
-    if found is None and diverged(run) and metrics.describe(metric).role == "quality":
+    if found is None and diverged(run) and metric.split("/")[0] in metrics.PARTS:
         return math.nan
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis.grid.cells import Cell, Grid
+from analysis.metrics import last_word
 from analysis.read.snapshot import Snapshot
 from contract.plan import Plan, plan_of
 from contract.values import key
@@ -83,8 +84,3 @@ def metric_names(plan: Plan, snapshot: Snapshot, grid: Grid) -> list[str]:
     words = ("loss", "accuracy", "acc", "f1", "error", "score", "auc", "mse", "rmse", "mae", "r2")
     names += [n for n in sorted(found) if n not in names and last_word(n) in words]
     return names[:MAX_METRICS]
-
-
-def last_word(name: str) -> str:
-    """The last part of a metric's name: "loss" of "val/loss", "val_loss" and "val.loss"."""
-    return name.replace("_", "/").replace(".", "/").split("/")[-1].lower()

@@ -125,7 +125,7 @@ class Data:
 
 def _same(said: float, given: float, metric: Metric) -> bool:
     """Equal up to float32: losses by a thousandth, fractions by less than any one example."""
-    slack = 1e-3 * abs(given) + 1e-6 if metric.bound is None else 1e-5
+    slack = 1e-3 * abs(given) + 1e-6 if metric.per_example is stats.cross_entropy else 1e-5
     return abs(said - given) <= slack
 
 
@@ -168,16 +168,16 @@ def _known(runs: list[Run], name: str) -> set[str]:
 
 
 def saturated(cell: Cell, metric: Metric) -> bool:
-    """Whether at least 80 % of the cell's finished runs lie within 1/N of the metric's bound.
+    """Whether at least 80 % of the cell's finished runs have reached the metric's bound.
 
-    A loss has no such bound; it is at its floor where fp32 cannot tell it from zero.
+    A ceiling is reached within 1/N, of N examples; a floor where fp32 cannot tell it from the
+    value. A metric without a bound saturates nowhere.
     """
-    values = np.array([cell.values(metric.name)[s] for s in cell.values(metric.name)])
-    if values.size == 0:
+    values = np.array(list(cell.values(metric.name).values()))
+    if values.size == 0 or metric.bound is None:
         return False
-    if metric.bound is None:
-        is_loss = metric.role == "quality" and metric.name.split("/")[-1] == "loss"
-        near = np.abs(values) < metrics.FP32_RESOLUTION if is_loss else np.zeros(1, bool)
+    if metric.better == "lower":
+        near = np.abs(values - metric.bound) < metrics.FP32_RESOLUTION
     else:
         sizes = [
             run.predictions.examples.labels.size

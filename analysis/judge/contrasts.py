@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.grid.cells import Cell
-from analysis.grid.plan import last_word
 from analysis.judge import compare, planning, stats, verdict
 from analysis.judge.compare import Data
-from analysis.metrics import Metric
+from analysis.metrics import Metric, last_word
 from analysis.schema import report as schema
 
 FAMILY_SEEDS = 3

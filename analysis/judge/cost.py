@@ -70,7 +70,7 @@ def _dominance(
     below = _resolved_below(cost)
     if below is None or cost.ratio is None:
         return []
-    cheaper_a = below == (metrics.KNOWN[cost.metric].better == "lower")
+    cheaper_a = below == (metrics.COST[cost.metric].better == "lower")
     if contrast.verdict == DIFFERENT:
         wanted_a = ((contrast.delta or 0) > 0) == (primary.better == "higher")
         if wanted_a != cheaper_a:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from analysis.grid.cells import INTERRUPTED, Cell
+import numpy as np
+
+from analysis.grid.cells import INTERRUPTED
 from analysis.judge import compare, stats, verdict
 from analysis.judge.compare import Data
 from analysis.metrics import Metric
@@ -143,18 +145,13 @@ def environment(report: schema.Report, data: Data) -> list[str]:
     unknown = [n for n in hashes if report.provenance.missing.get(n)]
     if unknown:
         lines.append(f"Some runs do not say their {listing(unknown)}; equality is not verified.")
-    if report.primary.startswith("val/") and not any(m.part == "test" for m in _parts(report)):
+    tested = any(metric.name.startswith("test/") for metric in report.metrics)
+    if report.primary.startswith("val/") and not tested:
         lines.append(
             "There is no test split: qualities are those of the validation part, on which the "
             "epoch was also chosen."
         )
     return lines
-
-
-def _parts(report: schema.Report) -> list[Metric]:
-    from analysis.metrics import describe
-
-    return [describe(metric.name) for metric in report.metrics]
 
 
 def saturation(report: schema.Report) -> list[str]:
@@ -176,7 +173,8 @@ def chance(data: Data, judged: list[Metric]) -> list[str]:
     for metric in judged:
         if metric.chance is None or metric.per_example is not stats.correctness:
             continue
-        lost = [cell.label for cell in data.grid.cells if _at_chance(data, cell, metric)]
+        level = metric.chance
+        lost = [c.label for c in data.grid.cells if _at_chance(data.terms(c, metric), level)]
         if lost:
             lines.append(
                 f"{len(lost)} of {len(data.grid.cells)} cells are not above chance on "
@@ -185,12 +183,10 @@ def chance(data: Data, judged: list[Metric]) -> list[str]:
     return lines
 
 
-def _at_chance(data: Data, cell: Cell, metric: Metric) -> bool:
+def _at_chance(runs: dict[str, np.ndarray], chance: float) -> bool:
     """Whether no run is above chance by two standard errors of its test set."""
-    runs = data.terms(cell, metric)
-    limits = [0.5 + 2 * math.sqrt(0.25 / terms.size) for terms in runs.values()]
-    means = [float(terms.mean()) for terms in runs.values()]
-    return bool(means) and all(m <= limit for m, limit in zip(means, limits, strict=True))
+    slack = 2 * math.sqrt(chance * (1 - chance))
+    return bool(runs) and all(t.mean() <= chance + slack / math.sqrt(t.size) for t in runs.values())
 
 
 def few_seeds(report: schema.Report) -> list[str]:

@@ -51,6 +51,7 @@ def _section(model: type[BaseModel]) -> str:
     rows = [
         f"| `{field.alias or name}` | {_type(field.annotation)} | {_line(field.description)} |"
         for name, field in model.model_fields.items()
+        if not field.exclude
     ]
     head = [f"## {model.__name__}", "", _line(model.__doc__), ""]
     return "\n".join([*head, "| field | type | meaning |", "|---|---|---|", *rows]) + "\n"

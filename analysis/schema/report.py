@@ -92,6 +92,13 @@ class MetricInfo(Model):
     """lower, higher, or empty where unknown."""
     role: str
     """quality (contrasts are judged), cost (ratios are given) or other."""
+    bound: float | None = Field(default=None, exclude=True)
+    """Not in the file: what cannot be passed, for the pictures."""
+
+    @property
+    def axis_title(self) -> str:
+        """Title with its unit, as an axis of a picture shows it."""
+        return f"{self.title} [{self.unit}]" if self.unit else self.title
 
 
 class MetricStats(Model):
@@ -246,3 +253,8 @@ class Report(Model):
     """The constants of the method that the text quotes."""
     provenance: Provenance
     """Where the numbers come from."""
+
+    def metric(self, name: str) -> MetricInfo:
+        """What is known of a metric; of one that the report does not use, its name."""
+        unknown = MetricInfo(name=name, title=name, unit="", better="", role="other")
+        return next((metric for metric in self.metrics if metric.name == name), unknown)

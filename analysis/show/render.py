@@ -19,7 +19,6 @@ import jinja2
 from analysis.grid.cells import cell_label, display, pair_label
 from analysis.judge.effects import effect_label
 from analysis.judge.verdict import INCONCLUSIVE, MIN_SEEDS, UNDECIDED
-from analysis.metrics import describe
 from analysis.schema.report import (
     CellReport,
     ClaimAnswer,
@@ -116,7 +115,7 @@ class View:
 
     def title(self, name: str) -> str:
         """Title with unit."""
-        return describe(name).axis_title if describe(name).unit else describe(name).title
+        return self.report.metric(name).axis_title
 
     def mean(self, cell: CellReport, name: str) -> str:
         """mean ± half-width (n); the bare value of one run; a dash without any."""

@@ -15,8 +15,7 @@ from matplotlib.ticker import (
     NullFormatter,
 )
 
-from analysis.metrics import describe
-from analysis.schema.report import CellReport, MetricStats
+from analysis.schema.report import CellReport, MetricInfo, MetricStats
 
 STEPS = [1, 2, 2.5, 5, 10]
 
@@ -63,7 +62,11 @@ class Window:
 
     @classmethod
     def around(
-        cls, metric: str, stats: list[MetricStats], difference: bool = False, room: float = 1.2
+        cls,
+        metric: MetricInfo,
+        stats: list[MetricStats],
+        difference: bool = False,
+        room: float = 1.2,
     ) -> Window:
         """Room for all values, and for intervals up to `room` times the range of the values."""
         values = [v for s in stats for v in (*s.values.values(), s.mean) if v is not None]
@@ -73,7 +76,7 @@ class Window:
     @classmethod
     def of(
         cls,
-        metric: str,
+        metric: MetricInfo,
         values: list[float],
         ends: list[float],
         difference: bool = False,
@@ -86,13 +89,13 @@ class Window:
         high_end = min(max([high, *ends]), high + room * spread)
         margin = 0.05 * (high_end - low_end or spread)
         low_end, high_end = low_end - margin, high_end + margin
-        found = describe(metric)
-        if not difference and min(values, default=-1.0) >= 0 and found.role in ("quality", "cost"):
-            floor = 0.0 if found.bound is None else -0.02
+        ceiling = None if metric.better == "lower" else metric.bound
+        if not difference and min(values, default=-1.0) >= 0 and metric.role in ("quality", "cost"):
+            floor = 0.0 if ceiling is None else -0.02
             low_end = max(low_end, floor)
-        if found.bound is not None:
-            high_end = min(high_end, found.bound + 0.02)
-            low_end = max(low_end, -found.bound - 0.02)
+        if ceiling is not None:
+            high_end = min(high_end, ceiling + 0.02)
+            low_end = max(low_end, -ceiling - 0.02)
         return cls(low_end, high_end)
 
     def apply(self, panel: Axes, axis: str) -> None:

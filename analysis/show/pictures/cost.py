@@ -5,8 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.metrics import describe
-from analysis.schema.report import CellReport, MetricStats, Report
+from analysis.schema.report import CellReport, MetricInfo, MetricStats, Report
 from analysis.show.pictures.axes import Window, set_scale, stats_of, whisker
 from analysis.show.pictures.results import (
     MAX_LABELS,
@@ -35,12 +34,12 @@ def cost(report: Report) -> Figure | None:
     made = figure(max(7.0, 5.2 * len(names)), 4.6)
     panels = made.subplots(1, len(names), sharey=True, squeeze=False)[0]
     tint, marks = colours(report), shapes(report)
-    up = _window(quality, cells)
+    up = _window(report.metric(quality), cells)
     set_scale(panels[0], [c.metrics[quality].mean or 0 for c in cells], "y")
     cut, faint = False, 0.3 if len(cells) > MAX_LABELS else 0.7
     for panel, name in zip(panels, names, strict=True):
         points = [c for c in cells if stats_of(c, name)]
-        across = _window(name, points)
+        across = _window(report.metric(name), points)
         set_scale(panel, [c.metrics[name].mean or 0 for c in points], "x", 8)
         across.apply(panel, "x")
         up.apply(panel, "y")
@@ -48,8 +47,8 @@ def cost(report: Report) -> Figure | None:
             mark = marks.get(row_label(report, cell), "o")
             pair = (cell.metrics[name], cell.metrics[quality])
             cut |= _cross(panel, *pair, tint[cell.label], mark, across, up, faint)
-        panel.set_xlabel(describe(name).axis_title)
-    panels[0].set_ylabel(describe(quality).axis_title)
+        panel.set_xlabel(report.metric(name).axis_title)
+    panels[0].set_ylabel(report.metric(quality).axis_title)
     about = "lines: 95 % intervals over seeds" + ("; arrows: beyond the axis" if cut else "")
     colour_legend(made, report, about, marks)
     made.draw_without_rendering()  # labels need the final places
@@ -60,10 +59,10 @@ def cost(report: Report) -> Figure | None:
     return made
 
 
-def _window(name: str, cells: list[CellReport]) -> Window:
-    found = [s for c in cells if (s := stats_of(c, name))]
+def _window(metric: MetricInfo, cells: list[CellReport]) -> Window:
+    found = [s for c in cells if (s := stats_of(c, metric.name))]
     ends = [end for s in found for end in (s.low, s.high) if end is not None]
-    return Window.of(name, [s.mean for s in found if s.mean is not None], ends)
+    return Window.of(metric, [s.mean for s in found if s.mean is not None], ends)
 
 
 def _cross(

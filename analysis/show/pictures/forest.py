@@ -10,8 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.grid.cells import pair_label
 from analysis.judge.effects import effect_label
 from analysis.judge.verdict import DIFFERENT
-from analysis.metrics import describe
-from analysis.schema.report import Contrast, Effect, Report
+from analysis.schema.report import Contrast, Effect, MetricInfo, Report
 from analysis.show.pictures.axes import STEPS, Window, whisker
 from analysis.show.pictures.results import (
     COLOURS,
@@ -48,7 +47,7 @@ def forest(report: Report) -> Figure | None:
     for panel, name in zip(panels, names, strict=True):
         here = [c for c in rows[name] if pair_label(c.a, c.b, report.axes) in place]
         effects = [e for e in report.effects if e.metric == name and _effect_label(e) in place]
-        window = _window(name, [*here, *effects])
+        window = _window(report.metric(name), [*here, *effects])
         window.apply(panel, "x")
         panel.axvline(0, color=GREY, lw=1, zorder=1)
         for contrast in here:
@@ -58,7 +57,7 @@ def forest(report: Report) -> Figure | None:
             cut |= _difference(panel, place[_effect_label(effect)], effect, False, window, "D")
         drawn += here
         panel.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
-        panel.set_xlabel(f"Δ {describe(name).axis_title}")
+        panel.set_xlabel(f"Δ {report.metric(name).axis_title}")
     panels[0].set_yticks(range(len(labels)), labels_shown)
     panels[0].set_ylim(len(labels) - 0.5, -0.5)
     note = "arrows: the interval goes on beyond the axis" if cut else ""
@@ -71,14 +70,14 @@ def _effect_label(effect: Effect) -> str:
     return f"all levels: {effect_label(effect)}"
 
 
-def _window(name: str, items: list[Contrast | Effect]) -> Window:
+def _window(metric: MetricInfo, items: list[Contrast | Effect]) -> Window:
     """Zero and every difference inside; intervals of few seeds may be cut off."""
     values = [0.0, *(item.delta for item in items if item.delta is not None)]
     for item in items:
         values += [v for v in getattr(item, "deltas", {}).values() if v is not None]
     ends = [end for item in items for pair in (item, item.crossed) if pair is not None
             for end in (pair.low, pair.high) if end is not None]  # fmt: skip
-    return Window.of(name, values, ends, difference=True)
+    return Window.of(metric, values, ends, difference=True)
 
 
 def _difference(

@@ -14,7 +14,6 @@ from matplotlib.ticker import MaxNLocator
 from analysis.grid.cells import Cell, Grid
 from analysis.grid.plan import last_word
 from analysis.judge import stats
-from analysis.metrics import describe
 from analysis.read.snapshot import Run
 from analysis.schema.report import Report
 from analysis.show.pictures.axes import set_scale, wide_range
@@ -58,7 +57,7 @@ def curves(report: Report, grid: Grid) -> Figure | None:
         panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     for panel in list(panels.flat)[len(shown) :]:
         panel.set_visible(False)
-    made.supylabel(describe(name).axis_title, fontsize=10)
+    made.supylabel(report.metric(name).axis_title, fontsize=10)
     made.supxlabel("epoch" if x_name == "epoch" else "step", fontsize=10)
     handles = [
         Line2D([], [], color=COLOURS[0], lw=0.8, alpha=0.6, label="a seed"),
@@ -167,7 +166,7 @@ def grid_map(report: Report) -> Figure | None:
     panel.set_xlabel("seed")
     if image is not None:
         bar = made.colorbar(image, ax=panel, fraction=0.05, pad=0.02, aspect=30)
-        bar.set_label(describe(report.primary).axis_title)
+        bar.set_label(report.metric(report.primary).axis_title)
         bar.outline.set_visible(False)
         if wide_range(values[np.isfinite(values)].tolist()):
             set_scale(bar.ax, values[np.isfinite(values)].tolist(), "y")
@@ -247,5 +246,5 @@ def search(report: Report) -> Figure | None:
                    alpha=0.6, mew=0)  # fmt: skip
         set_scale(panel, x, "x")
         panel.set_xlabel(shorten(axis))
-    panels[0].set_ylabel(describe(report.primary).axis_title)
+    panels[0].set_ylabel(report.metric(report.primary).axis_title)
     return made

@@ -21,7 +21,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.grid.cells import cell_label
-from analysis.metrics import describe
 from analysis.schema.report import CellReport, MetricStats, Report
 from analysis.show.pictures.axes import Window, set_scale, stats_of, whisker
 
@@ -166,8 +165,8 @@ def results(report: Report) -> Figure | None:
     tint = colours(report)
     cut = False
     for panel, name in zip(panels, names, strict=True):
-        metric = describe(name)
-        window = Window.around(name, [s for c in shown if (s := stats_of(c, name))])
+        metric = report.metric(name)
+        window = Window.around(metric, [s for c in shown if (s := stats_of(c, name))])
         set_scale(panel, [v for c in shown for v in _values(c, name)], "x")
         window.apply(panel, "x")
         for row, cell in enumerate(shown):
