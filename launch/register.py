@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from filelock import FileLock
 
 from contract import places
 from contract.sweepfile.file import SweepFile
@@ -125,8 +125,7 @@ def registering() -> Iterator[None]:
     """Let one command at a time look for a sweep and create it."""
     path = places.runs() / "register.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with FileLock(path):
         yield
 
 

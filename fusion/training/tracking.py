@@ -24,7 +24,6 @@ from contract.files import write_json
 
 # What an agent sets for the run that it starts; its entity and project are for any run.
 IN_SWEEP = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH")
-MODES = ("online", "offline", "disabled")
 RUN_FILE = "wandb_run.json"
 
 
