@@ -51,6 +51,7 @@ def check(root: Path, skip_bad: bool) -> None:
     Exits 2 where a file is bad. Files that changed since the last manifest are accepted.
     """
     from fusion.data import layout, manifest
+    from fusion.data.store import store
 
     try:
         found = manifest.index(root, skip_bad=skip_bad)
@@ -62,7 +63,7 @@ def check(root: Path, skip_bad: bool) -> None:
         for reason in reasons:
             click.echo(f"left out: {reason}")
     click.echo(
-        f"wrote {manifest.store(root) / 'manifest.json'}: {len(found.pairs)} pairs, "
+        f"wrote {store(root) / 'manifest.json'}: {len(found.pairs)} pairs, "
         f"{len(found.quarantined)} left out, data hash {found.data_hash[:16]}"
     )
 
@@ -87,9 +88,10 @@ def curate(root: Path, file: Path) -> None:
     record the file's hash, and reports show it.
     """
     from fusion.data import manifest
+    from fusion.data.store import store
 
     found = manifest.curate(root, file)
-    click.echo(f"wrote {manifest.store(root) / 'manifest.json'}: {_curated(found)}")
+    click.echo(f"wrote {store(root) / 'manifest.json'}: {_curated(found)}")
 
 
 def _curated(found) -> str:
@@ -105,6 +107,7 @@ def _curated(found) -> str:
 def info(root: Path) -> None:
     """Describe ROOT: where it comes from, how many pairs, how they are split."""
     from fusion.data import manifest, splits
+    from fusion.data.store import store
 
     found = manifest.current(root)
     ids = [p.id for p in found.pairs]
@@ -112,7 +115,7 @@ def info(root: Path) -> None:
     corruption = Counter(p.corruption or "unknown" for p in found.pairs)
     lines = {
         "folder": root,
-        "manifest": manifest.store(root) / "manifest.json",
+        "manifest": store(root) / "manifest.json",
         "data hash": found.data_hash,
         "origin": origin,
         "pairs": f"{len(ids)} ({_classes(found, range(len(ids)))})",

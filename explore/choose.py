@@ -22,6 +22,7 @@ from explore.predictions import Predictions
 from fusion.config import RunConfig
 from fusion.data import manifest
 from fusion.data.generate import resolve
+from fusion.data.store import store
 
 
 @dataclass(frozen=True)
@@ -101,4 +102,4 @@ def dataset_of(data: str, said_by: str) -> DataSet:
     """
     root = resolve(data, said_by)
     manifest.current(root)
-    return pairs.read(root, manifest.store(root) / "manifest.json")
+    return pairs.read(root, store(root) / "manifest.json")

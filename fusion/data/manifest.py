@@ -10,15 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
-from contract import places
 from contract.files import write_atomic
 from fusion.data import curation as curations
 from fusion.data import layout, splits
@@ -26,6 +23,7 @@ from fusion.data.curation import Curation
 from fusion.data.fingerprint import fingerprint
 from fusion.data.layout import ANGLES, BadDataError, DataError, Problem
 from fusion.data.scenes import CLASSES
+from fusion.data.store import lock, store
 from fusion.training.progress import track
 
 SCHEMA = 1
@@ -210,25 +208,6 @@ def curate(root: Path, file: Path) -> Manifest:
 
 def hash_array(values: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(values, "<f4").tobytes()).hexdigest()
-
-
-def store(root: Path) -> Path:
-    """Where manifest and cache of a root live: the root itself, unless it cannot be written."""
-    try:
-        with tempfile.TemporaryFile(dir=root):
-            return root
-    except OSError:
-        key = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
-        return places.data() / ".cache" / key
-
-
-def lock(root: Path) -> FileLock:
-    """One process at a time writes manifest and cache of a root (re-entrant within a process)."""
-    folder = store(root)
-    if not folder.exists():
-        log.warning("%s cannot be written: manifest and cache go to %s", root, folder)
-    (folder / "cache").mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / "cache" / ".lock", is_singleton=True)
 
 
 def write(folder: Path, manifest: Manifest) -> None:

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from contract.files import write_atomic
-from fusion.data import layout, manifest
+from fusion.data import layout
 from fusion.data.layout import DataError
 from fusion.data.manifest import Manifest
 from fusion.data.raycast import SIZE
 from fusion.data.scenes import MAX_RANGE
+from fusion.data.store import lock, store
 from fusion.training.progress import track
 
 
@@ -45,9 +46,9 @@ class Statistics:
 
 def pack(root: Path, found: Manifest) -> Packed:
     """The arrays of a root, made where they are missing. Raises DataError."""
-    folder = manifest.store(root) / "cache" / found.data_hash[:16]
+    folder = store(root) / "cache" / found.data_hash[:16]
     if not folder.is_dir():
-        with manifest.lock(root):
+        with lock(root):
             if not folder.is_dir():
                 _write(root, found, folder)
     # "c": a view whose changes are never written back, which torch takes without complaint

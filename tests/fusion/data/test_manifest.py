@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -106,24 +109,42 @@ def test_a_damaged_manifest_is_refused(copy):
             load(copy)
 
 
-def test_a_folder_that_cannot_be_written(copy, tmp_path, monkeypatch, caplog):
-    monkeypatch.setenv(places.HOME, str(tmp_path / "checkout"))
-    expected = study_loader(copy)
-    before = sorted(copy.rglob("*"))
-    if os.geteuid() == 0:  # for root no folder is read-only: refuse in its place
+@pytest.fixture
+def shared(data_root: Path) -> Iterator[Path]:
+    """A folder that any user may read, with a copy of the tiny data set that none may write."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        shutil.copytree(
+            data_root, folder / "data", ignore=shutil.ignore_patterns("cache", "manifest.json")
+        )
+        (folder / "data").chmod(0o555)
+        (folder / "home").mkdir()
+        (folder / "home").chmod(0o777)
+        yield folder
 
-        def refuse(*, dir: Path):
-            raise PermissionError(13, "Permission denied", str(dir))
 
-        monkeypatch.setattr(manifest.tempfile, "TemporaryFile", refuse)
-    else:
-        copy.chmod(0o555)
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Nothing is read-only for root, who is somebody else meanwhile."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
     try:
-        data = load(copy)
-        assert load(copy).hashes == data.hashes
+        yield
     finally:
-        copy.chmod(0o755)
-    assert sorted(copy.rglob("*")) == before
+        os.seteuid(before)
+
+
+def test_a_folder_that_cannot_be_written(shared, monkeypatch, caplog):
+    root, home = shared / "data", shared / "home"
+    monkeypatch.setenv(places.HOME, str(home))
+    expected = study_loader(root)
+    before = sorted(root.rglob("*"))
+    with without_privileges():
+        data = load(root)
+        assert load(root).hashes == data.hashes
+    assert sorted(root.rglob("*")) == before
     assert sum(len(p.ids) for p in data.parts.values()) == len(expected)
-    assert "cannot be written" in caplog.text and str(tmp_path / "checkout") in caplog.text
-    assert len(list((tmp_path / "checkout" / "data" / ".cache").glob("*/manifest.json"))) == 1
+    assert "cannot be written" in caplog.text and str(home) in caplog.text
+    assert len(list((home / "data" / ".cache").glob("*/manifest.json"))) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -330,13 +331,14 @@ def test_angle_files_are_identical_in_both_classes(data_root):
         assert files[f"cubes/{name}"] == files[f"spheres/{name}"]
 
 
-def test_nothing_is_left_of_a_folder_that_could_not_be_finished(tmp_path, monkeypatch):
-    def fail(*_):
-        raise RuntimeError("disk full")
-
-    monkeypatch.setattr(generate, "_png", fail)
-    with pytest.raises(RuntimeError, match="disk full"):
-        generate.make(tmp_path / "data", "study", 20, 0, workers=1)
+def test_nothing_is_left_of_a_folder_that_could_not_be_finished(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))  # a depth map has 16 KiB
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            generate.make(tmp_path / "data", "study", 20, 0, workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
 
 
