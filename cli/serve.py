@@ -68,9 +68,10 @@ def command(
     elif action == "repair":
         repair_data(data_dir)
     else:
+        from tracker.serving import serve
         from tracker.settings import Settings
 
-        server.serve(
+        serve(
             data_dir,
             host=host,
             port=port,

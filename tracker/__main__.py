@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tracker.errors import TrackerError
-from tracker.server import serve
+from tracker.serving import serve
 from tracker.settings import Settings
 
 SECONDS = (

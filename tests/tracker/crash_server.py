@@ -20,7 +20,7 @@ import yaml  # noqa: F401
 from tracker import app, handlers
 from tracker.http import protocol
 from tracker.runs import stream
-from tracker.server import serve
+from tracker.serving import serve
 
 
 def main() -> None:

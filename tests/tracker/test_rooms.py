@@ -19,14 +19,14 @@ FLOORS = (
     ("documents", "work"),
     ("store",),
     ("http",),
-    ("context",),
+    ("context", "server"),
     ("api",),
     ("runs",),
     ("artifacts", "sweeps"),
     ("pages",),
     ("handlers",),
     ("app",),
-    ("server",),
+    ("serving",),
     ("__main__",),
 )
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}

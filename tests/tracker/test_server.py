@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from tests.tracker.worlds import ROOT, SERVER, Tracker
-from tracker import server
+from tracker import serving
 from tracker.http.signing import load_key
 from tracker.server import TrackerError, ensure, find, stop
 
@@ -218,7 +218,7 @@ START = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])  # as runner.py does
-from tracker import server
+from tracker import server, serving
 started = server.ensure(Path("data"))
 print(server.login_link(Path("data")), server.stop(Path("data")))
 """
@@ -321,4 +321,4 @@ def test_finding_it_imports_no_server():
     ],
 )
 def test_addresses(host: str, url: str):
-    assert server.address(host, 1) == url
+    assert serving.address(host, 1) == url

@@ -27,7 +27,7 @@ SERVE = """
 import sys
 from pathlib import Path
 from tracker.settings import Settings
-from tracker.server import serve
+from tracker.serving import serve
 # stock agents beat every 5 s
 run, agent = map(float, sys.argv[2:])
 times = Settings(heartbeat_timeout=run, agent_timeout=agent, start_grace=2, tick_seconds=0.3)
