@@ -85,7 +85,7 @@ def report(
             run for run in taken.runs
             if cells.seed_label(cells.lookup(run.config, SEED, "")) in seen
         ]  # fmt: skip
-    written = write(taken, folder)
+    written = write(taken, folder, keep=output is None)
     check(written, folder, strict)
     return folder / "report.md"
 
@@ -99,8 +99,11 @@ def previous(folder: Path, sweep_id: str) -> Snapshot | None:
     return found if found.sweep.get("id") == sweep_id else None
 
 
-def write(taken: Snapshot, folder: Path) -> Report:
-    """Write every file of the report. Nothing is written before everything is made."""
+def write(taken: Snapshot, folder: Path, *, keep: bool = False) -> Report:
+    """Write every file of the report. Nothing is written before everything is made.
+
+    keep: the report of another sweep in `folder` is moved aside first.
+    """
     packed, sha256 = snapshot.pack(taken)
     taken = snapshot.unpack(packed, SNAPSHOT)  # what is rendered is what the file says, always
     grid, design = build.arrange(taken)
@@ -125,6 +128,8 @@ def write(taken: Snapshot, folder: Path) -> Report:
     files |= {name: plots.png(picture) for name, picture in figures.items() if picture is not None}
     files |= {name: text.encode() for name, text in texts.items()}
     try:
+        if keep:
+            move_aside(folder, taken)
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             with whole(folder / name) as path:
@@ -147,22 +152,22 @@ def to_json(made: Report) -> str:
 
 
 def folder_of(taken: Snapshot) -> Path:
-    """reports/<name> of the checkout; an older report of another sweep of that name moves aside.
+    """reports/<name>, or reports/<name>-<id> where an older report of this sweep was moved to.
 
-    So the newest sweep of a name is always at the same place, and nothing is overwritten: the older
-    one goes to reports/<name>-<its id>, where it is also updated from then on.
+    So the newest sweep of a name is always at the same place.
     """
     name, sweep_id = slug(str(taken.sweep.get("name") or "")), slug(str(taken.sweep["id"]))
     base, own = (places.reports() / part for part in (name or sweep_id, f"{name}-{sweep_id}"))
-    if own.exists():
-        return own
+    return own if own.exists() else base
+
+
+def move_aside(folder: Path, taken: Snapshot) -> None:
+    """Move the report of another sweep of that name to <name>-<its id>: nothing is overwritten."""
     with contextlib.suppress(snapshot.SnapshotError):
-        other = snapshot.load(base / SNAPSHOT).sweep.get("id")
-        if other != taken.sweep["id"]:
-            aside = base.with_name(f"{name}-{slug(str(other))}")
-            if not aside.exists():
-                base.rename(aside)
-    return base
+        other = snapshot.load(folder / SNAPSHOT).sweep.get("id")
+        aside = folder.with_name(f"{folder.name}-{slug(str(other))}")
+        if other != taken.sweep["id"] and not aside.exists():
+            folder.rename(aside)
 
 
 def check(made: Report, folder: Path, strict: bool) -> None:

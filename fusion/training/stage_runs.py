@@ -23,6 +23,12 @@ PUBLISHED = "published.json"
 FILES = ("weights.safetensors", "stage.json", "summary.json")
 
 
+class PublishedError(Exception):
+    """What a stage has kept about where it is published cannot be read."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class Description:
     """What a stage's run is called, and its config."""
@@ -111,6 +117,14 @@ class WandbRecorder:
 
 
 def read_published(folder: Path) -> dict[str, dict[str, str]]:
-    """Return place -> run and artifact."""
+    """Return place -> run and artifact; PublishedError where the file is damaged."""
     path = folder / PUBLISHED
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if all(isinstance(item, dict) for item in found.values()):
+            return found
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError):
+        pass
+    raise PublishedError(f"{path} is damaged; remove it, and the stage is published again")

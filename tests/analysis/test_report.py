@@ -302,16 +302,15 @@ def test_exit_codes(sweep, tmp_path: Path) -> None:
         reports.report("other", tmp_path, offline=tmp_path / "partial.json.gz")
 
 
-def test_nothing_is_left_behind_where_the_report_cannot_be_made(
-    sweep, tmp_path, monkeypatch
-) -> None:
+def test_nothing_is_left_behind_where_the_report_cannot_be_made(sweep, tmp_path) -> None:
     file = tmp_path / "a file"
     file.write_text("x")
     with pytest.raises(ReportError, match="cannot be written to"):
         reports.write(sweep(seeds=1), file / "report")
-    monkeypatch.setattr(reports.render, "markdown", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        reports.write(sweep(seeds=1), tmp_path / "r")
+    made = sweep(seeds=1)
+    made.sweep["config"]["parameters"] = "none"
+    with pytest.raises(snapshot.SnapshotError):
+        reports.write(made, tmp_path / "r")
     assert not (tmp_path / "r").exists()
 
 
@@ -360,6 +359,19 @@ def test_an_older_report_of_another_sweep_moves_aside(sweep, tmp_path, monkeypat
     aside = tmp_path / "reports" / f"{name}-first"
     assert (aside / "report.md").is_file()
     assert reports.report(None, offline=paths[0]).parent == aside
+
+
+def test_an_older_report_stays_where_the_new_one_cannot_be_made(sweep, tmp_path, monkeypatch):
+    monkeypatch.setenv(places.HOME, str(tmp_path))
+    made = sweep(seeds=1)
+    made.sweep["id"] = "first"
+    folder = render(made, tmp_path / "reports" / made.sweep["name"]).parent
+    made.sweep["id"] = "second"
+    assert reports.folder_of(made) == folder
+    made.sweep["config"]["parameters"] = "none"
+    with pytest.raises(snapshot.SnapshotError):
+        reports.write(made, folder, keep=True)
+    assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [folder.name]
 
 
 def test_a_foreign_sweep_gets_a_report(sweep, tmp_path: Path) -> None:
