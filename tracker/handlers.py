@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import logging
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from tracker.http.bodies import Body, Budget, parts
 from tracker.http.downloads import Looks, download
 from tracker.http.gate import SESSION_SECONDS, cookie_name, vouch
 from tracker.http.signing import LOGIN_SECONDS, Signer
-from tracker.pages import views as page_views
+from tracker.pages import answers
 from tracker.runs import file_rows, files, stream
 from tracker.runs import rows as run_rows
 from tracker.runs.tables import FileRow
@@ -134,7 +135,7 @@ def problem(status: int, message: str) -> Response:
 def refusal(status: int, message: str, is_page: bool) -> Any:
     """The answer for a request that the gate does not let through."""
     if is_page and status == 401:
-        return page_views.not_logged_in()
+        return answers.not_logged_in
     headers = {
         400: {"Connection": "close"},  # where its body ends is not certain
         401: {"WWW-Authenticate": 'Basic realm="tracker"'},
@@ -275,20 +276,23 @@ async def login(request: Request) -> Response:
     try:
         link = server.signer.open_token("login", token, server.clock(), LOGIN_SECONDS)
     except RequestError:
-        return page_views.not_logged_in()
+        return answers.login_page()
 
     def use_link() -> bool:
         with server.store.write() as db:
             return logins.use_link(db, link["nonce"], server.clock())
 
     if not await anyio.to_thread.run_sync(use_link):
-        return page_views.not_logged_in()
-    answer = RedirectResponse("/", 303)
+        return answers.login_page()
+    wanted = answers.wanted_place(request)
+    answer = RedirectResponse(wanted, 303)
     answer.set_cookie(
         cookie_name(request.scope),
-        server.signer.token("session", {}, server.clock() + SESSION_SECONDS),
+        server.signer.token(
+            "session", {"nonce": secrets.token_hex(8)}, server.clock() + SESSION_SECONDS
+        ),
         max_age=SESSION_SECONDS,
         httponly=True,
-        samesite="strict",
+        samesite="lax",  # so that a link clicked in a notebook or a mail arrives logged in
     )
     return answer

@@ -5,7 +5,7 @@
   state. There are no CORS headers, so that it can read nothing either.
 - Framing: a request whose end two readers could see in different places is refused.
 - The key: HTTP Basic (any user name) or Bearer. Pages are also shown with the login cookie, which
-  opens nothing but GET.
+  opens nothing but GET and the pages' own forms, each of which carries a token of that login.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ App = Callable[[Scope, Any, Send], Awaitable[None]]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 OPEN = frozenset({"/healthz", "/login"})  # /login proves itself by a one-time token
 TOKEN_PREFIX = "/storage/"  # addresses that carry their own proof
+FORM_PREFIX = "/-/do/"  # where the forms of pages lead
 STATIC_PREFIX = "/-/static/"  # the pages' styles and scripts, which tell nothing
 API = (
     "/graphql",
@@ -37,6 +38,8 @@ API = (
     "/sdk/",
 )  # the key only, and never a page in answer
 LET_IN = "tracker.let_in"  # in the scope of a request that has proved itself
+SESSION = "tracker.session"  # in the scope of one that did so by its cookie: the cookie
+FORM_TYPE = "application/x-www-form-urlencoded"
 TELEMETRY_PREFIX = "/sdk/otel/"  # the client reports any answer but 404 to its user
 SESSION_SECONDS = 30 * 24 * 3600
 HARDENING = [
@@ -84,12 +87,13 @@ class Gate:
             check_origin(scope, headers)
             if path.startswith(TELEMETRY_PREFIX):
                 raise RequestError("telemetry is not collected", status=404)
-            if method == "POST" and content_type(headers) != "application/json":
-                raise RequestError("send application/json", status=415)
+            wanted = FORM_TYPE if path.startswith(FORM_PREFIX) else "application/json"
+            if method == "POST" and content_type(headers) != wanted:
+                raise RequestError(f"send {wanted}", status=415)
         if path in OPEN or path.startswith((TOKEN_PREFIX, STATIC_PREFIX)):
             return
-        is_read = method in ("GET", "HEAD")
-        if not self.has_key(headers) and not (is_read and self.has_session(scope, headers)):
+        by_cookie = method in ("GET", "HEAD") or (method == "POST" and path.startswith(FORM_PREFIX))
+        if not self.has_key(headers) and not (by_cookie and self.session(scope, headers)):
             raise RequestError("the key is missing or wrong", status=401)
         vouch(scope)
 
@@ -105,7 +109,8 @@ class Gate:
             return False
         return self.signer.accepts_key(value)
 
-    def has_session(self, scope: Scope, headers: dict[str, list[str]]) -> bool:
+    def session(self, scope: Scope, headers: dict[str, list[str]]) -> str:
+        """The login cookie that a request carries; "" where it has none that is valid."""
         for header in headers.get("cookie", []):
             try:
                 morsel = SimpleCookie(header).get(cookie_name(scope))
@@ -114,10 +119,11 @@ class Gate:
             if morsel:
                 try:
                     self.signer.open_token("session", morsel.value, self.now())
-                    return True
                 except RequestError:
-                    pass
-        return False
+                    continue
+                scope[SESSION] = morsel.value
+                return morsel.value
+        return ""
 
 
 def vouch(scope: Scope) -> None:

@@ -123,11 +123,7 @@ def legend(runs: Sequence[Object], colour: str) -> list[Object]:
     for run in runs:
         groups.setdefault(text(run["values"].get(colour)), []).append(run)
 
-    def rank(group: list[Object]) -> tuple[Any, ...]:
-        value = group[0]["values"].get(colour)
-        return number(value) is None, number(value) or 0, str(value)
-
-    ordered = sorted(groups.values(), key=rank)
+    ordered = sorted(groups.values(), key=lambda group: rank(group[0]["values"].get(colour)))
     return [
         {
             "title": f"{colour} = {group[0]['values'].get(colour)}",
@@ -136,3 +132,9 @@ def legend(runs: Sequence[Object], colour: str) -> list[Object]:
         }
         for i, group in enumerate(ordered)
     ]
+
+
+def rank(value: Any) -> tuple[Any, ...]:
+    """An order of values of any kind: numbers before all others."""
+    read = number(value)
+    return read is None, read or 0.0, str(value)

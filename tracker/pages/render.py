@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from contract.words import counted
+from tracker.documents import Object
 from tracker.http.gate import STATIC_PREFIX
 
 FOLDER = Path(__file__).parent
@@ -32,7 +33,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals |= {"link": link, "static": static}
+    env.globals |= {"link": link, "static": static, "file_link": file_link}
     env.filters |= {
         "number": show,
         "brief": lambda value: f"{value:.2g}",
@@ -48,6 +49,11 @@ def environment() -> Environment:
 def link(*parts: str) -> str:
     """A path of this server; every part is quoted whole."""
     return "/" + "/".join(quote(str(part), safe="") for part in parts)
+
+
+def file_link(project: Object, run: Object, name: str) -> str:
+    """The address of a run's file; its folders stand in it as such."""
+    return link("files", project["entity"], project["name"], run["name"]) + "/" + quote(name)
 
 
 @cache
@@ -128,4 +134,6 @@ def render(template: str, status: int = 200, **values: Any) -> Response:
         "img-src 'self'; connect-src 'self'; form-action 'self'; "
         "frame-ancestors 'none'; base-uri 'none'"
     )
-    return HTMLResponse(html, status, {"Content-Security-Policy": policy})
+    # a browser that tells nobody where it comes from says `Origin: null` of our own forms, too
+    headers = {"Content-Security-Policy": policy, "Referrer-Policy": "same-origin"}
+    return HTMLResponse(html, status, headers)

@@ -8,7 +8,7 @@ import sqlite3
 from tracker.artifacts import collections as collection_rows
 from tracker.artifacts import rows as artifact_rows
 from tracker.documents import Object
-from tracker.pages import common, console, series
+from tracker.pages import common, console, media, notes, series
 from tracker.runs import file_rows
 from tracker.runs import lines as run_lines
 from tracker.store.rows import Columns, select
@@ -29,6 +29,8 @@ def run(db: sqlite3.Connection, entity: str, name: str, run_name: str) -> Object
         "keys": len(keys),
         "axes": series.axes_of([row]),
         "system": system_keys(db, row),
+        "media": media.media(db, row),
+        "notes": notes.render(row["notes"]) if row["notes"] else None,
         "lines": console.rendered(run_lines.last_log_lines(db, row["id"], LAST_LINES)),
         "files": file_rows.list_files(db, row["id"], limit=MOST_FILES),
         "file_count": file_rows.count_files(db, row["id"]),

@@ -4,96 +4,31 @@ charts. Shown with the login cookie (`runner.py serve --link`) or the key; nothi
 
 from __future__ import annotations
 
-import json
-import logging
 import sqlite3
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
-import anyio.to_thread
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from tracker.api import paging
 from tracker.api.addresses import get_url
 from tracker.errors import RequestError
-from tracker.http.gate import STATIC_PREFIX
+from tracker.http.gate import FORM_PREFIX, STATIC_PREFIX
 from tracker.pages import artifact as artifact_page
 from tracker.pages import charts as chart_data
-from tracker.pages import common, table
+from tracker.pages import common, forms, media, reports, table
 from tracker.pages import compare as comparison
 from tracker.pages import project as project_page
 from tracker.pages import run as run_page
 from tracker.pages import sweep as sweep_page
-from tracker.pages.render import render, static_answer
+from tracker.pages.answers import changing, data, missing, page, reading
+from tracker.pages.render import static_answer
 from tracker.runs import rows as run_rows
 from tracker.runs.states import ENDED
-from tracker.store.passing import passing
-from tracker.work import EndedError
-
-log = logging.getLogger(__name__)
-
-Read = Callable[[sqlite3.Connection, Request], Any]
-Answer = Callable[[Any], Response]
-
-
-def not_logged_in() -> Response:
-    return render("login.html", 401)
-
-
-def missing(status: int, message: str) -> Response:
-    heading = "Not found" if status == 404 else "This page cannot be shown"
-    return render("missing.html", status, heading=heading, message=message)
-
-
-def problem(status: int, message: str) -> Response:
-    return Response(json.dumps({"error": message}), status, media_type="application/json")
-
-
-def json_answer(values: dict[str, Any]) -> Response:
-    text = json.dumps(values, allow_nan=False, separators=(",", ":"))
-    return Response(text, media_type="application/json")
-
-
-def reading(answer: Answer, refuse: Callable[[int, str], Response]) -> Callable[[Read], Any]:
-    """Makes a handler of a function that reads values, in a thread and within the budget of one
-    query (`work`).
-    """
-
-    def decorate(read: Read) -> Any:
-        async def handler(request: Request) -> Response:
-            def build() -> Response:
-                server = request.app.state.server
-                work = server.context(request).work
-                work.begin()
-                try:
-                    with server.store.bounded(work.over), server.store.read() as db:
-                        return answer(read(db, request))
-                except RequestError as error:
-                    return refuse(error.status, str(error))
-                except Exception as error:
-                    try:
-                        work.check()  # SQLite's word for it is "interrupted"
-                    except EndedError as ended:
-                        return refuse(ended.status, str(ended))
-                    log.exception("page %s failed", read.__name__)
-                    return refuse(passing(error) or 500, f"Internal error: {type(error).__name__}")
-
-            return await anyio.to_thread.run_sync(build)
-
-        return handler
-
-    return decorate
-
-
-def page(template: str) -> Callable[[Read], Any]:
-    return reading(lambda values: render(template, **values), missing)
-
-
-data = reading(json_answer, problem)
+from tracker.store import blobs
 
 
 async def static_file(request: Request) -> Response:
@@ -186,21 +121,40 @@ def addresses(query: QueryParams) -> dict[str, Any]:
 def run(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     place = request.path_params
     values = run_page.run(db, place["entity"], place["project"], place["run"])
-    return {**values, "live": is_live(values["run"])}
+    return {**values, "live": is_live(values["run"]), "token": forms.token(request)}
 
 
 @page("logs.html")
 def logs(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     place = request.path_params
-    first = request.query_params.get("from")
     values = run_page.logs(
         db,
         place["entity"],
         place["project"],
         place["run"],
-        int(first[:18]) if first and first.isdecimal() else None,
+        line_of(request.query_params.get("from")),
     )
     return {**values, "live": is_live(values["run"]) and values["first"] == values["last"]}
+
+
+@page("table.html")
+def run_table(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
+    """A table that a run has logged, in pages: `path` (its file), `sort`, `from`."""
+    here, query, server = project_of(db, request), request.query_params, request.app.state.server
+    row = common.find_run(db, here, request.path_params["run"])
+    path = query.get("path", "")
+    file = media.find(db, row, path)
+    if file["size"] > media.MOST_TABLE_BYTES:
+        raise RequestError("this table is too large to be shown: download it")
+    content = blobs.path_of(server.blobs, file["hash"]).read_bytes()
+    found = media.read_table(content, query.get("sort", ""), line_of(query.get("from")) or 0)
+    values = {"project": here, "run": common.with_values(row), "path": path, "table": found}
+    return values | addresses(query)
+
+
+def line_of(text: str | None) -> int | None:
+    """The place where a page begins; None where an address names none."""
+    return int(text[:18]) if text and text.isdecimal() else None
 
 
 def is_live(run: dict[str, Any]) -> bool:
@@ -218,7 +172,25 @@ def sweep(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
         place["sweep"],
         server.clock() - server.settings.agent_timeout,
     )
-    return {**values, "live": values["sweep"]["state"] in ("RUNNING", "PENDING")}
+    live = values["sweep"]["state"] in ("RUNNING", "PENDING")
+    report = reports.find(values["project"], values["sweep"])
+    return {**values, "live": live, "token": forms.token(request), "report": report}
+
+
+@page("report.html")
+def report(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
+    name = request.path_params["name"]
+    found = reports.read(name)
+    if found is None:
+        raise common.missing(f"report {name}")
+    return {"name": name, "report": found}
+
+
+async def report_picture(request: Request) -> Response:
+    found = reports.picture(request.path_params["name"], request.path_params["file"])
+    if found is None:
+        return missing(404, "There is no such picture here.")
+    return FileResponse(found, media_type="image/png")
 
 
 @page("artifact.html")
@@ -269,10 +241,15 @@ HERE = "/{entity}/{project}"
 ROUTES = [
     Route("/", home, methods=["GET"]),
     Route(f"{STATIC_PREFIX}{{name:path}}", static_file, methods=["GET"]),
+    Route(f"{FORM_PREFIX}run{HERE}/{{run}}", changing(forms.change_run), methods=["POST"]),
+    Route(f"{FORM_PREFIX}sweep{HERE}/{{sweep}}", changing(forms.change_sweep), methods=["POST"]),
+    Route("/-/reports/{name}/", report, methods=["GET"]),
+    Route("/-/reports/{name}/{file}", report_picture, methods=["GET"]),
     Route("/authorize", authorize, methods=["GET"]),
     Route(f"{HERE}/series", series, methods=["GET"]),
     Route(f"{HERE}/runs/{{run}}", run, methods=["GET"]),
     Route(f"{HERE}/runs/{{run}}/logs", logs, methods=["GET"]),
+    Route(f"{HERE}/runs/{{run}}/table", run_table, methods=["GET"]),
     Route(f"{HERE}/runs/{{run}}/{{tab:path}}", run, methods=["GET"]),
     Route(f"{HERE}/sweeps/{{sweep}}", sweep, methods=["GET"]),
     Route(f"{HERE}/sweeps/{{sweep}}/{{tab:path}}", sweep, methods=["GET"]),

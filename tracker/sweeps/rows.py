@@ -8,6 +8,7 @@ import json
 import sqlite3
 
 from contract.sweepfile.space import Cell
+from tracker.documents import Object
 from tracker.runs.states import ALIVE
 from tracker.runs.tables import RunRow
 from tracker.store.rows import many, one
@@ -80,6 +81,18 @@ def live_agents(db: sqlite3.Connection, sweep_id: int, since: float) -> list[int
         (sweep_id, since),
     )
     return [row[0] for row in rows]
+
+
+def count_outcomes(db: sqlite3.Connection, sweep_id: int) -> dict[int, dict[str, int]]:
+    """Agent -> outcome -> how many of its attempts ended so; open ones have the outcome ""."""
+    found: dict[int, dict[str, int]] = {}
+    for agent, outcome, n in db.execute(
+        "SELECT agent_id, coalesce(outcome, ''), count(*) FROM attempts"
+        " WHERE sweep_id = ? AND agent_id IS NOT NULL GROUP BY 1, 2",
+        (sweep_id,),
+    ):
+        found.setdefault(agent, {})[outcome] = n
+    return found
 
 
 def has_finished_any(db: sqlite3.Connection, agent_id: int) -> bool:
@@ -178,6 +191,23 @@ def count_cells(db: sqlite3.Connection, sweep_id: int) -> dict[str, int]:
     """Cells by state; those never handed out are not among them."""
     sql = "SELECT state, count(*) FROM cells WHERE sweep_id = ? GROUP BY state"
     return dict(db.execute(sql, (sweep_id,)).fetchall())
+
+
+def cells_with_attempts(db: sqlite3.Connection, sweep_id: int, limit: int) -> list[Object]:
+    """Cells that belong to the sweep, in the order in which they were handed out, with their number
+    of `attempts`, and `run_id`, `run` (its name) and `outcome` of the last of them.
+    """
+    return many(
+        db,
+        "SELECT cells.*, runs.name AS run, last.run_id, last.outcome,"
+        " (SELECT count(*) FROM attempts WHERE cell_id = cells.id) AS attempts FROM cells"
+        " LEFT JOIN attempts AS last ON last.id ="
+        "  (SELECT max(id) FROM attempts WHERE cell_id = cells.id)"
+        " LEFT JOIN runs ON runs.id = last.run_id"
+        " WHERE cells.sweep_id = ? AND cells.state != 'dropped' ORDER BY cells.id LIMIT ?",
+        sweep_id,
+        limit,
+    )
 
 
 # --- attempts ---------------------------------------------------------------------------------
@@ -279,3 +309,9 @@ def add_prior_run(db: sqlite3.Connection, sweep_id: int, run_id: int) -> None:
 
 def decisions(db: sqlite3.Connection, sweep_id: int) -> list[DecisionRow]:
     return many(db, "SELECT * FROM decisions WHERE sweep_id = ? ORDER BY id", sweep_id)
+
+
+def last_decisions(db: sqlite3.Connection, sweep_id: int, limit: int) -> list[DecisionRow]:
+    """The newest first."""
+    sql = "SELECT * FROM decisions WHERE sweep_id = ? ORDER BY id DESC LIMIT ?"
+    return many(db, sql, sweep_id, limit)

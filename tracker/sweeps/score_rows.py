@@ -43,6 +43,16 @@ def rung_values(db: sqlite3.Connection, sweep_id: int, rung: int) -> list[float]
     return [row[0] for row in db.execute(sql, (sweep_id, rung))]
 
 
+def rungs_of(db: sqlite3.Connection, sweep_id: int) -> list[Object]:
+    """Hyperband's rungs: `rung`, how many runs (`n`) have passed it, `low` and `high` of them."""
+    return many(
+        db,
+        "SELECT rung, count(*) AS n, min(value) AS low, max(value) AS high FROM rungs"
+        " WHERE sweep_id = ? GROUP BY rung ORDER BY rung",
+        sweep_id,
+    )
+
+
 def observed_cells(db: sqlite3.Connection, sweep_id: int, limit: int) -> list[Object]:
     """Newest cells first: args, state, and best and latest of the run of their last attempt."""
     return many(

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from tests.tracker.worlds import KEY, URL, Site
 from tracker.app import make_app, routes
 from tracker.http import signing
-from tracker.http.gate import API, OPEN, STATIC_PREFIX, TOKEN_PREFIX, split_host
+from tracker.http.gate import API, FORM_PREFIX, OPEN, STATIC_PREFIX, TOKEN_PREFIX, split_host
 from tracker.store.database import Store
 
 VIEWER = {"query": "{ viewer { entity } }"}
@@ -42,6 +42,10 @@ EXAMPLES = {
     ("PUT", "/storage/{token}"): "/storage/W3t9LDFd.AAAA",
     ("GET", "/"): "/",
     ("GET", "/-/static/{name:path}"): "/-/static/pages.css",
+    ("GET", "/-/reports/{name}/"): "/-/reports/none/",
+    ("GET", "/-/reports/{name}/{file}"): "/-/reports/none/a.png",
+    ("POST", "/-/do/run/{entity}/{project}/{run}"): "/-/do/run/local/p/r1",
+    ("POST", "/-/do/sweep/{entity}/{project}/{sweep}"): "/-/do/sweep/local/p/s",
     ("GET", "/authorize"): "/authorize",
     ("GET", "/{entity}"): "/local",
     ("GET", "/{entity}/{project}"): "/local/p",
@@ -53,6 +57,7 @@ EXAMPLES = {
     ("GET", "/{entity}/{project}/runs.csv"): "/local/p/runs.csv",
     ("GET", "/{entity}/{project}/series"): "/local/p/series?run=r1&key=loss",
     ("GET", "/{entity}/{project}/runs/{run}/logs"): "/local/p/runs/r1/logs",
+    ("GET", "/{entity}/{project}/runs/{run}/table"): "/local/p/runs/r1/table?path=a",
     ("GET", "/{entity}/{project}/runs/{run}"): "/local/p/runs/r1",
     ("GET", "/{entity}/{project}/runs/{run}/{tab:path}"): "/local/p/runs/r1/files/x",
     ("GET", "/{entity}/{project}/sweeps/{sweep}"): "/local/p/sweeps/s",
@@ -91,7 +96,7 @@ def test_every_route_wants_the_key(site: Site, method: str, path: str, credentia
     address = EXAMPLES[method, path]
     options: dict[str, Any] = {"headers": {"Authorization": credentials}}
     if method == "POST":
-        options["json"] = VIEWER
+        options["data" if path.startswith(FORM_PREFIX) else "json"] = VIEWER
     answer = site.http.request(method, address, **options)
     if path == "/healthz" or path.startswith(STATIC_PREFIX):
         assert answer.status_code == 200
@@ -104,7 +109,8 @@ def test_every_route_wants_the_key(site: Site, method: str, path: str, credentia
 
 @pytest.mark.parametrize(("method", "path"), table())
 def test_every_route_is_reached_with_the_key(site: Site, method: str, path: str):
-    options = {"json": VIEWER} if method == "POST" else {}
+    kind = "data" if path.startswith(FORM_PREFIX) else "json"
+    options: dict[str, Any] = {kind: VIEWER} if method == "POST" else {}
     answer = site.http.request(method, EXAMPLES[method, path], **options)
     assert answer.status_code in {"/login": (401,)}.get(path, (200, 400, 403, 404))
 
@@ -289,7 +295,9 @@ def test_every_answer_is_hardened(site: Site):
         headers = site.http.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
-        assert headers["referrer-policy"] == "no-referrer"
+        # of pages, so that their own forms say where they come from
+        is_page = headers["content-type"].startswith("text/html")
+        assert headers["referrer-policy"] == ("same-origin" if is_page else "no-referrer")
         assert headers["cache-control"] == "no-store"
 
 
