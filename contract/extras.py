@@ -7,7 +7,7 @@ import importlib.util
 from contract import places
 
 EXTRAS = {
-    **dict.fromkeys(("torch", "safetensors", "filelock", "PIL"), "study"),
+    **dict.fromkeys(("torch", "safetensors", "PIL"), "study"),
     **dict.fromkeys(("fiftyone", "playwright", "psutil"), "explore"),
 }
 MAKE = {"study": "make setup", "explore": "make .venv/explore"}

@@ -19,7 +19,7 @@ from tests.processes import read_line_by_line, wait_for_line
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("contract", "analysis", "tracker", "fusion", "launch", "explore", "cli")
-STUDY = ("torch", "safetensors", "filelock")  # distributions of the extra, but what others bring
+STUDY = ("torch", "safetensors")  # distributions of the extra, but what others bring
 THEIRS = """
 import argparse, sys, wandb
 import analysis, cli, contract, fusion, launch, runner, tracker
