@@ -14,11 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import uvicorn  # noqa: F401  imported before the fork
-import yaml  # noqa: F401
+import yaml  # noqa: F401  imported before the fork
 
 from tracker import app, handlers
-from tracker.http import protocol
 from tracker.runs import stream
 from tracker.serving import serve
 
@@ -35,7 +33,6 @@ def main() -> None:
         return answer
 
     handlers.stream.receive = receive_and_perhaps_die
-    assert protocol
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
