@@ -14,7 +14,7 @@ import click
 from cli.flags import ConfigCommand, config_from
 from cli.session import Stop, load_data, project_of, run_options, tracking_mode
 from contract import places
-from fusion.config import CONTRASTIVE, RunConfig
+from fusion.config import RunConfig
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +36,7 @@ def command(**values: Any) -> None:
     stop = Stop()
     mode = tracking_mode(values["tracking"])
 
+    from fusion.models import transfer
     from fusion.training import output
     from fusion.training.device import pick_device
 
@@ -46,7 +47,7 @@ def command(**values: Any) -> None:
     finished = output.read_summary(folder) is not None
     data = None if finished else load_data(config, device)
     if not finished:
-        _check_init(config, mode)
+        transfer.check(config, online=mode == "online")
 
     def waiting() -> None:
         click.echo(f"another process trains in {folder}; waiting for it")
@@ -84,6 +85,7 @@ def _train(
 ) -> dict[str, Any]:
     """Train, write the results, send them; return the summary."""
     from fusion import fit
+    from fusion.models import transfer
     from fusion.models.registry import example
     from fusion.training import measure, output, sealed
     from fusion.training.loop import StoppedError, speed
@@ -107,7 +109,7 @@ def _train(
                 data,
                 device=device,
                 checkpoint_path=folder / output.CHECKPOINT,
-                pretrained=_pretrained(config, folder, tracking),
+                pretrained=transfer.encoders(config, folder, tracking.use),
                 log=log,
                 stop=stop,
             )
@@ -130,36 +132,6 @@ def _train(
     output.write_summary(folder, summary)
     tracking.publish(summary, folder)
     return summary
-
-
-def _check_init(config: RunConfig, mode: str) -> None:
-    """Raise TransferError where --init names what cannot be had; artifacts only a server knows."""
-    if not config.init.startswith(CONTRASTIVE):
-        return
-    from fusion.models import transfer
-
-    name = config.init.removeprefix(CONTRASTIVE)
-    if Path(name).is_dir():
-        transfer.read(Path(name), config)
-    elif mode != "online":
-        raise transfer.TransferError(
-            f"--init {config.init}: {name} is no folder, and an artifact needs --tracking online"
-        )
-
-
-def _pretrained(
-    config: RunConfig, folder: Path, tracking: Tracking
-) -> dict[str, torch.Tensor] | None:
-    """Return the encoders that --init names, from a folder or from an artifact."""
-    if not config.init.startswith(CONTRASTIVE):
-        return None
-    from fusion.models import transfer
-
-    name = config.init.removeprefix(CONTRASTIVE)
-    if Path(name).is_dir():
-        return transfer.read(Path(name), config)
-    artifact = tracking.use(name)
-    return transfer.read(Path(artifact.download(root=str(folder / "init"))), config)
 
 
 @contextmanager

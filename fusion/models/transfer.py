@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -28,6 +29,37 @@ class TransferError(Exception):
     """Weights that cannot begin this run."""
 
     exit_code = 2
+
+
+def check(config: RunConfig, *, online: bool) -> None:
+    """Raise TransferError where `config.init` names what cannot be had.
+
+    Artifacts only a server knows: of those, nothing is said here but that one is needed.
+    """
+    name = config.init.removeprefix(CONTRASTIVE)
+    if name == config.init:
+        return
+    if Path(name).is_dir():
+        read(Path(name), config)
+    elif not online:
+        raise TransferError(
+            f"--init {config.init}: {name} is no folder, and an artifact needs --tracking online"
+        )
+
+
+def encoders(
+    config: RunConfig, folder: Path, use: Callable[[str], Any]
+) -> dict[str, Tensor] | None:
+    """Return the weights that `config.init` names; None where it names none.
+
+    From a folder, or from an artifact, which `use` finds and which is downloaded into `folder`.
+    """
+    name = config.init.removeprefix(CONTRASTIVE)
+    if name == config.init:
+        return None
+    if not Path(name).is_dir():
+        return read(Path(use(name).download(root=str(folder / "init"))), config)
+    return read(Path(name), config)
 
 
 def read(folder: Path, config: RunConfig) -> dict[str, Tensor]:
