@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import click
 
-from contract.words import counted
 from fusion.data.spec import PROFILES
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -51,6 +49,7 @@ def check(root: Path, skip_bad: bool) -> None:
     Exits 2 where a file is bad. Files that changed since the last manifest are accepted.
     """
     from fusion.data import layout, manifest
+    from fusion.data.describe import unusable
     from fusion.data.store import store
 
     try:
@@ -58,7 +57,7 @@ def check(root: Path, skip_bad: bool) -> None:
     except layout.BadDataError as error:
         for problem in error.problems:
             click.echo(f"{problem.file}: {problem.reason}")
-        raise layout.DataError(_summary(root, error)) from None
+        raise layout.DataError(unusable(root, error.problems)) from None
     for reasons in found.quarantined.values():
         for reason in reasons:
             click.echo(f"left out: {reason}")
@@ -66,15 +65,6 @@ def check(root: Path, skip_bad: bool) -> None:
         f"wrote {store(root) / 'manifest.json'}: {len(found.pairs)} pairs, "
         f"{len(found.quarantined)} left out, data hash {found.data_hash[:16]}"
     )
-
-
-def _summary(root: Path, error) -> str:
-    pairs = {p.pair for p in error.problems if p.pair}
-    text = f"{counted(len(error.problems), 'bad file')} in {root}"
-    if any(not p.pair for p in error.problems):
-        return f"{text}; angle files must be mended, leaving out pairs does not help"
-    fix = f"runner.py data check {root} --skip-bad"
-    return f"{text}; mend them, or leave {counted(len(pairs), 'pair')} out: {fix}"
 
 
 @command.command()
@@ -88,50 +78,18 @@ def curate(root: Path, file: Path) -> None:
     record the file's hash, and reports show it.
     """
     from fusion.data import manifest
+    from fusion.data.describe import curated
     from fusion.data.store import store
 
     found = manifest.curate(root, file)
-    click.echo(f"wrote {store(root) / 'manifest.json'}: {_curated(found)}")
-
-
-def _curated(found) -> str:
-    if found.curation is None:
-        return "no pair is left out or moved by hand"
-    c = found.curation
-    out = counted(len(c.exclude), "pair")
-    return f"{out} left out, {len(c.move)} moved (curation {c.sha256[:16]})"
+    click.echo(f"wrote {store(root) / 'manifest.json'}: {curated(found)}")
 
 
 @command.command()
 @click.argument("root", type=FOLDER)
 def info(root: Path) -> None:
     """Describe ROOT: where it comes from, how many pairs, how they are split."""
-    from fusion.data import manifest, splits
-    from fusion.data.store import store
+    from fusion.data.describe import describe
 
-    found = manifest.current(root)
-    ids = [p.id for p in found.pairs]
-    origin = ", ".join(f"{k} {v}" for k, v in found.generator.items()) or "not generated here"
-    corruption = Counter(p.corruption or "unknown" for p in found.pairs)
-    lines = {
-        "folder": root,
-        "manifest": store(root) / "manifest.json",
-        "data hash": found.data_hash,
-        "origin": origin,
-        "pairs": f"{len(ids)} ({_classes(found, range(len(ids)))})",
-        "corruption": ", ".join(f"{n} {kind}" for kind, n in sorted(corruption.items())),
-        "left out": len(found.quarantined),
-        "curation": _curated(found),
-    }
-    for scheme in splits.SCHEMES:
-        lines[f"split {scheme}"] = "; ".join(
-            f"{part} {len(rows)} ({_classes(found, rows)})"
-            for part, rows in found.parts(scheme).items()
-        )
-    for name, value in lines.items():
+    for name, value in describe(root).items():
         click.echo(f"{name:<14} {value}")
-
-
-def _classes(found, rows) -> str:
-    spheres = sum(found.pairs[row].label for row in rows)
-    return f"{len(rows) - spheres} cubes, {spheres} spheres"

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import webbrowser
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.browser import browse
 from cli.options import server_options
 from contract import places
-from contract.extras import require
 from launch.servers import choose
-
-if TYPE_CHECKING:
-    from explore.choose import Chosen
-    from explore.pairs import DataSet
-    from explore.prepare import Prepared
 
 
 @click.command()
@@ -100,6 +91,7 @@ def command(
     from explore import contrast as contrasts
     from explore import curation, mongod
     from explore.choose import choose_data
+    from explore.visit import check, open_app, prepared
     from explore.weights import embedder
 
     folder = folder or places.explore()
@@ -127,20 +119,7 @@ def command(
         prepared(chosen, folder, options)
         click.echo(f"wrote {folder}")
     else:
-        open_app(chosen, folder, options, port, screenshot, browser=not no_browser)
-
-
-def check(folder: Path, embed: str, *, browser: bool) -> None:
-    """Raise an error, before any work, where something that will be needed is not there."""
-    from explore import embeddings, mongod, screenshot
-
-    require("fiftyone")
-    mongod.find()
-    mongod.check_folder(folder)
-    embeddings.check_method(embed)
-    if browser:
-        require("playwright")
-        screenshot.find_browser()
+        open_app(chosen, folder, options, port, screenshot, None if no_browser else browse)
 
 
 def connected(runs: str, tracker: str | None, data_dir: Path | None) -> bool:
@@ -151,64 +130,3 @@ def connected(runs: str, tracker: str | None, data_dir: Path | None) -> bool:
         return False
     click.echo(choose(tracker, data_dir).line)
     return True
-
-
-def prepared(chosen: Chosen, folder: Path, options: dict[str, Any]) -> Prepared:
-    """Build what is not there yet."""
-    from explore.prepare import prepare
-    from fusion.training.progress import track
-
-    return prepare(
-        chosen.data,
-        folder,
-        track,
-        predictions=chosen.predictions,
-        contrast=chosen.contrast,
-        **options,
-    )
-
-
-def open_app(
-    chosen: Chosen,
-    folder: Path,
-    options: dict[str, Any],
-    port: int | None,
-    screenshot: Path | None,
-    *,
-    browser: bool,
-) -> None:
-    """Open the App until it is interrupted, or take its pictures."""
-    from explore import app
-
-    # The server starts while the dataset is built.
-    with app.server(port) as server:
-        ready = prepared(chosen, folder, options)
-        with app.session(server, ready.dataset, ready.view) as session:
-            if screenshot is not None:
-                from explore.screenshot import take
-
-                written = take(session, ready, screenshot)
-                click.echo(f"wrote {', '.join(str(path) for path in written)}")
-                return
-            click.echo(f"FiftyOne App: {session.url} (Ctrl-C ends it)")
-            if browser and has_screen():
-                webbrowser.open(session.url)
-            with suppress(KeyboardInterrupt):
-                session.wait(-1)
-        remind(chosen.data, ready)
-
-
-def has_screen() -> bool:
-    """Whether a browser can show something."""
-    names = ("DISPLAY", "WAYLAND_DISPLAY")
-    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in names)
-
-
-def remind(data: DataSet, ready: Prepared) -> None:
-    """Say that tags do not curate by themselves, where some are not in the manifest yet."""
-    from explore.curation import collect
-
-    tags = collect(ready.dataset)
-    known = data.curation
-    if (tags.exclude, tags.move) != (known.get("exclude", []), known.get("move", {})):
-        click.echo(f"{tags.sentence}; write them down with: runner.py explore --export-tags FILE")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import webbrowser
 from pathlib import Path
 
 import click
 
+from cli.browser import browse
 from cli.options import server_options
 from contract import places
 from launch.servers import choose
@@ -64,7 +62,9 @@ def command(
     except (reports.IncompleteError, reports.NothingComparableError) as error:
         failure, written = error, error.written
     if show:
-        display(reports.as_page(written))
+        page = reports.as_page(written)
+        click.echo(f"page: {page}")
+        browse(page.resolve().as_uri())
     if publish:
         from analysis.show.publish import publish as send
 
@@ -72,13 +72,3 @@ def command(
     click.echo(f"wrote {written}")
     if failure is not None:
         raise failure
-
-
-def display(page: Path) -> None:
-    """Open the page in a browser where there is a screen; say where it is in any case."""
-    click.echo(f"page: {page}")
-    screen = sys.platform in ("darwin", "win32") or any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
-    )
-    if screen:
-        webbrowser.open(page.resolve().as_uri())
