@@ -13,7 +13,7 @@ from analysis import metrics
 from analysis.grid.cells import Cell, Grid, flatten, value
 from analysis.judge import stats
 from analysis.metrics import Metric
-from analysis.read.snapshot import Run, Snapshot
+from analysis.read.snapshot import Examples, Run, Snapshot
 from contract.plan import Comparability, Plan
 from contract.sweepfile.points import SEED
 from contract.values import canonical, key
@@ -99,10 +99,14 @@ class Data:
         return self._terms[place]
 
     def _compute(self, cell: Cell, metric: Metric) -> Iterable[tuple[str, np.ndarray]]:
-        if metric.per_example is None:
-            return
         for seed, run in cell.runs.items():
             predictions = run.predictions
+            if run.terms is not None and metric.name in run.terms.columns:
+                if np.isfinite(run.terms.columns[metric.name]).all():
+                    yield seed, run.terms.columns[metric.name]
+                continue
+            if metric.per_example is None:
+                continue
             if predictions is None or predictions.part != metric.part:
                 continue
             if not np.isfinite(predictions.logits).all():
@@ -124,8 +128,9 @@ class Data:
 
 
 def _same(said: float, given: float, metric: Metric) -> bool:
-    """Equal up to float32: losses by a thousandth, fractions by less than any one example."""
-    slack = 1e-3 * abs(given) + 1e-6 if metric.per_example is stats.cross_entropy else 1e-5
+    """Equal up to float32: fractions by less than any one example, the rest by a thousandth."""
+    counted = metric.per_example in (stats.correctness, stats.f1_terms)
+    slack = 1e-5 if counted else 1e-3 * abs(given) + 1e-6
     return abs(said - given) <= slack
 
 
@@ -140,17 +145,22 @@ def differing(data: Data, a: Cell, b: Cell, metric: Metric) -> list[str]:
     allowed = swept | {k for axis in swept for k in rules.explained_by.get(axis, [])}
     runs = [r for c in (a, b) for s, r in c.runs.items() if s in c.finite(metric.name)]
     found = [k for k in rules.error if k not in allowed and len(_known(runs, k)) > 1]
-    sets = {
-        r.predictions.examples.digest
-        for r in runs
-        if r.predictions is not None and r.predictions.part == metric.part
-    }
+    sets = {examples.digest for run in runs if (examples := examples_of(run, metric))}
     if len(sets) > 1 and EXAMPLES not in found:
         found.append(EXAMPLES)
     agreed = {**_tagged(data.faithful(a, metric), "a"), **_tagged(data.faithful(b, metric), "b")}
     if len(set(agreed.values())) > 1:
         found.append(DEFINITION)
     return found
+
+
+def examples_of(run: Run, metric: Metric) -> Examples | None:
+    """The examples that the run's terms of a metric are about; None where it logged none."""
+    if run.terms is not None and metric.name in run.terms.columns:
+        return run.terms.examples
+    if run.predictions is not None and run.predictions.part == metric.part:
+        return run.predictions.examples
+    return None
 
 
 def _tagged(flags: dict[str, bool], tag: str) -> dict[str, bool]:
@@ -179,11 +189,8 @@ def saturated(cell: Cell, metric: Metric) -> bool:
     if metric.better == "lower":
         near = np.abs(values - metric.bound) < metrics.FP32_RESOLUTION
     else:
-        sizes = [
-            run.predictions.examples.labels.size
-            for run in cell.runs.values()
-            if run.predictions is not None and run.predictions.part == metric.part
-        ]
+        found = [examples_of(run, metric) for run in cell.runs.values()]
+        sizes = [len(examples.pairs) for examples in found if examples]
         slack = 1 / min(sizes) if sizes else 1e-3
         near = values >= metric.bound - slack * (1 + 1e-9)
     return bool(near.sum() >= SATURATED_SHARE * len(cell.runs) - 1e-9)

@@ -123,7 +123,10 @@ def without_predictions(data: Data, judged: list[Metric]) -> list[str]:
     """Runs without per-example predictions: their contrasts speak about this test set alone."""
     parts = {metric.part for metric in judged if metric.per_example is not None}
     runs = compare.counted(data.grid)
-    lacking = [r.id for r in runs if r.predictions is None or r.predictions.part not in parts]
+    lacking = [
+        r.id for r in runs
+        if not r.terms and (r.predictions is None or r.predictions.part not in parts)
+    ]  # fmt: skip
     if not parts or not lacking:
         return []
     return [

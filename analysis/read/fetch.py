@@ -8,7 +8,6 @@ and state come with the list of runs and are always fresh.
 from __future__ import annotations
 
 import contextlib
-import csv
 import logging
 import math
 import os
@@ -26,7 +25,9 @@ import numpy as np
 
 from analysis.grid.cells import flatten
 from analysis.judge.sequential import looks_in
-from analysis.read.snapshot import Examples, Predictions, Run, Snapshot, number, plain
+from analysis.read.snapshot import Examples, Predictions, Run, Snapshot, Terms
+from contract import examples as tables
+from contract.values import number, plain
 
 ATTEMPTS = 4
 FIRST_WAIT = 0.5  # seconds; doubles with each further attempt
@@ -38,7 +39,6 @@ PER_PAGE = 200
 SCAN_ROWS = 10_000  # rows of a page of the scan
 MAX_VALUES = 400_000  # rows × metrics kept of one run; longer histories are thinned evenly
 PROJECTS = 200  # projects in which a bare sweep id is looked for
-PREDICTIONS, CSV_NAME = "predictions", "predictions.csv"
 ABSENT = re.compile(r"could not find|not found|does not exist|no such", re.IGNORECASE)
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -182,13 +182,13 @@ def read_run(item: Any, known: Run | None, folder: Path, shared: dict[str, Examp
         marker=marker,
     )
     if known is not None and known.finished and run.finished and known.marker == marker:
-        run.history, run.predictions = known.history, known.predictions
+        run.history, run.predictions, run.terms = known.history, known.predictions, known.terms
         return run
     run.history = attempt(lambda: read_history(item), f"reading the history of {run.id}")
     if run.finished:
-        run.predictions = attempt(
-            lambda: read_predictions(item, folder / run.id, shared),
-            f"reading the predictions of {run.id}",
+        run.predictions, run.terms = attempt(
+            lambda: read_examples(item, folder / run.id, shared),
+            f"reading the examples of {run.id}",
         )
     return run
 
@@ -213,43 +213,57 @@ def read_history(item: Any) -> dict[str, np.ndarray]:
     return {name: np.array([row.get(name, math.nan) for row in rows]) for name in sorted(names)}
 
 
-def read_predictions(item: Any, folder: Path, shared: dict[str, Examples]) -> Predictions | None:
-    """The newest artifact of type `predictions` that the run logged; None where it has none."""
-    found = [a for a in item.logged_artifacts() if a.type == PREDICTIONS]
-    if not found:
+def read_examples(
+    item: Any, folder: Path, shared: dict[str, Examples]
+) -> tuple[Predictions | None, Terms | None]:
+    """What the newest artifacts of types `predictions` and `examples` hold that the run logged."""
+    newest = {artifact.type: artifact for artifact in sorted(item.logged_artifacts(), key=_version)}
+    files: dict[str, tuple[Path, str]] = {}
+    for kind in tables.IDS.keys() & newest.keys():
+        artifact, name = newest[kind], f"{kind}.csv"
+        if name in artifact.manifest.entries:
+            with DOWNLOAD:
+                entry = artifact.get_entry(name)
+                path = Path(entry.download(root=str(folder), skip_cache=True))
+            files[kind] = path, str((artifact.metadata or {}).get("part") or "test")
+    predictions = files.get(tables.PREDICTIONS)
+    terms = files.get(tables.EXAMPLES)
+    return (
+        parse_predictions(*predictions, shared) if predictions else None,
+        parse_terms(terms[0], shared) if terms else None,
+    )
+
+
+def _version(artifact: Any) -> int:
+    return int(str(artifact.version).lstrip("v") or 0)
+
+
+def parse_terms(path: Path, shared: dict[str, Examples]) -> Terms | None:
+    """The terms in a file; None where it is malformed. `shared`: as of parse_predictions."""
+    try:
+        ids, columns = tables.read(path)
+    except ValueError as error:
+        log.warning("%s is no table of examples: %s", path.name, error)
         return None
-    newest = max(found, key=lambda artifact: int(str(artifact.version).lstrip("v") or 0))
-    if CSV_NAME not in newest.manifest.entries:
-        return None
-    with DOWNLOAD:
-        path = Path(newest.get_entry(CSV_NAME).download(root=str(folder), skip_cache=True))
-    return parse_predictions(path, str((newest.metadata or {}).get("part") or "test"), shared)
+    examples = Examples(ids, np.zeros(0, dtype=np.int8))
+    return Terms(shared.setdefault(examples.digest, examples), columns)
 
 
 def parse_predictions(path: Path, part: str, shared: dict[str, Examples]) -> Predictions | None:
-    """The CSV with the header pair,label,logit, in the order of the pair ids; None if malformed.
+    """The predictions in a file, in the order of the pairs' ids; None where it is malformed.
 
     Further columns hold the logits of other classifiers that the run evaluated. `shared` holds the
     example sets seen so far, so that equal ones are one object.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = [n for n in reader.fieldnames or () if n not in ("pair", "label")]
-            rows = [
-                (r["pair"], int(float(r["label"])), *(float(r[name]) for name in columns))
-                for r in reader
-            ]
-            place = columns.index("logit")
-    except (KeyError, TypeError, ValueError) as error:
+        pairs, columns = tables.read(path, tables.PREDICTIONS)
+        labels, logits = columns.pop(tables.LABEL), columns.pop(tables.LOGIT)
+    except (KeyError, ValueError) as error:
         log.warning("%s is no predictions file: %r", path.name, error)
         return None
-    rows.sort(key=lambda row: row[0])
-    pairs = tuple(row[0] for row in rows)
-    if not rows or len(set(pairs)) < len(pairs) or {row[1] for row in rows} - {0, 1}:
+    if set(labels.tolist()) - {0, 1}:
         return None
-    examples = Examples(pairs, np.array([row[1] for row in rows], dtype=np.int8))
+    examples = Examples(pairs, labels.astype(np.int8))
     examples = shared.setdefault(examples.digest, examples)
-    logits = np.array([row[2:] for row in rows], dtype=np.float32).T
-    others = {n: logits[i] for i, n in enumerate(columns) if i != place}
-    return Predictions(examples, logits[place], part, others)
+    others = {name: column.astype(np.float32) for name, column in columns.items()}
+    return Predictions(examples, logits.astype(np.float32), part, others)

@@ -63,6 +63,15 @@ class Predictions:
     others: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Terms:
+    """One run's terms: metric -> (N,) float64, whose mean is the run's metric. `examples` are those
+    of all columns, without labels."""
+
+    examples: Examples
+    columns: dict[str, np.ndarray]
+
+
 @dataclass
 class Run:
     """One run as the server had it. history: metric -> values per logged row (NaN = not logged)."""
@@ -77,6 +86,7 @@ class Run:
     provenance: dict[str, Any] = field(default_factory=dict)
     history: dict[str, np.ndarray] = field(default_factory=dict)
     predictions: Predictions | None = None
+    terms: Terms | None = None
     marker: str = ""  # changes whenever the server's history of the run does
     heartbeat_at: str = ""
 
@@ -190,7 +200,14 @@ def _encode_run(run: Run, sets: dict[str, Any]) -> dict[str, Any]:
         if run.predictions.others:
             others = {name: _pack(logits) for name, logits in run.predictions.others.items()}
             predictions["others"] = others
+    terms: dict[str, Any] = {}
+    if run.terms is not None:
+        examples = run.terms.examples
+        sets.setdefault(examples.digest, {"pairs": list(examples.pairs), "labels": ""})
+        columns = {name: _pack(column, "<f8") for name, column in run.terms.columns.items()}
+        terms = {"terms": {"examples": examples.digest, "columns": columns}}
     return {
+        **terms,
         "id": run.id,
         "name": run.name,
         "state": run.state,
@@ -228,7 +245,9 @@ def _decode(content: dict[str, Any]) -> Snapshot:
 
 
 def _decode_run(item: dict[str, Any], sets: dict[str, Examples]) -> Run:
-    fields = {key: value for key, value in item.items() if key not in ("history", "predictions")}
+    fields = {
+        key: value for key, value in item.items() if key not in ("history", "predictions", "terms")
+    }
     history = {
         key: np.array([math.nan if v is None else number(v) for v in column], dtype=float)
         for key, column in item["history"].items()
@@ -242,12 +261,19 @@ def _decode_run(item: dict[str, Any], sets: dict[str, Examples]) -> Run:
         if {column.size for column in (logits, *others.values())} != {examples.labels.size}:
             raise ValueError(f"run {item.get('id')} has not one logit for each example")
         predictions = Predictions(examples, logits, packed["part"], others)
-    return Run(**fields, history=history, predictions=predictions)
+    terms = None
+    if "terms" in item:
+        examples = sets[item["terms"]["examples"]]
+        columns = {n: _unpack(column, "<f8") for n, column in item["terms"]["columns"].items()}
+        if {column.size for column in columns.values()} != {len(examples.pairs)}:
+            raise ValueError(f"run {item.get('id')} has not one term for each example")
+        terms = Terms(examples, columns)
+    return Run(**fields, history=history, predictions=predictions, terms=terms)
 
 
-def _pack(logits: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(logits, dtype="<f4").tobytes()).decode()
+def _pack(numbers: np.ndarray, kind: str = "<f4") -> str:
+    return base64.b64encode(np.ascontiguousarray(numbers, dtype=kind).tobytes()).decode()
 
 
-def _unpack(packed: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(packed, validate=True), dtype="<f4")
+def _unpack(packed: str, kind: str = "<f4") -> np.ndarray:
+    return np.frombuffer(base64.b64decode(packed, validate=True), dtype=kind)

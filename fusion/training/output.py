@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from contract import examples
 from contract.files import unwritable, write_atomic, write_json
 from fusion.training.config import Config, ConfigError, check
 
@@ -137,10 +138,8 @@ def write_predictions(
     folder: Path, ids: list[str], labels_N: np.ndarray, logits: Mapping[str, np.ndarray]
 ) -> None:
     """Write a row for each pair, with a column of logits (N,) for each name."""
-    columns = zip(*logits.values(), strict=True)
-    rows = zip(ids, labels_N, columns, strict=True)
-    lines = [f"{pair},{int(label)},{','.join(map(str, row))}\n" for pair, label, row in rows]
-    write_atomic(folder / PREDICTIONS, f"pair,label,{','.join(logits)}\n" + "".join(lines))
+    columns = {examples.LABEL: labels_N.astype(int), **logits}
+    examples.write(folder / PREDICTIONS, ids, columns, examples.PREDICTIONS)
 
 
 def write_summary(folder: Path, summary: dict[str, Any]) -> None:

@@ -202,6 +202,15 @@ def test_a_failing_call_is_repeated_a_bounded_number_of_times(monkeypatch) -> No
     assert len(calls) == 4
 
 
+def test_terms_of_examples_are_read_in_the_order_of_their_ids(world, taken) -> None:
+    terms = by_id(taken)[world["plain"]].terms
+    assert terms is not None and terms.examples.pairs == ("a", "b")
+    assert {name: column.tolist() for name, column in terms.columns.items()} == {
+        "test/loss": [0.2, 0.4]
+    }
+    assert by_id(taken)[world["bare"]].terms is None
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "pair,label\na,1\n", "pair,label,logit\na,1,x\n", "pair,label,logit\na,2,0.1\n",

@@ -50,12 +50,21 @@ def predictions(run: Any, folder: Path, part: str = "test", flip: bool = False) 
     run.log_artifact(artifact)
 
 
+def terms(run: Any, folder: Path) -> None:
+    path = folder / run.id / "examples.csv"
+    path.write_text("example,test/loss\nb,0.4\na,0.2\n")
+    artifact = wandb.Artifact(f"examples-{run.id}", type="examples")
+    artifact.add_file(str(path))
+    run.log_artifact(artifact)
+
+
 def whole(sweep: str, folder: Path, fusion: str, seed: int, **options: Any) -> str:
     run = start(sweep, folder, fusion, seed, **options)
     for epoch in range(1, 4):
         run.log({"epoch": epoch, "val/loss": 1 / epoch})
     run.summary.update({"test/loss": 0.3, "diverged": False, "provenance": {"commit": "abc"}})
     predictions(run, folder, flip=seed == 1)
+    terms(run, folder)
     run.finish()
     return run.id
 
