@@ -229,15 +229,6 @@ def _cell(cells: dict[str, Cell], config: dict[str, Any], axes: dict[str, list[A
     return cells[place]
 
 
-def _in_order(cells: dict[str, Cell], axes: dict[str, list[Any]]) -> dict[str, Cell]:
-    ranks = {axis: {key(v): i for i, v in enumerate(values)} for axis, values in axes.items()}
-
-    def place(item: tuple[str, Cell]) -> list[int]:
-        return [rank[key(item[1].config[axis])] for axis, rank in ranks.items()]
-
-    return dict(sorted(cells.items(), key=place))
-
-
 def cell_label(config: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> str:
     """A short name: text values as they are, others as `axis=value`; axes of one value left out."""
     shown = [axis for axis in config if len(axes.get(axis, ())) != 1] or list(config)

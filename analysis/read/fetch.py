@@ -52,10 +52,12 @@ class FetchError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """A sweep on a server, not yet read."""
+    """A sweep on a server, not yet read, and how much of a history is read at once and kept."""
 
     api: Any
     info: dict[str, Any]
+    scan_rows: int = SCAN_ROWS
+    max_values: int = MAX_VALUES
 
     def read(self, previous: Snapshot | None = None) -> Snapshot:
         """Read the runs; those that `previous` holds as finished are taken from there."""
@@ -69,11 +71,29 @@ class Source:
                     shared.setdefault(run.predictions.examples.digest, run.predictions.examples)
 
             def read_one(item: Any) -> Run:
-                return read_run(item, known.get(item.id), Path(folder), shared)
+                run = read_run(item)
+                earlier = known.get(run.id)
+                if earlier is not None and unchanged(run, earlier):
+                    run.history, run.predictions = earlier.history, earlier.predictions
+                    run.terms = earlier.terms
+                else:
+                    self._read_files(item, run, Path(folder), shared)
+                return run
 
             with ThreadPoolExecutor(THREADS) as pool:
                 runs = list(pool.map(read_one, listed))
         return Snapshot(self.info, runs, looks_in(self.info["config"].get("description")))
+
+    def _read_files(self, item: Any, run: Run, folder: Path, shared: dict[str, Examples]) -> None:
+        run.history = attempt(
+            lambda: read_history(item, self.scan_rows, self.max_values),
+            f"reading the history of {run.id}",
+        )
+        if run.finished:
+            run.predictions, run.terms = attempt(
+                lambda: read_examples(item, folder / run.id, shared),
+                f"reading the examples of {run.id}",
+            )
 
     def _list(self, path: str) -> list[Any]:
         runs = self.api.runs(
@@ -126,7 +146,9 @@ def describe(sweep: Any, entity: str, project: str) -> dict[str, Any]:
     }
 
 
-def attempt(call: Callable[[], T], doing: str, attempts: int = ATTEMPTS) -> T:
+def attempt(
+    call: Callable[[], T], doing: str, attempts: int = ATTEMPTS, wait: float = FIRST_WAIT
+) -> T:
     """call(), again after 0.5, 1 and 2 s where it fails; FetchError after the fourth failure.
 
     LookupError at once where the server says that there is no such thing.
@@ -141,7 +163,7 @@ def attempt(call: Callable[[], T], doing: str, attempts: int = ATTEMPTS) -> T:
             if number_of_try == attempts - 1:
                 times = f" {attempts} times" if attempts > 1 else ""  # the client itself retried
                 raise FetchError(f"{doing} failed{times}: {error}") from error
-            time.sleep(FIRST_WAIT * 2**number_of_try)
+            time.sleep(wait * 2**number_of_try)
     raise AssertionError("unreachable")
 
 
@@ -159,13 +181,18 @@ def quiet() -> Iterator[None]:
             os.environ["WANDB_SILENT"] = before
 
 
-def read_run(item: Any, known: Run | None, folder: Path, shared: dict[str, Examples]) -> Run:
-    """One run; history and predictions from `known` where they cannot have changed."""
+def unchanged(run: Run, earlier: Run) -> bool:
+    """Whether history and artifacts are what they were in an earlier snapshot."""
+    return earlier.finished and run.finished and earlier.marker == run.marker
+
+
+def read_run(item: Any) -> Run:
+    """One run without its history and its artifacts."""
     attributes = item._attrs
     marker = f"{attributes.get('historyLineCount')}:{attributes.get('heartbeatAt')}"
     summary = dict(item.summary_metrics)
     provenance = summary.pop("provenance", None)
-    run = Run(
+    return Run(
         id=item.id,
         name=item.name or item.id,
         state=str(item.state),
@@ -181,22 +208,12 @@ def read_run(item: Any, known: Run | None, folder: Path, shared: dict[str, Examp
         provenance=plain(provenance) if isinstance(provenance, dict) else {},
         marker=marker,
     )
-    if known is not None and known.finished and run.finished and known.marker == marker:
-        run.history, run.predictions, run.terms = known.history, known.predictions, known.terms
-        return run
-    run.history = attempt(lambda: read_history(item), f"reading the history of {run.id}")
-    if run.finished:
-        run.predictions, run.terms = attempt(
-            lambda: read_examples(item, folder / run.id, shared),
-            f"reading the examples of {run.id}",
-        )
-    return run
 
 
-def read_history(item: Any) -> dict[str, np.ndarray]:
-    """metric -> values per logged row, by full scan; NaN where a row lacks the metric.
+def read_history(item: Any, page: int, most: int) -> dict[str, np.ndarray]:
+    """metric -> values per logged row, by full scan of pages; NaN where a row lacks the metric.
 
-    Very long histories keep every k-th row, so that a snapshot stays readable.
+    Of histories with more than `most` values every k-th row is kept: a snapshot stays readable.
     """
     rows = [
         {
@@ -204,10 +221,10 @@ def read_history(item: Any) -> dict[str, np.ndarray]:
             for name, raw in flatten(row).items()
             if (value := number(raw)) is not None and (name == "_step" or name[0] != "_")
         }
-        for row in item.scan_history(page_size=SCAN_ROWS, use_cache=False)
+        for row in item.scan_history(page_size=page, use_cache=False)
     ]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    every = max(1, math.ceil(len(rows) * len(names) / MAX_VALUES))
+    every = max(1, math.ceil(len(rows) * len(names) / most))
     if every > 1:
         rows = rows[::every] + ([] if (len(rows) - 1) % every == 0 else rows[-1:])
     return {name: np.array([row.get(name, math.nan) for row in rows]) for name in sorted(names)}

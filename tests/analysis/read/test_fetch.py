@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from analysis import report as reports
 from analysis.grid import cells
 from analysis.read import fetch, snapshot
 from analysis.read.fetch import FetchError
+from analysis.read.snapshot import Snapshot
 from tracker import server
 
 POPULATE = Path(__file__).with_name("clients") / "populate.py"
@@ -119,21 +121,21 @@ def test_states_of_the_grid(world, taken) -> None:
     assert states[world["bare"]] == states[world["long"]] == "interrupted"
 
 
-def test_long_histories_are_read_in_full_over_many_pages(world, taken, monkeypatch) -> None:
+def test_long_histories_are_read_in_full_over_many_pages(world, taken) -> None:
     history = by_id(taken)[world["long"]].history
     assert history["val/loss"].size == 2500
     assert int(np.isfinite(history["rare"]).sum()) == 25
     losses = np.delete(history["val/loss"], 7)
     np.testing.assert_allclose(losses, 1 / np.delete(np.arange(1.0, 2501), 7))
     assert math.isnan(history["val/loss"][7])
-    monkeypatch.setattr(fetch, "SCAN_ROWS", 300)
-    again = by_id(fetch.find(world["sweep"]).read())[world["long"]].history
+    source = replace(fetch.find(world["sweep"]), scan_rows=300)
+    again = by_id(source.read())[world["long"]].history
     np.testing.assert_array_equal(again["val/loss"], history["val/loss"])
 
 
-def test_histories_beyond_the_limit_are_thinned_evenly(world, monkeypatch) -> None:
-    monkeypatch.setattr(fetch, "MAX_VALUES", 3000)
-    history = by_id(fetch.find(world["sweep"]).read())[world["long"]].history
+def test_histories_beyond_the_limit_are_thinned_evenly(world) -> None:
+    source = replace(fetch.find(world["sweep"]), max_values=3000)
+    history = by_id(source.read())[world["long"]].history
     steps = history["_step"]
     assert steps.size == 834 and steps[-1] == 2499
     assert set(np.diff(steps)[:-1]) == {3.0}
@@ -163,17 +165,20 @@ def test_config_summary_and_provenance(world, taken) -> None:
     assert not [name for name in run.summary if name.startswith(("_", "provenance"))]
 
 
-def test_finished_runs_are_not_read_twice(world, taken, monkeypatch) -> None:
-    read: list[str] = []
-    real = fetch.read_history
-    monkeypatch.setattr(fetch, "read_history", lambda item: (read.append(item.id), real(item))[1])
+def read_again(before: Snapshot, after: Snapshot) -> set[str]:
+    """The runs whose history is not the very one of the earlier snapshot."""
+    old = by_id(before)
+    return {run.id for run in after.runs if run.history is not old[run.id].history}
+
+
+def test_finished_runs_are_not_read_twice(world, taken) -> None:
     again = fetch.find(world["sweep"]).read(taken)
-    unfinished = [run.id for run in taken.runs if not run.finished]
-    assert sorted(read) == sorted(unfinished) and world["failed"] in read
+    unfinished = {run.id for run in taken.runs if not run.finished}
+    assert read_again(taken, again) == unfinished and world["failed"] in unfinished
     assert by_id(again)[world["plain"]].predictions is by_id(taken)[world["plain"]].predictions
     populate(Path(world["folder"]), world["sweep"], world["plain"])
-    read.clear()
     grown = fetch.find(world["sweep"]).read(again)
+    read = read_again(again, grown)
     assert world["plain"] in read and world["long"] not in read
     assert by_id(grown)[world["plain"]].history["epoch"].tolist() == [1.0, 2.0, 3.0, 4.0]
 
@@ -185,8 +190,7 @@ def test_the_report_of_the_server_and_of_its_snapshot_are_the_same_bytes(world, 
         assert offline.with_name(path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_a_failing_call_is_repeated_a_bounded_number_of_times(monkeypatch) -> None:
-    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.001)
+def test_a_failing_call_is_repeated_a_bounded_number_of_times() -> None:
     calls: list[int] = []
 
     def flaky(until: int) -> int:
@@ -195,10 +199,10 @@ def test_a_failing_call_is_repeated_a_bounded_number_of_times(monkeypatch) -> No
             raise OSError("connection reset")
         return len(calls)
 
-    assert fetch.attempt(lambda: flaky(3), "reading") == 3
+    assert fetch.attempt(lambda: flaky(3), "reading", wait=0.001) == 3
     calls.clear()
     with pytest.raises(FetchError, match="reading failed 4 times: connection reset"):
-        fetch.attempt(lambda: flaky(99), "reading")
+        fetch.attempt(lambda: flaky(99), "reading", wait=0.001)
     assert len(calls) == 4
 
 
