@@ -256,6 +256,7 @@
         },
       };
       const plot = new uPlot(options, join(lines.map((line) => line.curve)), place);
+      plot.root.querySelector(".u-legend").tabIndex = 0; // it scrolls where curves are many
       const rows = plot.root.querySelectorAll(".u-legend .u-series");
       lines.forEach((line, i) => line.label || (rows[i + 1].style.display = "none"));
       return plot;
