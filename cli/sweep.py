@@ -51,6 +51,7 @@ def command() -> None:
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Fix a parameter.")
 @click.option("--agents", default=2, show_default=True, type=click.IntRange(min=1))
 @click.option("--dry-run", is_flag=True, help="Check and list every cell; create nothing.")
+@click.option("--register-only", is_flag=True, help="Register it and print its path; run nothing.")
 @click.option("--until-decided", is_flag=True, help="Add seeds to the cells of open contrasts.")
 @click.option("--max-seeds", type=click.IntRange(min=4), help="Most seeds of --until-decided.")
 @server_options
@@ -61,6 +62,7 @@ def run(
     assignments: tuple[str, ...],
     agents: int,
     dry_run: bool,
+    register_only: bool,
     until_decided: bool,
     max_seeds: int | None,
     tracker: str | None,
@@ -74,6 +76,8 @@ def run(
     more values in the file, it adds those to the same sweep. Ctrl-C stops runs at a checkpoint, and
     the next call goes on from there.
     """
+    if register_only and (dry_run or until_decided):
+        raise SweepFileError("--register-only runs nothing; leave out --dry-run, --until-decided")
     if until_decided != (max_seeds is not None):
         raise SweepFileError("--until-decided and --max-seeds N belong together; give both")
     from launch import job
@@ -81,6 +85,7 @@ def run(
     from launch.crew import Crew
     from launch.prepare import checked_points, prepare
     from launch.program import program_of
+    from launch.register import registered
     from launch.until_decided import planned
 
     sweep, notes = prepare(file, budget, seeds, assignments)
@@ -97,6 +102,9 @@ def run(
     for line in [*(f"note: {note}" for note in notes), *size(sweep, points, 1000 * dry_run)]:
         click.echo(line)
     if server is None:
+        return
+    if register_only:
+        click.echo(registered(sweep, server))
         return
     written, code = job.run(sweep, points, Crew(agents, server, program_of(sweep)), max_seeds)
     click.echo(f"wrote {written}")
