@@ -25,23 +25,21 @@ def test_the_modules_are_those_that_python_imports(name: str) -> None:
     assert set(sources.modules(name)) == imported
 
 
+AWAY = ("fusion/contrastive/config.py", "fusion/fit.py", "fusion/training/stages.py")
+NEAR = ("fusion/training/loop.py", "fusion/data/raycast.py", "contract/files.py")
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_a_change_counts_where_it_is_imported_and_nowhere_else(name: str, tmp_path: Path) -> None:
     for package in sources.PACKAGES:
         shutil.copytree(places.CODE / package, tmp_path / package)
     before = digest(name, tmp_path)
     assert before == sources.digest(name)
-    known = {file.relative_to(places.CODE) for file in sources.modules(name).values()}
-    for file in sorted(tmp_path.rglob("*.py")):
-        content = file.read_bytes()
-        file.write_bytes(content + b"# changed\n")
-        changed = digest(name, tmp_path) != before
-        assert changed == (file.relative_to(tmp_path) in known), file
-        file.write_bytes(content)
-    for away in ("fusion/contrastive/config.py", "fusion/fit.py", "fusion/contrastive/finetune.py"):
-        assert Path(away) not in known
-    for near in ("loop.py", "adam.py", "freeze.py"):
-        assert Path("fusion/training", near) in known
+    for file in (*AWAY, *NEAR):
+        content = (tmp_path / file).read_bytes()
+        (tmp_path / file).write_bytes(content + b"# changed\n")
+        assert (digest(name, tmp_path) != before) == (file in NEAR), file
+        (tmp_path / file).write_bytes(content)
 
 
 def digest(name: str, root: Path) -> str:
@@ -61,3 +59,11 @@ def later():
 """
     found = set(sources.imports(ast.parse(text)))
     assert found == {"a.b", "c", "c.d", "c.e", "i", "j.k", "j.k.l"}
+
+
+@pytest.mark.parametrize("file", sorted((places.CODE / "fusion/training").glob("*.py")))
+def test_what_both_experiments_share_knows_neither(file: Path) -> None:
+    used = sources.modules(f"fusion.training.{file.stem}")
+    assert all(
+        name.startswith(("contract", "fusion.training")) or name == "fusion" for name in used
+    )
