@@ -29,9 +29,17 @@ SHOWN_RUNS = 200
 
 
 def sweep(
-    db: sqlite3.Connection, entity: str, name: str, sweep_name: str, alive_since: float
+    db: sqlite3.Connection,
+    entity: str,
+    name: str,
+    sweep_name: str,
+    *,
+    alive_since: float,
+    colour: str = "",
 ) -> Object:
-    """`alive_since`: an agent not heard of since then has gone."""
+    """`alive_since`: an agent not heard of since then has gone. `colour`: the axis by which the
+    learning curves are coloured.
+    """
     project = common.find_project(db, entity, name)
     row = common.find_sweep(db, project, sweep_name)
     config = config_of(row["config"])
@@ -41,7 +49,7 @@ def sweep(
     cells = cells_of(db, row, {run["id"]: run for run in runs}, metric)
     counts = sweep_rows.count_cells(db, row["id"])
     drawn = runs[-charts.MOST_RUNS :]
-    colour = compare.default_colour(drawn, axes)
+    colour = colour if colour in axes else compare.default_colour(drawn, axes)
     return {
         "project": project,
         "sweep": {**row, "title": row["display_name"] or config.name or row["name"]},

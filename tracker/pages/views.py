@@ -170,7 +170,8 @@ def sweep(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
         place["entity"],
         place["project"],
         place["sweep"],
-        server.clock() - server.settings.agent_timeout,
+        alive_since=server.clock() - server.settings.agent_timeout,
+        colour=request.query_params.get("colour", ""),
     )
     live = values["sweep"]["state"] in ("RUNNING", "PENDING")
     report = reports.find(values["project"], values["sweep"])

@@ -11,6 +11,7 @@ import pytest
 from tests.tracker.pages.conftest import Tab
 from tests.tracker.pages.test_addresses import Elements
 from tests.tracker.worlds import Site, Tracker
+from tracker.api import ids
 from tracker.server import make_link
 
 RUN = "/local/p/runs/r1"
@@ -64,14 +65,19 @@ def test_a_run_is_stopped(site: Site, person: Person):
     assert "It was asked to stop." in person.get(RUN).text
 
 
-def test_a_run_is_deleted_with_its_files(site: Site, person: Person):
-    context = site.app.app.state.server
-    (site.folder / "blobs").mkdir(exist_ok=True)
+def test_a_run_is_deleted_and_its_files_space_is_freed(site: Site, person: Person):
+    made = site.run("id")
+    assert made
+    target = {"run": ids.decode("Run", made["id"]), "name": "model.bin"}
+    token = site.app.signer.token("put", target, site.now + 900)
+    assert site.http.put(f"/storage/{token}", content=b"weights").is_success
+    stored = [path for path in (site.folder / "blobs").rglob("*") if path.is_file()]
+    assert len(stored) == 1
     assert person.send("/run/local/p/r1", token=person.token(), what="delete") == 400
     assert site.run("id")
     assert person.send("/run/local/p/r1", token=person.token(), what="delete", sure="yes") == 303
     assert site.run("id") is None
-    assert not [path for path in context.blobs.rglob("*") if path.is_file()]
+    assert not stored[0].exists()
 
 
 def test_a_sweep_is_paused_resumed_stopped_and_canceled(site: Site, person: Person):

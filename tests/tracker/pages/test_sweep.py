@@ -105,6 +105,14 @@ def test_cells_lie_in_a_map_of_cell_by_seed(site: Site):
     assert "shade0" in table and "shade7" in table
 
 
+def test_learning_curves_are_coloured_by_a_chosen_axis(site: Site):
+    agent = agent_of(site)
+    agent.work(4)
+    place = f"/local/p/sweeps/{agent.sweep}"
+    for axis, value in (("fusion", "add"), ("optimizer.lr", "0.1"), ("seed", "0")):
+        assert f"{axis} = {value} <span" in site.http.get(f"{place}?colour={axis}").text
+
+
 def test_failed_and_retried_cells_show_their_last_lines(site: Site):
     agent = agent_of(site)
     agent.work(4, failing=(1,))
