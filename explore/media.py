@@ -131,10 +131,13 @@ def point_cloud(xyz_3HW: np.ndarray, near_HW: np.ndarray, hit_HW: np.ndarray) ->
     return HEADER.format(n=len(points)).encode() + points.tobytes()
 
 
-def write_all(writer: Writer, pairs: Sequence[Pair]) -> Iterator[Pair]:
-    """Yield all pairs, in order, as soon as their files are there.
+def write_all(
+    writer: Writer, pairs: Sequence[Pair], chunk: int = CHUNK, pool_from: int = POOL_FROM
+) -> Iterator[Pair]:
+    """Yield all pairs, in order, as soon as their files are there; `chunk` of them at a time.
 
-    Files that an earlier call has written to the same folder are taken as they are.
+    Files that an earlier call has written to the same folder are taken as they are. Worker
+    processes write `pool_from` pairs and more.
     """
     if (writer.folder / PICTURES).exists():
         yield from pairs
@@ -142,17 +145,19 @@ def write_all(writer: Writer, pairs: Sequence[Pair]) -> Iterator[Pair]:
     for class_name in sorted({pair.id.split("/")[0] for pair in pairs}):
         (writer.folder / class_name).mkdir(parents=True, exist_ok=True)
     reduced = []
-    for chunk, rows in _written(writer, pairs):
+    chunks = [pairs[start : start + chunk] for start in range(0, len(pairs), chunk)]
+    for written, rows in _written(writer, chunks, in_pool=len(pairs) >= pool_from):
         reduced.append(rows)
-        yield from chunk
+        yield from written
     with whole(writer.folder / PICTURES) as path:
         np.save(path, np.concatenate(reduced), allow_pickle=False)
 
 
-def _written(writer: Writer, pairs: Sequence[Pair]) -> Iterator[tuple[Sequence[Pair], np.ndarray]]:
-    chunks = [pairs[start : start + CHUNK] for start in range(0, len(pairs), CHUNK)]
+def _written(
+    writer: Writer, chunks: list[Sequence[Pair]], in_pool: bool
+) -> Iterator[tuple[Sequence[Pair], np.ndarray]]:
     try:
-        if len(pairs) < POOL_FROM:
+        if not in_pool:
             yield from zip(chunks, map(writer.write, chunks), strict=True)
             return
         # Not forked: the caller has the threads of a database client.

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -95,13 +95,14 @@ def running(folder: Path) -> int | None:
     return state["port"] if kept and listens(mongod, state["port"]) else None
 
 
-def find() -> Path:
+def find(candidates: Iterable[Path] | None = None) -> Path:
     """The mongod to use: the one that FiftyOne's packages brought, else the one on PATH.
 
+    candidates: others to try instead, in their order.
     Raises ExploreError, with what to install, where neither exists and runs on this machine.
     """
     tried = []
-    for path in _candidates():
+    for path in _candidates() if candidates is None else candidates:
         reason = _unusable(path)
         if reason is None:
             return path

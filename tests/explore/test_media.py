@@ -92,17 +92,16 @@ def test_thumbnail_is_upright(data: DataSet, writer: media.Writer):
 
 
 def test_processes_write_what_one_process_writes(
-    data: DataSet, writer: media.Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: DataSet, writer: media.Writer, tmp_path: Path
 ):
-    monkeypatch.setattr(media, "CHUNK", 10)
-    assert list(media.write_all(writer, data.pairs[:40])) == list(data.pairs[:40])
+    pairs = list(data.pairs[:40])
+    assert list(media.write_all(writer, pairs, chunk=10)) == pairs
     alone = np.load(writer.folder / media.PICTURES)
     assert alone.shape == (40, 4 * media.PIXELS**2)
-    monkeypatch.setattr(media, "POOL_FROM", 1)
     other = media.Writer(*{**vars(writer), "folder": tmp_path / "other"}.values())
-    assert list(media.write_all(other, data.pairs[:40])) == list(data.pairs[:40])
+    assert list(media.write_all(other, pairs, chunk=10, pool_from=1)) == pairs
     np.testing.assert_array_equal(np.load(other.folder / media.PICTURES), alone)
-    for pair in data.pairs[:40]:
+    for pair in pairs:
         for file, same in zip(
             media.files(writer.folder, pair.id), media.files(other.folder, pair.id), strict=True
         ):

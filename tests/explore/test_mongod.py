@@ -131,15 +131,14 @@ def test_a_database_that_does_not_start_says_why(folder: Path, start: Start):
     shutil.rmtree(folder / "db")
 
 
-def test_a_missing_mongod_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_mongod_says_what_to_install(tmp_path: Path):
     hollow = tmp_path / "mongod"
     broken = tmp_path / "bin" / "mongod"
     broken.parent.mkdir()
     broken.write_text("#!/bin/sh\necho libcrypto.so.1.1: cannot open >&2\nexit 127\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(mongod, "_candidates", lambda: iter([hollow, broken]))
     with pytest.raises(ExploreError) as caught:
-        mongod.find()
+        mongod.find([hollow, broken])
     text = str(caught.value)
     assert f"{hollow}: not there" in text
     assert f"{broken}: libcrypto.so.1.1: cannot open" in text
