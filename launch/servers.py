@@ -47,7 +47,7 @@ class Chosen:
             embedded.ensure(self.data_dir)
 
 
-def user_base_url() -> str | None:
+def user_base_url(cloud: str = WANDB_CLOUD) -> str | None:
     """Return the address of the user's own W&B server, or None where the user has none.
 
     Read from the places where the wandb client looks, without importing it: `WANDB_BASE_URL`, the
@@ -56,8 +56,8 @@ def user_base_url() -> str | None:
     url = os.environ.get("WANDB_BASE_URL") or _settings_base_url()
     if url:
         return url
-    if os.environ.get("WANDB_API_KEY") or _netrc_has(WANDB_CLOUD):
-        return WANDB_CLOUD
+    if os.environ.get("WANDB_API_KEY") or _netrc_has(cloud):
+        return cloud
     return None
 
 
@@ -156,7 +156,10 @@ def _first_cause(error: BaseException) -> BaseException:
 
 
 def choose(
-    tracker: str | None, data_dir: Path | None, otherwise: str = "use --tracker embedded"
+    tracker: str | None,
+    data_dir: Path | None,
+    otherwise: str = "use --tracker embedded",
+    cloud: str = WANDB_CLOUD,
 ) -> Chosen:
     """Decide on the server and point this process and its children at it.
 
@@ -164,17 +167,18 @@ def choose(
     server is started where it is not running. An address that `runner.py env` exported earlier is
     recognised as the embedded server's, so that a killed one is started again. Raises ServerError
     where the user's own server does not answer; `otherwise` is what else they can do then.
+    `cloud`: where a login without an address belongs.
     """
     from tracker import server as embedded
 
     folder = (data_dir or places.tracker()).resolve()
-    url = user_base_url()
+    url = user_base_url(cloud)
     ours = url is not None and url.rstrip("/") == embedded.last_url(folder)
     if tracker == "wandb":
         if ours:  # what `runner.py env` exported hides the person's own login
             for name in ("WANDB_BASE_URL", "WANDB_API_KEY"):
                 os.environ.pop(name, None)
-            url = user_base_url()
+            url = user_base_url(cloud)
         if url is None:
             raise ServerError(
                 "--tracker wandb: no W&B login found; run `wandb login`, or set WANDB_BASE_URL and "

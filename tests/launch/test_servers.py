@@ -50,7 +50,6 @@ def test_nobody_has_no_server_and_is_told_so():
 
 @pytest.mark.parametrize("login", ["variable", "key", "netrc", "settings"])
 def test_a_login_is_used_and_nothing_is_started(login, yours, monkeypatch, tmp_path):
-    monkeypatch.setattr(servers, "WANDB_CLOUD", yours)
     if login == "variable":
         monkeypatch.setenv("WANDB_BASE_URL", yours)
     elif login == "key":
@@ -59,7 +58,7 @@ def test_a_login_is_used_and_nothing_is_started(login, yours, monkeypatch, tmp_p
         (tmp_path / ".netrc").write_text("machine 127.0.0.1 login user password k\n")
     else:
         settings(tmp_path, yours)
-    chosen = servers.choose(None, None)
+    chosen = servers.choose(None, None, cloud=yours)
     assert chosen == servers.Chosen(yours, None)
     assert yours in chosen.line and "nothing was started" in chosen.line
     assert not places.tracker().exists()
@@ -95,12 +94,11 @@ def test_an_exported_address_of_a_stopped_tracker_starts_it_again(folder, monkey
 def test_wandb_asked_for_means_the_login_and_not_what_env_exported(
     folder, yours, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(servers, "WANDB_CLOUD", yours)
     chosen = servers.choose(None, folder)
     monkeypatch.setenv("WANDB_BASE_URL", chosen.url)
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login user password k\n")
-    assert servers.choose("wandb", None) == servers.Chosen(yours, None)
+    assert servers.choose("wandb", None, cloud=yours) == servers.Chosen(yours, None)
     assert "WANDB_API_KEY" not in os.environ
     (tmp_path / ".netrc").unlink()
     monkeypatch.setenv("WANDB_BASE_URL", chosen.url)
@@ -165,11 +163,10 @@ def test_who_said_the_address_is_named(monkeypatch, tmp_path):
     with pytest.raises(servers.ServerError, match=r"/settings '.*refused"):
         settings(tmp_path, nobody)
         servers.choose(None, None)
-    monkeypatch.setattr(servers, "WANDB_CLOUD", nobody)
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
     with pytest.raises(servers.ServerError, match=r"^your W&B login '.*refused"):
-        servers.choose("wandb", None)
+        servers.choose("wandb", None, cloud=nobody)
 
 
 def closed_port() -> str:
@@ -190,9 +187,8 @@ def closed_port() -> str:
         *((url, "is https://api.wandb.ai") for url in ("https://wandb.ai", "http://api.wandb.ai")),
     ],
 )
-def test_a_malformed_address_is_named_and_nobody_is_asked(monkeypatch, url, words):
+def test_a_malformed_address_is_named(monkeypatch, url, words):
     monkeypatch.setenv("WANDB_BASE_URL", url)
-    monkeypatch.setattr(servers, "_ask", pytest.fail)
     with pytest.raises(servers.ServerError) as caught:
         servers.choose(None, None)
     assert str(caught.value).startswith(f"WANDB_BASE_URL '{url}': ") and words in str(caught.value)
