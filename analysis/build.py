@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,17 +12,21 @@ from analysis import metrics
 from analysis.grid import cells, plan
 from analysis.grid.cells import Cell, Grid
 from analysis.judge import (
+    answer,
     claims,
+    collapse,
     compare,
     contrasts,
     cost,
     effects,
+    family,
     planning,
     sequential,
     stats,
     verdict,
 )
 from analysis.judge.compare import Data
+from analysis.judge.draft import Pair
 from analysis.judge.warnings import warnings
 from analysis.metrics import Metric
 from analysis.read import snapshot as snapshots
@@ -55,13 +60,16 @@ def build(
     pairs = plan.cell_pairs(design, grid)
     looks = sequential.looks(snapshot.looks)
     alpha = looks.alpha if looks is not None and looks.alpha is not None else stats.ALPHA
-    compared = contrasts.contrasts(data, pairs, judged, alpha)
+    compared, pooled = judge(data, pairs, judged, alpha)
     costs = cost.ratios(pairs, costs_known)
     found = compare.constants(grid)
     report = schema.Report(
         schema=schema.SCHEMA,
         kind=design.kind,
         question=design.question,
+        answer=answer.answer(pooled, compared, grid.axes, judged[0]) if judged else [],
+        file=sweep_file(snapshot, design),
+        open_percent=100 * collapse.open_rate(max((len(c.runs) for c in grid.cells), default=0)),
         sweep=sweep_info(snapshot),
         grid=schema.GridCounts(**grid.counts()),
         axes=grid.axes,
@@ -69,10 +77,10 @@ def build(
         declared=bool(design.name),
         metrics=[info(metric) for metric in [*judged, *costs_known, *others]],
         primary=judged[0].name if judged else "",
-        cells=[cell_report(cell, [*judged, *costs_known, *others]) for cell in grid.cells],
+        cells=[cell_report(data, cell, [*judged, *costs_known, *others]) for cell in grid.cells],
         contrasts=compared,
         verdicts=count_verdicts(compared),
-        effects=effects.effects(data, judged),
+        effects=pooled,
         costs=costs,
         pareto=cost.pareto(compared, costs, judged[0] if judged else None),
         noise=noise(data, judged),
@@ -104,6 +112,20 @@ def arrange(snapshot: Snapshot) -> tuple[Grid, Plan]:
     return cells.arrange(snapshot, last=design.axis), design
 
 
+def judge(
+    data: Data, pairs: list[Pair], judged: list[Metric], alpha: float
+) -> tuple[list[schema.Contrast], list[schema.Effect]]:
+    """Every contrast and pooled effect of the plan, on each metric in a family of its own."""
+    wanted = effects.declared(data)
+    compared, pooled = [], []
+    for metric in judged:
+        members = effects.members(data, wanted, metric) + contrasts.members(data, pairs, metric)
+        found = family.judge(data, members, metric, alpha)
+        pooled += [effects.effect(data, *item) for item in zip(wanted, found, strict=False)]
+        compared += [contrasts.contrast(data, item) for item in found[len(wanted) :]]
+    return compared, pooled
+
+
 def count_verdicts(compared: list[schema.Contrast]) -> dict[str, dict[str, int]]:
     """Metric -> verdict -> count, in the order of the ladder."""
     table: dict[str, dict[str, int]] = {}
@@ -127,11 +149,19 @@ def report_metrics(
         found.update(n for n, v in run.summary.items() if number(v) is not None)
     judged = [describe(n) for n in plan.metric_names(design, snapshot, grid)]
     known = [metric for metric in metrics.COSTS if found[metric.name]]
+    judged = [population(snapshot, design, metric) for metric in judged]
     taken = {metric.name for metric in [*judged, *known]}
     shown = [n for n in TABLE_METRICS if n in found and n not in taken]
     if not any(metric.per_example or metric.role == "cost" for metric in [*judged, *known]):
         shown += [n for n, _ in found.most_common(MAX_OTHER) if n not in taken and n not in shown]
     return judged, known, [describe(name) for name in shown]
+
+
+def population(snapshot: Snapshot, design: Plan, metric: Metric) -> Metric:
+    """The metric with what it is about: what was said of the report, else of it in the plan."""
+    fact = design.facts.get(metric.name, design.facts.get(metrics.last_word(metric.name)))
+    declared = fact.population if fact is not None else metric.population
+    return replace(metric, population=snapshot.population or declared)
 
 
 def info(metric: Metric) -> schema.MetricInfo:
@@ -156,7 +186,7 @@ def sweep_info(snapshot: Snapshot) -> schema.SweepInfo:
     )
 
 
-def cell_report(cell: Cell, shown: list[Metric]) -> schema.CellReport:
+def cell_report(data: Data, cell: Cell, shown: list[Metric]) -> schema.CellReport:
     """One cell in the report's format; metrics without any value are left out."""
     table = {}
     for metric in shown:
@@ -174,14 +204,17 @@ def cell_report(cell: Cell, shown: list[Metric]) -> schema.CellReport:
             )
     refs = []
     for seed, slot in cell.slots.items():
-        refs += [run_ref(run, run is slot.run, seed) for run in slot.runs]
+        refs += [run_ref(run, run is cell.runs.get(seed), seed) for run in slot.runs]
     return schema.CellReport(
         config=cell.config,
         label=cell.label,
         states={seed: slot.state for seed, slot in cell.slots.items()},
         metrics=table,
         diverged=cell.diverged,
-        saturated=[m.name for m in shown if m.role == "quality" and compare.saturated(cell, m)],
+        copies=cell.copies,
+        saturated=[
+            m.name for m in shown if m.role == "quality" and compare.saturated(data, cell, m)
+        ],
         runs=refs,
     )
 
@@ -232,6 +265,15 @@ def provenance(snapshot: Snapshot, grid: Grid, file: str, sha256: str) -> schema
         environment=environment,
         missing=missing,
     )
+
+
+def sweep_file(snapshot: Snapshot, design: Plan) -> str:
+    """ "sweeps/NAME.yaml", with the budget that the sweep's name tells of; "" without a plan."""
+    name = str(snapshot.sweep.get("name") or "")
+    if not design.name or not (name == design.name or name.startswith(f"{design.name}-")):
+        return ""
+    budget = name.removeprefix(design.name).removeprefix("-")
+    return f"sweeps/{design.name}.yaml" + (f" --budget {budget}" if budget else "")
 
 
 def sweep_path(snapshot: Snapshot) -> str:

@@ -34,6 +34,7 @@ class Metric:
     bound: float | None = None
     chance: float | None = None
     per_example: PerExample | None = None
+    population: str = "examples"  # a mean over a test set | "seeds": no set of examples is sampled
 
     @property
     def part(self) -> str:

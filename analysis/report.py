@@ -55,12 +55,14 @@ def report(
     strict: bool = False,
     looks: tuple[int, int] | None = None,
     seeds: list[Any] | None = None,
+    population: str = "",
 ) -> Path:
     """Write the report of `sweep` ("entity/project/id", "project/id" or "id"); return report.md.
 
     offline: render this snapshot and ask no server. looks: (this look, looks planned) of a
     procedure that adds seeds until contrasts are decided; it is remembered in the snapshot. seeds:
-    the only ones that this look may see; runs with others are left out.
+    the only ones that this look may see; runs with others are left out. population: "seeds" where
+    the metrics are no means over a test set; it is remembered in the snapshot, too.
     Raises ReportError (exit code 2), IncompleteError (3) or NothingComparableError (4); in the last
     two cases the report is written first.
     """
@@ -79,6 +81,8 @@ def report(
         taken = source.read(previous(folder, source.info["id"]))
     if looks is not None:
         taken.looks = looks
+    if population:
+        taken.population = population
     if seeds is not None:
         seen = {cells.seed_label(seed) for seed in seeds}
         taken.runs = [

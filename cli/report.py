@@ -25,6 +25,12 @@ from launch.servers import choose
     metavar="SNAPSHOT",
     help="Render a snapshot.json.gz again; no server is asked.",
 )
+@click.option(
+    "--population",
+    type=click.Choice(["examples", "seeds"]),
+    default=None,
+    help="What metrics are about: new examples, or seeds (returns, losses of a stream).",
+)
 @click.option("--strict", is_flag=True, help="Exit with 3 where the grid is not complete.")
 @click.option("--open", "show", is_flag=True, help="Write report.html too and open it.")
 @click.option("--publish", is_flag=True, help="Also publish it as a W&B Report, where possible.")
@@ -33,6 +39,7 @@ def command(
     sweep: str | None,
     output: Path | None,
     offline: Path | None,
+    population: str | None,
     strict: bool,
     show: bool,
     publish: bool,
@@ -58,7 +65,9 @@ def command(
         click.echo(choose(tracker, data_dir).line)
     failure: reports.ReportError | None = None
     try:
-        written = reports.report(sweep, output, offline=offline, strict=strict)
+        written = reports.report(
+            sweep, output, offline=offline, strict=strict, population=population or ""
+        )
     except (reports.IncompleteError, reports.NothingComparableError) as error:
         failure, written = error, error.written
     if show:

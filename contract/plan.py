@@ -59,6 +59,14 @@ class Expectation(Model):
     expect: Literal["lower", "higher", "equal"]
 
 
+class Level(Model):
+    """A claim that the mean of a cell reaches a value, but for a tolerance."""
+
+    cell: dict[str, Any]
+    reaches: float
+    tolerance: float
+
+
 class Ratios(Model):
     """A claim about cost ratios a/b on an axis, in every level of the other axes."""
 
@@ -71,7 +79,8 @@ class Ratios(Model):
 
 
 class Claim(Model):
-    """A published claim. reading: how it is made testable; published: figures, one seed each.
+    """A published claim. reading: how it is made testable; untested: what of it no comparison
+    tests; published: figures, one seed each.
 
     sweep: which sweep answers it; "" is the plan's own.
     """
@@ -80,8 +89,10 @@ class Claim(Model):
     text: str
     sweep: str = ""
     reading: str = ""
+    untested: str = ""
     metric: str = ""
     contrasts: list[Expectation] = []
+    levels: list[Level] = []
     ratios: Ratios | None = None
     published: dict[str, float] = {}
 
@@ -104,6 +115,7 @@ class Fact(Model):
     better: Literal["lower", "higher", ""] = ""
     bound: float | None = None
     chance: float | None = None
+    population: Literal["examples", "seeds"] = "examples"
 
 
 class Plan(Model):
@@ -210,6 +222,10 @@ def _plan(file: Path) -> tuple[Plan, dict[str, str]]:
         if metric not in plan.metrics:
             text = f"not among the metrics{suggest(metric, plan.metrics)}"
             raise _error(text, f"margins.{metric}", where)
+    for i, claim in enumerate(plan.claims):
+        if any(e.expect == "equal" for e in claim.contrasts) and claim.metric not in plan.margins:
+            text = f"expects equal and can never be met without margins.{claim.metric}"
+            raise _error(text, f"claims[{i}]", where)
     own = [claim.model_copy(update={"sweep": claim.sweep or name}) for claim in plan.claims]
     return plan.model_copy(update={"claims": own}), where
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from analysis import metrics
+from analysis.grid.copies import copies
 from analysis.read.snapshot import Run, Snapshot, number
 from contract.sweepfile.points import SEED, GridError, axis_values, expand
 from contract.values import canonical, key
@@ -50,17 +51,32 @@ class Slot:
 
 @dataclass
 class Cell:
-    """A grid point without the seed. slots: seed -> Slot, in the order of the seeds."""
+    """A grid point without the seed. slots: seed -> Slot, in the order of the seeds.
+
+    seeded: False where the sweep lists no seed: its runs are replicates, numbered from 1, and those
+    of two cells are not matched.
+    """
 
     config: dict[str, Any]
     label: str
     slots: dict[str, Slot] = field(default_factory=dict)
+    seeded: bool = True
     _values: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def runs(self) -> dict[str, Run]:
-        """seed -> the finished run that counts; to be read once the grid is arranged."""
+    def finished(self) -> dict[str, Run]:
+        """seed -> its earliest finished run; to be read once the grid is arranged."""
         return {seed: slot.run for seed, slot in self.slots.items() if slot.run is not None}
+
+    @cached_property
+    def copies(self) -> dict[str, str]:
+        """seed -> the earlier seed whose run it is a copy of."""
+        return copies(self.finished)
+
+    @cached_property
+    def runs(self) -> dict[str, Run]:
+        """seed -> the finished run that counts: copies of another count once."""
+        return {seed: run for seed, run in self.finished.items() if seed not in self.copies}
 
     def values(self, metric: str) -> dict[str, float]:
         """seed -> value of the metric in the runs that count; NaN where the run diverged."""
@@ -156,6 +172,8 @@ def arrange(snapshot: Snapshot, last: str = "") -> Grid:
         rank = {axis: {key(v): i for i, v in enumerate(axes[axis])} for axis in axes}
         places = sorted(cells.values(), key=lambda c: [rank[a][key(c.config[a])] for a in axes])
         cells = {key(cell.config): cell for cell in places}
+    for cell in cells.values():
+        _number(cell)
     cap = canonical(config.get("run_cap"))
     return Grid(
         axes,
@@ -208,6 +226,23 @@ def _place(cell: Cell, run: Run, listed: bool, unexpected: list[Run]) -> None:
             return
         cell.slots[seed] = Slot(seed)
     cell.slots[seed].runs.append(run)
+
+
+def _number(cell: Cell) -> None:
+    """Repeats of a cell without a seed are its replicates: a slot for each finished run."""
+    if set(cell.slots) != {NO_SEED}:
+        return
+    cell.seeded = False
+    slot = cell.slots[NO_SEED]
+    if len(slot.finished) > 1:
+        ends = [i for i, run in enumerate(slot.runs) if run.finished]
+        starts = [0, *(end + 1 for end in ends[:-1])]
+        groups = [slot.runs[start : end + 1] for start, end in zip(starts, ends, strict=True)]
+        groups[-1] += slot.runs[ends[-1] + 1 :]
+        cell.slots = {
+            str(i): Slot(str(i), runs, expected=slot.expected and i == 1)
+            for i, runs in enumerate(groups, 1)
+        }
 
 
 def _axes(config: Mapping[str, Any], points: list[dict[str, Any]] | None) -> dict[str, list[Any]]:

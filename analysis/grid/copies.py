@@ -25,12 +25,13 @@ GIVEN = {"second", "seconds", "time", "runtime", "timestamp", "memory", "lr", "l
 def copies(runs: Mapping[str, Run]) -> dict[str, str]:
     """seed -> the earlier seed of the same cell whose run it is a copy of.
 
-    Copies have equal logits for every example, or equal histories (times and memory excluded).
+    Copies have equal logits or other terms for every example, or equal histories (times and memory
+    excluded).
     """
     first: dict[tuple[str, object], str] = {}
     found = {}
     for seed, run in runs.items():
-        marks = [mark for mark in (_logits(run), _history(run)) if mark is not None]
+        marks = [mark for mark in (_logits(run), *_terms(run), _history(run)) if mark is not None]
         original = next((first[mark] for mark in marks if mark in first), None)
         for mark in marks:
             first.setdefault(mark, original or seed)
@@ -44,6 +45,16 @@ def _logits(run: Run) -> tuple[str, object] | None:
     if run.predictions is None or len(np.unique(run.predictions.logits)) < DISTINCT:
         return None
     return "logits", (run.predictions.part, run.predictions.logits.tobytes())
+
+
+def _terms(run: Run) -> list[tuple[str, object]]:
+    """The same for other terms per example, of each metric that has real ones."""
+    columns = run.terms.columns.items() if run.terms is not None else ()
+    return [
+        (f"terms of {name}", column.tobytes())
+        for name, column in columns
+        if len(np.unique(column)) >= DISTINCT
+    ]
 
 
 def _history(run: Run) -> tuple[str, object] | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from analysis.grid.cells import Grid
-from analysis.judge.verdict import DIFFERENT, EQUIVALENT
+from analysis.judge import stats
+from analysis.judge.verdict import DIFFERENT, EQUIVALENT, MIN_SEEDS
 from analysis.schema import report as schema
-from contract.plan import Claim, Expectation, Plan, Ratios
+from contract.plan import Claim, Expectation, Level, Plan, Ratios
 from contract.values import key
 
 SUPPORTED = "supported"
@@ -15,7 +16,6 @@ CONTRADICTED = "contradicted"
 MIXED = "mixed"
 OPEN = "not resolved"
 ELSEWHERE = "needs another sweep"
-CLAIMED_KEY = "claimed"
 
 
 def answer_all(
@@ -34,28 +34,35 @@ def _answer(
     contrasts: list[schema.Contrast],
     costs: list[schema.CostRatio],
 ) -> schema.ClaimAnswer:
-    parts: list[schema.ClaimPart] = []
-    missing = not here
+    found: list[schema.ClaimPart | None] = []
+    metric = _metric(claim, contrasts) if here else ""
     if here:
-        if claim.ratios is not None:
-            parts = _ratio_parts(claim.ratios, costs)
-            missing = not parts
-        else:
-            found = [_part(item, claim.metric, contrasts) for item in claim.contrasts]
-            parts = [part for part in found if part is not None]
-            missing = len(parts) < len(found)
-    verdict = ELSEWHERE if missing else combine([part.answer for part in parts])
+        found += [_part(item, claim.metric, contrasts) for item in claim.contrasts]
+        found += [_level_part(item, grid, metric) for item in claim.levels]
+        found += (_ratio_parts(claim.ratios, costs) or [None]) if claim.ratios else []
+    parts = [part for part in found if part is not None]
+    missing = not here or len(parts) < len(found)
     return schema.ClaimAnswer(
         id=claim.id,
         text=claim.text,
         reading=claim.reading,
-        answer=verdict,
+        answer=ELSEWHERE if missing else combine([part.answer for part in parts]),
+        kinds={} if missing else _kinds(parts),
+        untested=claim.untested,
         needs=f"sweeps/{claim.sweep}.yaml" if missing else "",
         parts=parts,
-        metric=_metric(claim, contrasts) if here else "",
+        metric=metric,
         published=dict(claim.published.items()),
         ours=_ours(claim, grid, contrasts, costs) if here else {},
     )
+
+
+def _kinds(parts: list[schema.ClaimPart]) -> dict[str, str]:
+    """Quantity -> the answer of its parts alone, where a claim is about several quantities."""
+    kinds: dict[str, list[str]] = {}
+    for part in parts:
+        kinds.setdefault(part.text.split(":")[0], []).append(part.answer)
+    return {kind: combine(found) for kind, found in kinds.items()} if len(kinds) > 1 else {}
 
 
 def combine(answers: list[str]) -> str:
@@ -132,7 +139,7 @@ def _ratio_parts(claim: Ratios, costs: list[schema.CostRatio]) -> list[schema.Cl
         parts.append(
             schema.ClaimPart(
                 text=f"{cost.metric}: {cost.a_label} / {cost.b_label}",
-                expect=f"{claim.claimed:g}",
+                expect=f"{claim.claimed:g} ± {100 * claim.tolerance:g} %",
                 verdict=verdict,
                 observed=cost.ratio,
                 low=cost.low,
@@ -141,6 +148,29 @@ def _ratio_parts(claim: Ratios, costs: list[schema.CostRatio]) -> list[schema.Cl
             )
         )
     return parts
+
+
+def _level_part(claim: Level, grid: Grid, metric: str) -> schema.ClaimPart | None:
+    """A cell's mean against a value: the 95 % interval over seeds on one side of the tolerance."""
+    cell = next((c for c in grid.cells if _is(c.config, claim.cell)), None)
+    values = list(cell.finite(metric).values()) if cell is not None else []
+    if cell is None or not values:
+        return None
+    interval, least = stats.mean_interval(values), claim.reaches - claim.tolerance
+    verdict, answer = "unresolved", "open"
+    if interval.n >= MIN_SEEDS and interval.low >= least:
+        verdict, answer = "within", "agrees"
+    elif interval.n >= MIN_SEEDS and interval.high < least:
+        verdict, answer = "below", "contradicts"
+    return schema.ClaimPart(
+        text=f"mean {metric}: {cell.label}",
+        expect=f"≥ {claim.reaches:g} − {claim.tolerance:g}",
+        verdict=verdict,
+        observed=interval.mean,
+        low=interval.low,
+        high=interval.high,
+        answer=answer,
+    )
 
 
 def _metric(claim: Claim, contrasts: list[schema.Contrast]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from analysis import metrics
-from analysis.grid.cells import Cell, Grid, flatten, value
-from analysis.judge import stats
+from analysis.grid.cells import Cell, Grid, flatten
+from analysis.judge import collapse, stats
 from analysis.metrics import Metric
 from analysis.read.snapshot import Examples, Run, Snapshot
 from contract.plan import Comparability, Plan
@@ -21,6 +20,8 @@ from contract.values import canonical, key
 DEFINITION = "metric definition"
 EXAMPLES = "test_hash"
 SATURATED_SHARE = 0.8
+SATURATED_RUNS = 3
+NOISE_SEEDS = 3
 # What any comparison asks for, beside what its plan does
 COMPARABILITY = Comparability(
     error=[
@@ -90,6 +91,30 @@ class Data:
         self.snapshot, self.grid, self.plan = snapshot, grid, plan
         self._terms: dict[tuple[int, str], dict[str, np.ndarray]] = {}
         self._faithful: dict[tuple[int, str], dict[str, bool]] = {}
+        self._examples: dict[str, int] = {}
+        self._spread: dict[str, float] = {}
+
+    def examples(self, metric: Metric) -> int:
+        """Examples of the smallest set that a run has terms of; 1,000 where none is known."""
+        if metric.name not in self._examples:
+            found = [examples_of(run, metric) for run in self.snapshot.runs]
+            sizes = [len(examples.pairs) for examples in found if examples]
+            self._examples[metric.name] = min(sizes, default=1000)
+        return self._examples[metric.name]
+
+    def spread(self, metric: Metric) -> float:
+        """Median over the cells of their robust standard deviation, for what is far from a cell."""
+        if metric.name not in self._spread:
+            cells = [np.array(list(c.finite(metric.name).values())) for c in self.grid.cells]
+            sds = [collapse.robust_sd(values) for values in cells if values.size > 2]
+            self._spread[metric.name] = float(np.median(sds)) if sds else 0.0
+        return self._spread[metric.name]
+
+    def collapsed(self, cell: Cell, metric: Metric) -> list[str]:
+        """Seeds whose run lies far from the others of its cell."""
+        values = cell.finite(metric.name)
+        far = collapse.far(np.array(list(values.values())), self.spread(metric))
+        return [seed for seed, is_far in zip(values, far, strict=True) if is_far]
 
     def terms(self, cell: Cell, metric: Metric) -> dict[str, np.ndarray]:
         """seed -> per-example terms (N,) whose mean is the metric; only runs that have them."""
@@ -177,62 +202,41 @@ def _known(runs: list[Run], name: str) -> set[str]:
     return {key(v) for run in runs if (v := attribute(run, name)) is not None}
 
 
-def saturated(cell: Cell, metric: Metric) -> bool:
-    """Whether at least 80 % of the cell's finished runs have reached the metric's bound.
+def saturated(data: Data, cell: Cell, metric: Metric) -> bool:
+    """Whether at least 80 % of the cell's runs, of 3 or more, have reached the metric's bound.
 
-    A ceiling is reached within 1/N, of N examples; a floor where fp32 cannot tell it from the
-    value. A metric without a bound saturates nowhere.
+    A ceiling is reached within 1/N, N the examples of the smallest set that any run of the sweep
+    was tested on (a run without predictions is held to what the others are), 1,000 where none is
+    known; a floor where fp32 cannot tell it from the value. Without a bound nothing saturates.
     """
     values = np.array(list(cell.values(metric.name).values()))
-    if values.size == 0 or metric.bound is None:
+    if values.size < SATURATED_RUNS or metric.bound is None:
         return False
     if metric.better == "lower":
         near = np.abs(values - metric.bound) < metrics.FP32_RESOLUTION
     else:
-        found = [examples_of(run, metric) for run in cell.runs.values()]
-        sizes = [len(examples.pairs) for examples in found if examples]
-        slack = 1 / min(sizes) if sizes else 1e-3
+        slack = 1 / data.examples(metric)
         near = values >= metric.bound - slack * (1 + 1e-9)
     return bool(near.sum() >= SATURATED_SHARE * len(cell.runs) - 1e-9)
 
 
 def noise_floor(data: Data, metric: str) -> tuple[float, int, str] | None:
-    """(range, n, source) of A/A differences; None where nothing was run twice.
+    """(range, n, source) of A/A differences; None where none were declared and run.
 
-    The source is two cells declared to be the same model, or a cell of which at least three seeds
-    have a repeated run. The range is the larger end of the 95 % interval of the mean difference.
+    Two cells that are declared to be the same model, without a seed in common: the same seed twice
+    gives the same bits. The range is the larger end of Welch's 95 % interval of the difference.
     """
-    deltas, source = _declared_repeats(data, metric)
-    if len(deltas) < 3:
-        deltas, source = _repeated_runs(data.grid, metric)
-    if len(deltas) < 3:
+    wanted = [key(config) for config in data.plan.noise_floor or ()]
+    found = {key(cell.config): cell for cell in data.grid.cells}
+    if not wanted or any(place not in found for place in wanted):
         return None
-    interval = stats.mean_interval(deltas)
-    return max(abs(interval.low), abs(interval.high)), interval.n, source
-
-
-def _declared_repeats(data: Data, metric: str) -> tuple[list[float], str]:
-    if data.plan.noise_floor is None:
-        return [], ""
-    found = [
-        next((c for c in data.grid.cells if key(c.config) == key(config)), None)
-        for config in data.plan.noise_floor
-    ]
-    if found[0] is None or found[1] is None:
-        return [], ""
-    a, b = found[0].finite(metric), found[1].finite(metric)
-    return [a[s] - b[s] for s in a if s in b], f"{found[0].label} and {found[1].label}"
-
-
-def _repeated_runs(grid: Grid, metric: str) -> tuple[list[float], str]:
-    most: list[float] = []
-    label = ""
-    for cell in grid.cells:
-        deltas = []
-        for slot in cell.slots.values():
-            values = [v for run in slot.finished if (v := value(run, metric)) is not None]
-            if len(values) > 1 and all(map(math.isfinite, values[:2])):
-                deltas.append(values[1] - values[0])
-        if len(deltas) > len(most):
-            most, label = deltas, f"repeated runs of {cell.label}"
-    return most, label
+    a, b = (found[place].finite(metric) for place in wanted)
+    both = [seed for seed in a if seed in b]
+    first, second = both[::2], both[1::2]
+    of_a = [v for seed, v in a.items() if seed not in second]
+    of_b = [v for seed, v in b.items() if seed not in first]
+    if min(len(of_a), len(of_b)) < NOISE_SEEDS:
+        return None
+    low, high = stats.unpaired([np.array(of_a)], [np.array(of_b)]).interval()
+    labels = " and ".join(found[place].label for place in wanted)
+    return max(abs(low), abs(high)), len(of_a) + len(of_b), labels

@@ -2,104 +2,93 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from analysis.grid.cells import Cell, cell_label
-from analysis.judge import compare, contrasts, stats
+from analysis.judge import stats
 from analysis.judge.compare import Data
+from analysis.judge.draft import Draft, Pair, draft
+from analysis.judge.family import Judged, Member, member, ruling
 from analysis.metrics import Metric
 from analysis.schema import report as schema
 from contract.values import key
 
 MAX_LEVELS = 12
-Stratum = tuple[str, Cell, Cell]
+Pooled = tuple[str, Any, Any]  # axis, value of A, value of B
 
 
-def effects(data: Data, metrics: list[Metric]) -> list[schema.Effect]:
-    """Stratified effect of each level of the plan's axis (of every axis where none is declared)."""
+def declared(data: Data) -> list[Pooled]:
+    """Each level of the plan's axis (of every axis where none is declared) against its baseline."""
     axes, plan = data.grid.axes, data.plan
     if plan.kind != "ablation":
         return []
     result = []
     for axis in [plan.axis] if plan.name else list(axes):
         baseline = plan.baseline if axis == plan.axis else axes[axis][0]
-        for level in axes[axis][:MAX_LEVELS]:
-            if key(level) != key(baseline):
-                found = strata(data, axis, level, baseline)
-                result += [
-                    effect
-                    for metric in metrics
-                    if (effect := _effect(data, axis, level, baseline, metric, found))
-                ]
+        levels = [level for level in axes[axis][:MAX_LEVELS] if key(level) != key(baseline)]
+        found = [(axis, level, baseline) for level in levels]
+        result += [pooled for pooled in found if len(strata(data, pooled)) > 1]
     return result
 
 
-def strata(data: Data, axis: str, a: Any, b: Any) -> list[Stratum]:
-    """(label, A, B) for every level of the other axes that has both cells."""
+def members(data: Data, effects: list[Pooled], metric: Metric) -> list[Member]:
+    """Every pooled effect as a member of the metric's family.
+
+    Every level of the other axes belongs to it: where one lacks a cell, there is nothing to say,
+    so that losing a cell that disagrees makes no effect clearer.
+    """
+    result = []
+    for pooled in effects:
+        axis, a, b = pooled
+        pairs = strata(data, pooled)
+        labels = [cell_label({axis: end}, {}) for end in (a, b)]
+        result.append(member(data, *labels, draft(data, pairs, metric, len(pairs))))
+    return result
+
+
+def strata(data: Data, pooled: Pooled) -> list[Pair]:
+    """(A, B) for every level of the other axes that declares both cells."""
+    axis, a, b = pooled
     rows: dict[str, dict[str, Cell]] = {}
     for cell in data.grid.cells:
         rest = {name: item for name, item in cell.config.items() if name != axis}
         rows.setdefault(key(rest), {})[key(cell.config[axis])] = cell
-    result = []
-    for row in rows.values():
-        if key(a) in row and key(b) in row:
-            cell = row[key(a)]
-            rest = {name: item for name, item in cell.config.items() if name != axis}
-            result.append((cell_label(rest, data.grid.axes), cell, row[key(b)]))
-    return result
+    return [(row[key(a)], row[key(b)]) for row in rows.values() if key(a) in row and key(b) in row]
 
 
-def _effect(
-    data: Data, axis: str, a: Any, b: Any, metric: Metric, found: list[Stratum]
-) -> schema.Effect | None:
-    """Mean over strata within each seed, then over seeds; strata count alike and are fixed."""
-    usable = [
-        s
-        for s in found
-        if not compare.differing(data, s[1], s[2], metric)
-        and not (compare.saturated(s[1], metric) and compare.saturated(s[2], metric))
-    ]
-    matched = [_deltas(first, second, metric) for _, first, second in usable]
-    kept = [(s, m) for s, m in zip(usable, matched, strict=True) if m]
-    if len(kept) < 2:
-        return None
-    seeds = [s for s in kept[0][1] if all(s in deltas for _, deltas in kept)]
-    effect_SR = np.array([[deltas[seed] for _, deltas in kept] for seed in seeds])
-    effect_SR = effect_SR.reshape(len(seeds), len(kept))
-    interval = stats.mean_interval(effect_SR.mean(1))
-    f, df1, df2, p = stats.sphericity_test(effect_SR)
-    per_row = [float(np.mean(list(deltas.values()))) for _, deltas in kept]
-    low, high = int(np.argmin(per_row)), int(np.argmax(per_row))
-    crossed, examples = _crossed(data, metric, [s for s, _ in kept], seeds)
+def effect(data: Data, pooled: Pooled, found: Judged) -> schema.Effect:
+    """A pooled effect in the report's format: strata count alike and are fixed."""
+    axis, a, b = pooled
+    item, axes = found.item, data.grid.axes
+    low, high = item.over_seeds.interval()
+    rows = {}
+    for first, second in item.pairs:
+        rest = {name: value for name, value in first.config.items() if name != axis}
+        of_a, of_b = (cell.finite(item.metric.name) for cell in (first, second))
+        if of_a and of_b:
+            both = [s for s in of_a if s in of_b] if item.matched else []
+            means = [np.mean([v[s] for s in both or v]) for v in (of_a, of_b)]
+            rows[cell_label(rest, axes)] = float(means[0] - means[1])
+    f, df1, df2, p = stats.sphericity_test(_by_seed(item))
+    ends = sorted(rows.items(), key=lambda row: row[1]) or [("", float("nan"))]
     return schema.Effect(
-        axis=axis, a=a, b=b, metric=metric.name, strata=len(kept), n=interval.n,
-        delta=interval.mean, low=interval.low, high=interval.high,
-        crossed=contrasts.crossed_interval(crossed, len(seeds), examples),
+        **dict(ruling(data, found)),
+        axis=axis, a=a, b=b, metric=item.metric.name, strata=len(item.pairs), n=item.n,
+        delta=item.over_seeds.delta, low=low, high=high, p=item.over_seeds.p,
         interaction_f=f, interaction_df1=df1, interaction_df2=df2, interaction_p=p,
-        smallest=per_row[low], largest=per_row[high],
-        smallest_in=kept[low][0][0], largest_in=kept[high][0][0],
+        smallest=ends[0][1], largest=ends[-1][1], smallest_in=ends[0][0], largest_in=ends[-1][0],
     )  # fmt: skip
+
+
+def _by_seed(item: Draft) -> np.ndarray:
+    """The effect per seed and stratum, shape (S, R); empty where arms are not matched."""
+    values = [(a.finite(item.metric.name), b.finite(item.metric.name)) for a, b in item.pairs]
+    rows = [[of_a[seed] - of_b[seed] for of_a, of_b in values] for seed in item.deltas]
+    return np.array(rows).reshape(len(item.deltas), len(item.pairs))
 
 
 def effect_label(effect: schema.Effect) -> str:
     """The two levels: text values as they are, others as `axis=value`."""
     return " − ".join(cell_label({effect.axis: end}, {}) for end in (effect.a, effect.b))
-
-
-def _deltas(a: Cell, b: Cell, metric: Metric) -> dict[str, float]:
-    of_a, of_b = a.finite(metric.name), b.finite(metric.name)
-    deltas = {seed: of_a[seed] - of_b[seed] for seed in of_a if seed in of_b}
-    return {seed: delta for seed, delta in deltas.items() if math.isfinite(delta)}
-
-
-def _crossed(
-    data: Data, metric: Metric, rows: list[Stratum], seeds: list[str]
-) -> tuple[stats.Crossed | None, int]:
-    stacks = [contrasts.difference(data, a, b, metric, seeds) for _, a, b in rows]
-    usable = [stack for stack in stacks if stack is not None]
-    if len(usable) < len(stacks) or len({stack.shape for stack in usable}) != 1:
-        return None, 0
-    return stats.crossed(np.mean(usable, axis=0)), usable[0].shape[1]

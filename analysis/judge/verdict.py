@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from analysis.show.text import fmt, span, with_span
+from analysis.show.text import fmt, fmt_p, share, span, with_span
 
 NOT_COMPARABLE = "NOT_COMPARABLE"
-INSUFFICIENT = "INSUFFICIENT"
 SATURATED = "SATURATED"
+INSUFFICIENT = "INSUFFICIENT"
 BELOW_NOISE_FLOOR = "BELOW_NOISE_FLOOR"
 EQUIVALENT = "EQUIVALENT"
 DIFFERENT = "DIFFERENT"
 DIFFERENT_HERE = "DIFFERENT_HERE"
 INCONCLUSIVE = "INCONCLUSIVE"
 LADDER = (
-    NOT_COMPARABLE, INSUFFICIENT, SATURATED, BELOW_NOISE_FLOOR,
+    NOT_COMPARABLE, SATURATED, INSUFFICIENT, BELOW_NOISE_FLOOR,
     EQUIVALENT, DIFFERENT, DIFFERENT_HERE, INCONCLUSIVE,
 )  # fmt: skip
 UNDECIDED = (INSUFFICIENT, INCONCLUSIVE)
@@ -25,35 +25,47 @@ MIN_SEEDS = 3
 
 @dataclass(frozen=True)
 class Facts:
-    """All that a verdict depends on. seeds and crossed are 95 % intervals, equivalence is the
-    interval held against ±margin; NaN or None = not available."""
+    """All that a verdict depends on. NaN, None or 0 = not available.
+
+    interval: the 95 % interval that belongs to p; seeds: that over seeds alone. p, p_here (over
+    seeds alone) and that of equivalence, and as corrected in a family of `family` members. outside:
+    95 % interval that holds together with those of the whole family. runs, copies: finished runs of
+    both arms, and those that are copies of another. reference: mean of B. lacking: levels, of
+    `levels`, that lack a cell. here: examples are the question.
+    """
 
     a: str
     b: str
     metric: str
     n: int
     delta: float
+    interval: tuple[float, float]
     seeds: tuple[float, float]
-    crossed: tuple[float, float] | None = None
     examples: int = 0
+    here: bool = True
+    matched: bool = True
+    runs: int = 0
+    copies: int = 0
+    lacking: int = 0
+    levels: int = 1
+    family: int = 1
+    p: float = math.nan
     p_holm: float = math.nan
+    p_here: float = math.nan
+    p_here_holm: float = math.nan
+    p_equal_holm: float = math.nan
     alpha: float = 0.05
+    reference: float = math.nan
+    outside: tuple[float, float] = (math.nan, math.nan)
     differing: list[str] = field(default_factory=list)
     saturated: bool = False
     noise: float | None = None
     margin: float | None = None
-    equivalence: tuple[float, float] | None = None
+    equivalence: tuple[float, float] = (math.nan, math.nan)
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """The interval that is quoted: crossed where there is one, else over seeds."""
-        return self.crossed or self.seeds
-
-    @property
-    def spread(self) -> bool:
-        """Whether differences varied at all; without spread there is no inference."""
-        low, high = self.interval
-        return high > low
+    def replicates(self) -> str:
+        return f"{self.n} seeds" if self.matched else f"{self.n} unpaired runs each"
 
 
 @dataclass(frozen=True)
@@ -68,33 +80,29 @@ class Verdict:
     low: float | None = None
     high: float | None = None
     excluded: float | None = None
+    excluded_percent: float | None = None
 
 
 def judge(facts: Facts) -> Verdict:
     """The first rule of the ladder that holds."""
-    low, high = facts.interval
     if facts.differing:
         keys = ", ".join(facts.differing)
         text = f"{facts.a} and {facts.b} differ in {keys}; no comparison is made."
         return Verdict(NOT_COMPARABLE, text)
-    if facts.n < MIN_SEEDS:
-        return _insufficient(facts)
     if facts.saturated:
         text = f"Both reach the ceiling of {facts.metric}; this task cannot rank them."
         return Verdict(SATURATED, text)
+    if facts.lacking or facts.n < MIN_SEEDS:
+        return _insufficient(facts)
     if facts.noise is not None and abs(facts.delta) <= facts.noise:
         return Verdict(BELOW_NOISE_FLOOR, "The difference is within the A/A range of this setup.")
-    if equivalent(facts):
+    if facts.margin is not None and facts.p_equal_holm < facts.alpha:
         return _equivalent(facts)
-    if not facts.spread:
-        return _insufficient(facts)
-    if facts.p_holm < facts.alpha and facts.crossed is not None and excludes_zero(facts.crossed):
-        return _different(facts, facts.crossed)
-    if excludes_zero(facts.seeds) and not (facts.crossed and excludes_zero(facts.crossed)):
+    if facts.p_holm < facts.alpha and excludes_zero(facts.interval):
+        return _different(facts)
+    if facts.here and facts.p_here_holm < facts.alpha and excludes_zero(facts.seeds):
         return _different_here(facts)
-    excluded = max(abs(low), abs(high))
-    text = f"No difference was resolved; differences larger than {fmt(excluded, 3)} are excluded."
-    return Verdict(INCONCLUSIVE, text, low=low, high=high, excluded=excluded)
+    return _inconclusive(facts)
 
 
 def excludes_zero(interval: tuple[float, float]) -> bool:
@@ -103,27 +111,42 @@ def excludes_zero(interval: tuple[float, float]) -> bool:
     return high > low and (low > 0 or high < 0)
 
 
-def equivalent(facts: Facts) -> bool:
-    """Two one-sided tests: the interval lies inside the declared margin."""
-    if facts.margin is None or facts.equivalence is None:
-        return False
-    low, high = facts.equivalence
-    if facts.crossed is None and not high > low:
-        return False  # the same difference in every seed: nothing is known about its spread
-    return -facts.margin < low and high < facts.margin
-
-
 def _insufficient(facts: Facts) -> Verdict:
-    text = f"Only {facts.n} paired seeds; no inference. Observed Δ = {fmt(facts.delta)}."
+    if facts.lacking:
+        text = f"{facts.lacking} of {facts.levels} levels lack a cell; no inference."
+        return Verdict(INSUFFICIENT, text)
+    if facts.copies:
+        text = f"{facts.copies} of {facts.runs} runs are copies of one another; no inference."
+        return Verdict(INSUFFICIENT, text)
+    kind = "paired seeds" if facts.matched else "runs of the smaller arm"
+    text = f"Only {facts.n} {kind}; no inference. Observed Δ = {fmt(facts.delta)}."
     return Verdict(INSUFFICIENT, text, by=abs(facts.delta))
 
 
+def _percent(size: float, facts: Facts) -> float | None:
+    """A size in percent of B's mean; None where that is 0 or unknown."""
+    known = math.isfinite(facts.reference) and facts.reference != 0
+    return 100 * size / abs(facts.reference) if known else None
+
+
+def _sized(size: float, facts: Facts) -> str:
+    """A size in units, and relative to B's mean."""
+    percent = _percent(size, facts)
+    return fmt(size, 3) + (f" ({share(percent)} % of {facts.b})" if percent is not None else "")
+
+
 def _equivalent(facts: Facts) -> Verdict:
-    assert facts.margin is not None and facts.equivalence is not None
+    assert facts.margin is not None
     low, high = facts.equivalence
     level = 100 * (1 - 2 * facts.alpha)
-    text = f"Within ±{fmt(facts.margin)} of each other ({level:g} % CI {span(low, high)})."
-    return Verdict(EQUIVALENT, text, low=low, high=high)
+    text = (
+        f"Within ±{_sized(facts.margin, facts)} of each other ({level:g} % CI {span(low, high)}; "
+        f"corrected p {fmt_p(facts.p_equal_holm)}); larger differences are excluded."
+    )
+    percent = _percent(facts.margin, facts)
+    return Verdict(
+        EQUIVALENT, text, low=low, high=high, excluded=facts.margin, excluded_percent=percent
+    )
 
 
 def _ordered(facts: Facts, interval: tuple[float, float]) -> tuple[str, str, float, float]:
@@ -133,13 +156,14 @@ def _ordered(facts: Facts, interval: tuple[float, float]) -> tuple[str, str, flo
     return facts.b, facts.a, -high, -low
 
 
-def _different(facts: Facts, interval: tuple[float, float]) -> Verdict:
-    higher, lower, low, high = _ordered(facts, interval)
+def _different(facts: Facts) -> Verdict:
+    higher, lower, low, high = _ordered(facts, facts.interval)
     by = abs(facts.delta)
     by_text = with_span(by, low, high).split(" ")[0]
+    examples = f"; {facts.examples} examples" if facts.here else ""
     text = (
         f"{higher} is higher than {lower} by {by_text} (95 % CI {span(low, high)}; "
-        f"{facts.n} seeds; {facts.examples} examples)."
+        f"{facts.replicates}{examples})."
     )
     return Verdict(DIFFERENT, text, higher, lower, by, low, high)
 
@@ -148,8 +172,31 @@ def _different_here(facts: Facts) -> Verdict:
     higher, lower, low, high = _ordered(facts, facts.seeds)
     by = abs(facts.delta)
     by_text = with_span(by, low, high).split(" ")[0]
+    what = "the data do not show" if facts.examples else "no per-example terms were logged to show"
     text = (
         f"On this test set {higher} is higher by {by_text} (95 % CI {span(low, high)}); "
-        "the data do not show that this holds for new examples."
+        f"{what} that this holds for new examples."
     )
     return Verdict(DIFFERENT_HERE, text, higher, lower, by, low, high)
+
+
+def _inconclusive(facts: Facts) -> Verdict:
+    low, high = facts.interval
+    if not high > low:
+        text = f"Not resolved: Δ = {fmt(facts.delta)} in every replicate, so there is no spread."
+        return Verdict(INCONCLUSIVE, text, by=abs(facts.delta))
+    text = f"Not resolved: Δ = {with_span(facts.delta, low, high)} (95 % CI)"
+    p, corrected = facts.p, facts.p_holm
+    if not math.isfinite(p):
+        p, corrected = facts.p_here, facts.p_here_holm
+    if p < facts.alpha <= corrected:
+        after = f"after {facts.family} comparisons no ({fmt_p(corrected)})"
+        text += f"; alone yes (p {fmt_p(p)}), {after}"
+    excluded = max(map(abs, facts.outside))
+    percent = None
+    if math.isfinite(excluded):
+        percent = _percent(excluded, facts)
+        text += f"; differences beyond {_sized(excluded, facts)} are excluded"
+    return Verdict(
+        INCONCLUSIVE, text + ".", low=low, high=high, excluded=excluded, excluded_percent=percent
+    )

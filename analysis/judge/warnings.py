@@ -14,6 +14,7 @@ from analysis.schema import report as schema
 from analysis.show.text import fmt, listing
 
 CAPACITY = 1.1
+NAMED = 8
 
 
 def warnings(report: schema.Report, data: Data, judged: list[Metric]) -> list[str]:
@@ -22,11 +23,14 @@ def warnings(report: schema.Report, data: Data, judged: list[Metric]) -> list[st
         *completeness(report),
         *interrupted(report),
         *diverged(report),
+        *copied(report),
+        *collapsed(data, judged),
         *incomparable(report),
         *leaks(report),
         *lacking(data, judged),
         *definitions(data, judged),
         *without_predictions(data, judged),
+        *population(data, judged),
         *environment(report, data),
         *saturation(report),
         *chance(data, judged),
@@ -38,11 +42,6 @@ def warnings(report: schema.Report, data: Data, judged: list[Metric]) -> list[st
 def completeness(report: schema.Report) -> list[str]:
     """Points that are not done, runs that do not count."""
     counts, lines = report.grid, []
-    if counts.done < counts.expected:
-        lines.append(
-            f"Incomplete: {counts.done} of {counts.expected} cells × seeds are done "
-            f"({counts.failed} failed, {counts.running} running, {counts.missing} missing)."
-        )
     if counts.duplicates:
         lines.append(
             f"{counts.duplicates} finished runs repeat a (cell, seed); the earliest counts. "
@@ -61,6 +60,35 @@ def diverged(report: schema.Report) -> list[str]:
     return [
         f"Diverged runs are not in the means: {listing(cells)}. Under Sensitivity stands Δ "
         "with them put at chance."
+    ]
+
+
+def copied(report: schema.Report) -> list[str]:
+    """Runs that are copies of another run of their cell."""
+    cells = [f"{cell.label} {', '.join(cell.copies)}" for cell in report.cells if cell.copies]
+    if not cells:
+        return []
+    count = sum(len(cell.copies) for cell in report.cells)
+    return [
+        f"{count} runs are copies of another run of their cell and do not count, whatever their "
+        f"seeds say: {'; '.join(cells[:NAMED])}{'; …' if len(cells) > NAMED else ''}."
+    ]
+
+
+def collapsed(data: Data, judged: list[Metric]) -> list[str]:
+    """Runs far from the others of their cell, on the primary metric."""
+    cells = [
+        (cell.label, found)
+        for metric in judged[:1]
+        for cell in data.grid.cells
+        if (found := data.collapsed(cell, metric))
+    ]
+    if not cells:
+        return []
+    named = listing([f"{label} (seed {', '.join(seeds)})" for label, seeds in cells])
+    return [
+        f"{sum(len(seeds) for _, seeds in cells)} runs collapsed, far from their cell: {named}. "
+        "There, no test of means on so few values holds its level."
     ]
 
 
@@ -132,6 +160,23 @@ def without_predictions(data: Data, judged: list[Metric]) -> list[str]:
     return [
         f"{len(lacking)} finished runs have no predictions per example ({listing(lacking, 3)}); "
         "their contrasts take the test set as given."
+    ]
+
+
+def population(data: Data, judged: list[Metric]) -> list[str]:
+    """Metrics that are taken for means over a test set without any term of an example."""
+    unknown = [
+        m.name
+        for m in judged
+        if m.population == "examples" and m.per_example is None
+        if not any(data.terms(cell, m) for cell in data.grid.cells)
+    ]
+    if not unknown:
+        return []
+    return [
+        f"No per-example terms are known for {listing(unknown)}: nothing is said of new examples. "
+        "Where it is no mean over a test set (a return, a loss of a stream), `--population seeds` "
+        "says so."
     ]
 
 

@@ -97,11 +97,15 @@ class Run:
 
 @dataclass
 class Snapshot:
-    """A sweep and its runs. looks: how often a sequential procedure has looked, of how many."""
+    """A sweep and its runs. looks: how often a sequential procedure has looked, of how many.
+
+    population: "seeds" or "examples" where somebody said what the metrics are about; else "".
+    """
 
     sweep: dict[str, Any]  # id, name, entity, project, url, state, config
     runs: list[Run]
     looks: tuple[int, int] | None = None
+    population: str = ""
 
     @property
     def body(self) -> bytes:
@@ -178,6 +182,7 @@ def _encode(snapshot: Snapshot) -> dict[str, Any]:
         "looks": list(snapshot.looks) if snapshot.looks else None,
         "examples": sets,
         "runs": runs,
+        **({"population": snapshot.population} if snapshot.population else {}),
     }
 
 
@@ -241,6 +246,7 @@ def _decode(content: dict[str, Any]) -> Snapshot:
         sweep=content["sweep"],
         runs=[_decode_run(item, sets) for item in content["runs"]],
         looks=(int(looks[0]), int(looks[1])) if looks else None,
+        population=str(content.get("population") or ""),
     )
 
 

@@ -1,4 +1,4 @@
-"""report.json: the public format, version 1.
+"""report.json: the public format, version 2.
 
 Every number that a report shows stands here. Numbers keep ten significant digits, so that the last
 bits in which processors differ do not show; what is undefined (an interval of one value) is null.
@@ -38,7 +38,7 @@ __all__ = [
     "Statement",
 ]
 
-SCHEMA = "fusion-runner/report/1.1"
+SCHEMA = "fusion-runner/report/2.0"
 
 
 class SweepInfo(Model):
@@ -148,6 +148,8 @@ class CellReport(Model):
     """Metric -> statistics over seeds."""
     diverged: list[str]
     """Seeds whose run finished without finite losses; not in the means."""
+    copies: dict[str, str]
+    """Seed -> the earlier seed whose run it is a copy of: it is not counted."""
     saturated: list[str]
     """Metrics that at least 80 % of the finished runs have within 1/N of the bound."""
     runs: list[RunRef]
@@ -208,6 +210,12 @@ class Report(Model):
     """architecture, ablation or search."""
     question: str
     """Question that the sweep asks; empty where none is declared."""
+    answer: list[str]
+    """What the verdicts on the primary metric say: pooled effects, then contrasts."""
+    file: str
+    """The sweep's file and budget, as a command takes them; empty where no plan names them."""
+    open_percent: Number
+    """Rate of collapsing runs that stays open where no run of a cell collapsed, in percent."""
     sweep: SweepInfo
     """The sweep."""
     grid: GridCounts

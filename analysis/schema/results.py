@@ -42,10 +42,72 @@ class Statement(Model):
     high: Number
     """Upper end."""
     excluded: Number
-    """Largest absolute end of the interval: larger differences are excluded."""
+    """Differences beyond this are excluded: the margin, or the larger end of an interval that holds
+    together with those of the whole family (95 %)."""
+    excluded_percent: Number
+    """The same in percent of the mean of B; null where that is 0."""
 
 
-class Contrast(Model):
+class Ruling(Model):
+    """What the rules say of one comparison, a contrast or a pooled effect."""
+
+    crossed: CrossedInterval | None
+    """Interval that also holds for new examples; null where predictions are missing."""
+    p_family: Number
+    """p that enters the family: the larger of p and the crossed p; of seeds alone where the metric
+    is no mean over a test set. Null: nothing to test, which counts as not rejected."""
+    p_holm: Number
+    """Holm-adjusted p over the family: all contrasts and pooled effects on this metric."""
+    family: int
+    """Members of the family that the grid declares, those without a p too."""
+    p_here: Number
+    """p over seeds alone, where examples are the question: what holds for this very test set."""
+    p_here_holm: Number
+    """Holm-adjusted in a family of its own."""
+    margin: Number
+    """Declared margin of equivalence."""
+    p_equal: Number
+    """p of two one-sided tests against the margin; null without one."""
+    p_equal_holm: Number
+    """Holm-adjusted in a family of its own."""
+    equivalence_low: Number
+    """Lower end of the 90 % interval that the margin is held against."""
+    equivalence_high: Number
+    """Upper end."""
+    verdict: str
+    """NOT_COMPARABLE, SATURATED, INSUFFICIENT, BELOW_NOISE_FLOOR, EQUIVALENT, DIFFERENT,
+    DIFFERENT_HERE or INCONCLUSIVE: the first whose rule holds."""
+    sentence: str
+    """The only sentence that the verdict allows."""
+    statement: Statement
+    """The numbers of the sentence."""
+    differing: list[str]
+    """Keys in which the runs differ, so that no comparison is made."""
+    matched: bool
+    """Whether replicates are paired by seed; else Welch's interval is used."""
+    collapsed_a: int
+    """Runs of A that lie far from their cell: there no test of means on few values holds."""
+    collapsed_b: int
+    """Runs of B that do."""
+    detectable: Number
+    """Minimum |Δ| that n seeds find with 80 % power, tested alone and for these examples."""
+    detectable_family: Number
+    """Minimum |Δ| for which the verdict is DIFFERENT with 80 % power at these n seeds: at the level
+    alpha / family, counting the variance that these examples leave."""
+    seeds_needed: int | None
+    """Where undecided: seeds at which a difference as large as the observed one is found with 80 %
+    power, counting the variance that these examples leave; null above 1000."""
+    seeds_needed_family: int | None
+    """The same at the level alpha / family that the correction asks for at worst."""
+    seeds_needed_low: int | None
+    """seeds_needed_family at the lower end of the 95 % interval of the spread."""
+    seeds_needed_high: int | None
+    """At the upper end; null above 1000."""
+    needs: str
+    """Where undecided: what would be needed (seeds, or examples), in words."""
+
+
+class Contrast(Ruling):
     """A − B on one metric, over the seeds that both cells have (matched by value)."""
 
     a: Config
@@ -59,21 +121,21 @@ class Contrast(Model):
     metric: str
     """Metric."""
     n: int
-    """Matched seeds with finite values."""
+    """Matched seeds with finite values; where not matched, replicates of the smaller cell."""
     delta: Number
     """Mean over seeds of A − B."""
     low: Number
-    """Lower end of the 95 % paired t-interval over seeds: holds on this very test set."""
+    """Lower end of the 95 % t-interval over seeds: holds on this very test set."""
     high: Number
-    """Upper end of the 95 % paired t-interval over seeds."""
+    """Upper end of the 95 % t-interval over seeds."""
     sd: Number
-    """Standard deviation of the differences."""
+    """Standard deviation of the differences; null where not matched."""
     deltas: dict[str, Number]
     """Seed -> difference."""
     p: Number
-    """Two-sided p of the paired t-test over seeds."""
+    """Two-sided p of the paired (else Welch's) t-test over seeds."""
     p_exact: Number
-    """Two-sided exact sign-flip p."""
+    """Two-sided exact sign-flip p; it decides nothing."""
     p_exact_min: Number
     """Smallest sign-flip p that n seeds can reach."""
     wins: int
@@ -84,42 +146,6 @@ class Contrast(Model):
     """Clopper–Pearson interval of the share wins / (n − ties), lower end."""
     wins_high: Number
     """Upper end."""
-    crossed: CrossedInterval | None
-    """Interval that also holds for new examples; null where predictions are missing."""
-    p_family: Number
-    """p that enters the family: the larger of p and the crossed p."""
-    p_holm: Number
-    """Holm-adjusted p over the family: the p_family of all contrasts of the report, on all metrics,
-    that are not null."""
-    family: int
-    """Contrasts in the family: those with a p_family."""
-    verdict: str
-    """NOT_COMPARABLE, INSUFFICIENT, SATURATED, BELOW_NOISE_FLOOR, EQUIVALENT, DIFFERENT,
-    DIFFERENT_HERE or INCONCLUSIVE: the first whose rule holds."""
-    sentence: str
-    """The only sentence that the verdict allows."""
-    statement: Statement
-    """The numbers of the sentence."""
-    differing: list[str]
-    """Keys in which the runs differ, so that no comparison is made."""
-    margin: Number
-    """Declared margin of equivalence."""
-    equivalence_low: Number
-    """Lower end of the 90 % interval that the margin is held against."""
-    equivalence_high: Number
-    """Upper end."""
-    detectable: Number
-    """Minimum |Δ| that n seeds find with 80 % power, tested alone and for these examples."""
-    detectable_family: Number
-    """Minimum |Δ| for which the verdict is DIFFERENT with 80 % power at these n seeds: at the level
-    alpha / family, counting the variance that these examples leave."""
-    seeds_needed: int | None
-    """Where undecided: seeds at which a difference as large as the observed one is found with 80 %
-    power, counting the variance that these examples leave; null above 1000."""
-    seeds_needed_family: int | None
-    """The same at the level alpha / family that the correction asks for at worst."""
-    needs: str
-    """Where undecided: what would be needed (seeds, or examples), in words."""
     unmatched_a: list[str]
     """Seeds that only A has."""
     unmatched_b: list[str]
@@ -140,8 +166,9 @@ class Contrast(Model):
     """Parameters of A / parameters of B; above 1.1 or below 1/1.1 capacity differs."""
 
 
-class Effect(Model):
-    """The effect of one axis, averaged over the levels of the other axes (stratified)."""
+class Effect(Ruling):
+    """The effect of one axis, averaged over the levels of the other axes (stratified): a member of
+    its metric's family. Where a level lacks a cell, there is no verdict."""
 
     axis: str
     """Axis."""
@@ -161,8 +188,8 @@ class Effect(Model):
     """Lower end of the 95 % t-interval over seeds."""
     high: Number
     """Upper end."""
-    crossed: CrossedInterval | None
-    """The same with examples as samples too."""
+    p: Number
+    """Two-sided p of the t-test over seeds."""
     interaction_f: Number
     """F of "the effect is the same in every stratum" (Greenhouse–Geisser)."""
     interaction_df1: Number
@@ -255,6 +282,10 @@ class ClaimAnswer(Model):
     """How it is made testable."""
     answer: str
     """supported, contradicted, mixed, not resolved, or needs another sweep."""
+    kinds: dict[str, str]
+    """Quantity -> the answer of its comparisons alone, where a claim is about several."""
+    untested: str
+    """The part of the claim that no comparison tests; empty where every part is tested."""
     needs: str
     """The sweep that would be needed."""
     parts: list[ClaimPart]

@@ -18,7 +18,13 @@ import jinja2
 
 from analysis.grid.cells import cell_label, display, pair_label
 from analysis.judge.effects import effect_label
-from analysis.judge.verdict import INCONCLUSIVE, MIN_SEEDS, UNDECIDED
+from analysis.judge.verdict import (
+    DIFFERENT,
+    DIFFERENT_HERE,
+    EQUIVALENT,
+    INCONCLUSIVE,
+    UNDECIDED,
+)
 from analysis.schema.report import (
     CellReport,
     ClaimAnswer,
@@ -34,8 +40,6 @@ from contract.values import key
 
 TEMPLATES = Path(__file__).with_name("templates")
 ROWS = 36  # rows of a table in the Markdown; the CSV twin has them all
-ANSWERS = 12
-NAMED = 8  # contrasts named in a line of the answer
 
 
 def markdown(report: Report, pictures: list[str], sections: Sequence[Section] = ()) -> str:
@@ -80,6 +84,7 @@ def environment(folder: Path) -> jinja2.Environment:
     )
     environment.filters |= {
         "fmt": text.fmt,
+        "declared": text.declared,
         "p": text.fmt_p,
         "esc": text.escape,
         "display": display,
@@ -150,26 +155,61 @@ class View:
         """Metrics with contrasts, primary first."""
         return list(dict.fromkeys(c.metric for c in self.report.contrasts))
 
-    def main_effects(self) -> list[Effect]:
-        """Effects on the primary metric: those of the question's axis first, at most 12.
+    def paired(self) -> bool:
+        """Whether contrasts are over matched seeds."""
+        return all(contrast.matched for contrast in self.report.contrasts)
 
-        None where the seeds allow no inference.
-        """
-        found = [
-            e for e in self.report.effects if e.metric == self.report.primary and e.n >= MIN_SEEDS
-        ]
-        return sorted(found, key=lambda e: e.axis not in self.report.baseline)[:ANSWERS]
+    def crossed(self) -> bool:
+        """Whether any interval is over examples, too."""
+        return any(contrast.crossed for contrast in self.report.contrasts)
 
-    def resolved(self) -> list[Contrast]:
-        """The contrasts whose sentences open the report: at most 12 of the primary metric."""
-        found = [c for c in self.contrasts(self.report.primary) if c.verdict not in UNDECIDED]
-        return found[:ANSWERS]
+    def family(self, metric: str) -> int:
+        """Comparisons that are corrected together on a metric."""
+        return next((c.family for c in self.contrasts(metric)), 0)
 
-    def unresolved(self) -> list[tuple[str, list[str]]]:
-        """(verdict, at most 8 contrasts of the primary metric) where nothing was resolved."""
-        found = [(v, [c for c in self.contrasts(self.report.primary) if c.verdict == v])
-                 for v in UNDECIDED]  # fmt: skip
-        return [(name, [self.pair(c) for c in rows[:NAMED]]) for name, rows in found if rows]
+    @property
+    def against(self) -> str:
+        """What Δ is against."""
+        axis, value = next(iter(self.report.baseline.items()))
+        return text.escape(f"Δ against {axis} = {display(value)}")
+
+    def pooled_rows(self) -> list[tuple[str, dict[str, Effect]]]:
+        """Pooled effects of the question's axis as rows: label, metric -> effect."""
+        rows: dict[str, dict[str, Effect]] = {}
+        for effect in self.report.effects:
+            if effect.axis in self.report.baseline:
+                label = f"{cell_label({effect.axis: effect.a}, {})}, all {effect.strata} levels"
+                rows.setdefault(label, {})[effect.metric] = effect
+        return list(rows.items())
+
+    def marked(self, item: Contrast | Effect) -> str:
+        """Δ with the interval that decides, and the mark of its verdict."""
+        interval = item.crossed if item.crossed is not None else item
+        said = text.with_span(item.delta, interval.low, interval.high)
+        marks = {DIFFERENT: f"**{said}**", DIFFERENT_HERE: f"{said} †", EQUIVALENT: f"{said} ≈"}
+        return marks.get(item.verdict, said)
+
+    def commands(self) -> list[str]:
+        """What to run next, exactly: the rest of the grid, more seeds, a look at the samples."""
+        report, lines = self.report, []
+        file = report.file or "FILE"
+        if report.grid.done < report.grid.expected:
+            lines.append(f"Run what is left: `python runner.py sweep {file}`")
+        open_ = [c for c in self.contrasts(report.primary) if c.verdict in UNDECIDED]
+        if open_:
+            asked = [c.seeds_needed_family for c in open_ if c.seeds_needed_family]
+            most = min(asked, default=int(report.rules["advised_seeds"] or 0))
+            first = f"`python runner.py sweep {file} --until-decided --max-seeds {most}`"
+            why = f"the open contrast that needs fewest would be found with {most}" if asked else ""
+            lines.append(f"Add seeds where a contrast is open: {first}" + f" ({why})" * bool(why))
+        if explore := self.explore():
+            lines.append(f"See the samples behind a contrast: `{explore}`")
+        return lines
+
+    @property
+    def runs_of_a_cell(self) -> int:
+        """Most runs that a cell has."""
+        return max((len(cell.runs) for cell in self.report.cells), default=0)
 
     def undecided(self) -> list[Contrast]:
         """Contrasts that more seeds or examples could decide."""
@@ -179,38 +219,27 @@ class View:
         """Those of them that have enough seeds for a forecast."""
         return [c for c in self.undecided() if c.verdict == INCONCLUSIVE]
 
-    def untidy(self) -> bool:
-        """Whether the counts of the grid belong on top: something is not done, or too much is."""
-        grid = self.report.grid
-        return grid.done < grid.expected or grid.duplicates > 0 or grid.unexpected > 0
-
-    def two_way(self) -> tuple[str, list[Any], list[tuple[str, dict[str, CellReport]]]] | None:
-        """(column axis, its values, rows) of an ablation: a row per level of the other axes."""
-        if self.report.kind != "ablation" or not self.report.baseline:
-            return None
-        axis = next(iter(self.report.baseline))
-        rows: dict[str, dict[str, CellReport]] = {}
-        for cell in self.report.cells:
-            rest = {name: item for name, item in cell.config.items() if name != axis}
-            label = cell_label(rest, self.report.axes)
-            rows.setdefault(label, {})[display(cell.config[axis])] = cell
-        return axis, [display(v) for v in self.report.axes[axis]], list(rows.items())
-
-    def contrast(self, cell: CellReport | None, metric: str) -> Contrast | None:
+    def contrast(self, cell: CellReport, metric: str) -> Contrast | None:
         """The contrast of that cell with the baseline; None where there is none."""
-        if cell is None:
-            return None
-        axis, value = next(iter(self.report.baseline.items()))
-        return self._against_baseline.get((key(cell.config), metric, axis, key(value)))
+        return self._against_baseline.get((key(cell.config), metric))
 
     @cached_property
-    def _against_baseline(self) -> dict[tuple[str, str, str, str], Contrast]:
-        axis = next(iter(self.report.baseline))
-        return {(key(c.a), c.metric, axis, key(c.b.get(axis))): c for c in self.report.contrasts}
+    def _against_baseline(self) -> dict[tuple[str, str], Contrast]:
+        axis, value = next(iter(self.report.baseline.items()), ("", None))
+        found: dict[tuple[str, str], Contrast] = {}
+        for contrast in self.report.contrasts:
+            if key(contrast.b.get(axis)) == key(value):
+                found.setdefault((key(contrast.a), contrast.metric), contrast)
+        return found
 
     def claims_here(self) -> list[ClaimAnswer]:
-        """Claims that have comparisons or figures in this sweep."""
-        return [claim for claim in self.report.claims if claim.parts or claim.ours]
+        """Claims that this sweep answers."""
+        return [claim for claim in self.report.claims if not claim.needs]
+
+    def claims_need(self) -> str:
+        """The sweeps that the other claims need."""
+        found = dict.fromkeys(claim.needs for claim in self.report.claims if claim.needs)
+        return text.escape(text.listing(list(found)))
 
     def dominances(self) -> list[list[Dominance]]:
         """Cells that dominate others, the costs of each pair together."""

@@ -20,22 +20,46 @@ def known(value: float | None) -> bool:
 
 
 def fmt(value: float | None, digits: int = 4) -> str:
-    """`digits` significant digits; whole numbers in full; a dash for what is undefined."""
+    """`digits` significant digits, trailing zeros too; whole numbers in full; a dash for none."""
     if value is None or not math.isfinite(value):
         return NONE
     if isinstance(value, int) or (value == int(value) and abs(value) < 1e15):
         return str(int(value))
-    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+    if abs(value) >= 10**digits:
+        return f"{value:.0f}"
+    return f"{value:#.{digits}g}".rstrip(".").replace(".e", "e")
 
 
-def aligned(values: list[float], width: float, digits: int) -> list[str]:
-    """Values to the decimal place at which `width` has `digits` significant digits."""
+def declared(value: float | None) -> str:
+    """A number that somebody wrote down, as it was written."""
+    return NONE if value is None else f"{value:.10g}"
+
+
+def share(percent: float) -> str:
+    """A percentage to two digits: 0.41, 4.1, 41, 412."""
+    return f"{percent:.0f}" if percent >= 9.95 else f"{percent:#.2g}".rstrip(".")
+
+
+def aligned(values: list[float], width: float, digits: int, bounds: int = 0) -> list[str]:
+    """Values to the decimal place at which `width` has `digits` significant digits.
+
+    The last `bounds` of them are ends of an interval: one that this would round to 0 keeps a digit
+    of its own, so that its sign survives.
+    """
     if not width > 0 or max(map(abs, values)) < TINY:
         return [fmt(value, 3) for value in values]
     decimals = min(max(0, digits - 1 - math.floor(math.log10(width))), MOST_DECIMALS)
-    return [f"{value:.{decimals}f}".replace("-0." + "0" * decimals, "0." + "0" * decimals)
-            if round(value, decimals) == 0 and decimals else f"{value:.{decimals}f}"
-            for value in values]  # fmt: skip
+    first = len(values) - bounds
+    return [_aligned(value, decimals, i >= first) for i, value in enumerate(values)]
+
+
+def _aligned(value: float, decimals: int, bound: bool) -> str:
+    if value == 0 or round(value, decimals) != 0:
+        return f"{value:.{decimals}f}"
+    if not bound:
+        return f"{0:.{decimals}f}"
+    own = -math.floor(math.log10(abs(value)))
+    return f"{value:.{own}f}" if own <= MOST_DECIMALS else f"{value:.1g}"
 
 
 def fmt_metric(metric: str, value: float | None) -> str:
@@ -60,7 +84,7 @@ def span(low: float | None, high: float | None) -> str:
     """An interval in brackets; a dash where it is undefined."""
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return NONE
-    return f"[{', '.join(aligned([low, high], high - low, 3))}]"
+    return f"[{', '.join(aligned([low, high], high - low, 3, bounds=2))}]"
 
 
 def with_span(value: float | None, low: float | None, high: float | None) -> str:
@@ -69,15 +93,15 @@ def with_span(value: float | None, low: float | None, high: float | None) -> str
         return fmt(value)
     if not all(map(math.isfinite, (value, low, high))) or not high > low:
         return fmt(value)
-    first, *ends = aligned([value, low, high], high - low, 3)
+    first, *ends = aligned([value, low, high], high - low, 3, bounds=2)
     return f"{first} [{', '.join(ends)}]"
 
 
 def fmt_p(value: float | None) -> str:
-    """A p-value to two significant digits."""
+    """A p-value to two significant digits, trailing zeros too."""
     if value is None or not math.isfinite(value):
         return NONE
-    return f"{value:.2g}"
+    return "1" if value >= 0.995 else f"{value:#.2g}"
 
 
 def escape(text: Any) -> str:

@@ -56,7 +56,7 @@ class ContrastiveTest(Model):
     crossed_high: Number
     """Upper end."""
     p: Number
-    """Larger of the p over seeds and the crossed p."""
+    """Larger of the p over seeds and the crossed p; that over seeds where no examples are known."""
     p_holm: Number
     """Holm-adjusted over the stages' gates, the accuracies' gates, or the comparisons."""
     verdict: str

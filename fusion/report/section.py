@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.grid.cells import Cell, Grid
-from analysis.judge import stats, verdict
+from analysis.judge import draft, family, stats
+from analysis.metrics import describe
 from analysis.read.snapshot import Run
 from fusion.report.schema import ArmAccuracy, Contrastive, ContrastiveTest, StageValue
 from fusion.report.setups import FINETUNE, groups, setups, shared_label, values
@@ -218,64 +219,50 @@ def against(cell: Cell, label: str, a: str, b: str, part: str) -> Draft:
     )  # fmt: skip
 
 
-def judge(drafts: list[Draft]) -> list[ContrastiveTest]:
-    """Tests that are corrected as one family."""
-    made = []
-    for draft in (draft for draft in drafts if draft.deltas):
-        paired = stats.paired(list(draft.deltas.values()))
-        crossed = stats.crossed(draft.terms_SN) if draft.terms_SN is not None else None
-        p = paired.p if paired.n >= verdict.MIN_SEEDS else math.nan
-        if crossed is not None and paired.n >= verdict.MIN_SEEDS:
-            p = float(np.fmax(p, crossed.p))
-        made.append((draft, paired, crossed, p))
-    adjusted = stats.holm([p for *_, p in made])
-    return [
-        _test(draft, paired, crossed, p, p_holm)
-        for (draft, paired, crossed, p), p_holm in zip(made, adjusted, strict=True)
-    ]
+def judge(tests: list[Draft]) -> list[ContrastiveTest]:
+    """Tests that are corrected as one family, by the rules of every contrast."""
+    made = [test for test in tests if test.deltas]
+    for_gates = all(test.gate is not None for test in made)
+    found = family.corrected([_member(test) for test in made], margin=None if for_gates else MARGIN)
+    return [_test(test, judged) for test, judged in zip(made, found, strict=True)]
 
 
-def _test(
-    draft: Draft, paired: stats.Paired, crossed: stats.Crossed | None, p: float, p_holm: float
-) -> ContrastiveTest:
-    ends = (math.nan, math.nan)
-    inner = None
-    if crossed is not None:
-        ends = tuple(float(end) for end in crossed.interval())
-        low, high = crossed.interval(1 - 2 * stats.ALPHA)
-        inner = (float(low), float(high))
-    examples = draft.terms_SN.shape[1] if draft.terms_SN is not None else 0
-    facts = verdict.Facts(
-        a=draft.a,
-        b=draft.b,
-        metric=draft.metric,
-        n=paired.n,
-        delta=paired.delta,
-        seeds=(paired.low, paired.high),
-        crossed=(ends[0], ends[1]) if crossed is not None else None,
+def _member(test: Draft) -> family.Member:
+    """A test as a member of its family."""
+    crossed = stats.crossed(test.terms_SN) if test.terms_SN is not None else None
+    n, examples = test.terms_SN.shape if test.terms_SN is not None else (0, 0)
+    item = draft.Draft(
+        pairs=[],
+        metric=describe(test.metric),
+        n=len(test.deltas),
+        deltas=test.deltas,
+        over_seeds=stats.paired_estimate(list(test.deltas.values())),
+        crossed=crossed,
+        crossed_seeds=n,
         examples=examples,
-        p_holm=p_holm,
-        saturated=draft.saturated,
-        margin=None if draft.gate is not None else MARGIN,
-        equivalence=inner,
     )
-    ruling = verdict.judge(facts)
+    return family.Member(test.a, test.b, item, test.saturated)
+
+
+def _test(test: Draft, judged: family.Judged) -> ContrastiveTest:
+    item, facts, ruling = judged.item, judged.facts, judged.verdict
+    crossed = item.crossed.one.interval() if item.crossed is not None else (math.nan, math.nan)
     return ContrastiveTest(
-        label=draft.label,
-        a=draft.a,
-        b=draft.b,
-        metric=draft.metric,
-        gate=draft.gate,
-        n=paired.n,
-        examples=examples,
-        delta=paired.delta,
-        low=paired.low,
-        high=paired.high,
-        crossed_low=ends[0],
-        crossed_high=ends[1],
-        p=p,
-        p_holm=p_holm,
+        label=test.label,
+        a=test.a,
+        b=test.b,
+        metric=test.metric,
+        gate=test.gate,
+        n=item.n,
+        examples=item.examples,
+        delta=item.over_seeds.delta,
+        low=facts.seeds[0],
+        high=facts.seeds[1],
+        crossed_low=crossed[0],
+        crossed_high=crossed[1],
+        p=item.p if math.isfinite(item.p) else item.p_here,
+        p_holm=facts.p_holm if math.isfinite(item.p) else facts.p_here_holm,
         verdict=ruling.name,
         sentence=ruling.sentence,
-        deltas=dict(draft.deltas),
+        deltas=dict(test.deltas),
     )

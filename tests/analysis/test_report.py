@@ -138,7 +138,7 @@ def test_the_page_is_self_contained(rendered: Path) -> None:
     page = reports.as_page(rendered).read_text()
     assert page.count('src="data:image/png;base64,') >= 4
     assert 'src="results.png"' not in page and "<table>" in page
-    assert page.count("<details><summary>") == page.count("</details>") >= 1
+    assert page.count("<details><summary>") == page.count("</details>") >= 6
     assert "&lt;details" not in page
 
 
@@ -155,23 +155,23 @@ def test_golden(sweep, tmp_path: Path) -> None:
         assert written.with_name(name).read_bytes() == (GOLDEN / name).read_bytes(), name
 
 
-def test_the_first_line_after_the_title_is_completeness(sweep) -> None:
+def test_completeness_stands_above_everything_that_folds_away(sweep) -> None:
     made = sweep({"fusion": ["late", "add"]}, seeds=3)
     made.runs[0].state = "running"
     made.runs.pop()
     text = text_of(made)
-    answer = text[text.index("## Answer") :]
-    assert answer.splitlines()[2].startswith(
-        "**4 of 6 cells × seeds are done**: 0 failed, 1 running"
-    )
-    assert text.index("4 of 6") < text.index("test loss")
+    said = "**4 of 6 cells × seeds are done** (0 failed, 1 running, 1 missing)"
+    assert text.index(said) < text.index("<details>")
+    assert "Incomplete" not in text
+    command = "`python runner.py sweep sweeps/fusion_architecture_comparison.yaml`"
+    assert command in text
 
 
-def test_the_ablation_has_a_two_way_table_effects_and_an_interaction(sweep) -> None:
+def test_pooled_effects_come_first_and_are_means_of_the_contrasts(sweep) -> None:
     content = build(ablation(sweep)).model_dump()
     text = text_of(ablation(sweep))
-    assert "| test loss [nats] | maxpool | strided_append | strided_replace | strided_app" in text
-    assert "## Effects over all levels" in text and "interaction F" in text
+    assert text.index("*strided_append, all 4 levels*") < text.index("| late · maxpool |")
+    assert "<summary>Pooled effects</summary>" in text and "interaction F" in text
     effect = next(e for e in content["effects"] if e["metric"] == "test/loss")
     deltas = [
         c["delta"]
@@ -199,30 +199,53 @@ def test_contrasts_can_be_recomputed_from_the_values_of_the_cells(sweep) -> None
         assert contrast["high"] == pytest.approx(interval.high)
 
 
-def test_the_correction_is_holms_over_every_contrast_of_the_report(sweep) -> None:
+def test_the_correction_is_holms_over_each_metrics_contrasts_and_effects(sweep) -> None:
     content = build(ablation(sweep)).model_dump()
-    tested = sorted(
-        (c for c in content["contrasts"] if c["p_family"] is not None), key=lambda c: c["p_family"]
-    )
-    assert len({c["metric"] for c in tested}) == 2
-    highest = 0.0
-    for step, contrast in enumerate(tested):
-        assert contrast["family"] == len(tested) == 16
-        assert contrast["p_family"] == max(contrast["p"], contrast["crossed"]["p"])
-        highest = max(highest, min(1.0, (len(tested) - step) * contrast["p_family"]))
-        assert contrast["p_holm"] == pytest.approx(highest)
+    for metric in ("test/loss", "test/accuracy"):
+        members = [m for m in content["effects"] + content["contrasts"] if m["metric"] == metric]
+        assert {m["family"] for m in members} == {len(members)} == {10}
+        highest = 0.0
+        for step, member in enumerate(sorted(members, key=lambda m: m["p_family"])):
+            assert member["p_family"] == max(member["p"], member["crossed"]["p"])
+            highest = max(highest, min(1.0, (10 - step) * member["p_family"]))
+            assert member["p_holm"] == pytest.approx(highest)
 
 
-def test_the_answer_is_short_and_says_only_what_the_ladder_allows(sweep) -> None:
+def unfolded(text: str) -> str:
+    """What a reader sees before opening anything."""
+    inner = re.compile(r"<details>(?:(?!<details>).)*?</details>", re.DOTALL)
+    while inner.search(text):
+        text = inner.sub("", text)
+    return text
+
+
+def test_the_answer_is_two_sentences_and_the_rest_folds_away(sweep) -> None:
     text = text_of(ablation(sweep))
-    answer = text[text.index("## Answer") : text.index("## Warnings")]
+    assert len(unfolded(text).split()) <= 900 and len(text.split()) <= 4048
+    lines = [line for line in text.splitlines() if line]
+    assert lines[2].startswith(
+        "**Averaged over fusion, on test loss (lower is better): not resolved: strided\\_append"
+        if "strided\\_" in lines[2]
+        else "**Averaged over fusion, on test loss (lower is better): not resolved: strided_append"
+    )
+    assert lines[3].startswith("Level by level, of 8 contrasts: in add, ")
+    assert lines[3].endswith("not resolved.")
+    assert lines[4].startswith("| Δ against downsample = maxpool | test loss")
+
+
+def test_what_is_open_says_what_is_excluded_and_what_the_correction_costs(sweep) -> None:
     content = build(ablation(sweep))
-    assert len(answer.split()) < 200
-    for contrast in content.contrasts:
-        if contrast.metric == content.primary and contrast.verdict == "DIFFERENT":
-            assert contrast.sentence in answer.replace("\\", "")
-    assert "Contrasts on test loss [nats]: 1 DIFFERENT, 7 INCONCLUSIVE." in answer
-    assert "On test accuracy: 8 INCONCLUSIVE." in answer
+    text = text_of(ablation(sweep))
+    open_ = [c for c in content.contrasts if c.verdict == "INCONCLUSIVE"]
+    assert open_
+    for contrast in open_:
+        assert contrast.statement.excluded is not None and "are excluded." in contrast.sentence
+        assert contrast.statement.excluded >= max(abs(contrast.low or 0), abs(contrast.high or 0))
+        alone = (contrast.p_family or 1) < 0.05 <= (contrast.p_holm or 1)
+        assert alone == ("alone yes (p " in contrast.sentence)
+        if contrast.metric == content.primary:
+            assert contrast.sentence in text.replace("\\", "")
+    assert any("after 10 comparisons no (" in c.sentence for c in open_)
 
 
 def test_without_a_test_part_the_table_shows_the_validation_part(sweep) -> None:
@@ -232,20 +255,22 @@ def test_without_a_test_part_the_table_shows_the_validation_part(sweep) -> None:
         run.predictions = None
     text = text_of(made)
     assert "| cell | validation loss [nats] | validation F1 | validation accuracy | param" in text
+    assert "| validation loss [nats] | Δ | validation F1 | Δ |" in text
     assert "There is no test split" in text
 
 
 def test_two_seeds_open_with_no_interval(sweep) -> None:
     text = text_of(ablation(sweep, seeds=2))
-    answer = text[text.index("## Answer") : text.index("## Warnings")]
-    assert "8 INSUFFICIENT" in answer and "95 % CI" not in answer
+    lines = [line for line in text.splitlines() if line]
+    assert "without inference" in lines[2] and lines[3].endswith("8 without inference.")
+    assert "95 % CI" not in unfolded(text)
     assert "At least 3 seeds of both cells where fewer are matched." in text
     assert text.count("At least 3 seeds") == 1
 
 
 def test_the_public_format(sweep) -> None:
     content = build(sweep()).model_dump(by_alias=True)
-    assert content["schema"].startswith("fusion-runner/report/1.")
+    assert content["schema"].startswith("fusion-runner/report/2.")
     assert {"id", "name", "project", "url"} <= set(content["sweep"])
     assert {"expected", "done", "failed", "running", "missing", "duplicates"} <= set(
         content["grid"]
@@ -414,4 +439,5 @@ def test_undecided_contrasts_say_how_many_more_seeds(sweep) -> None:
             assert contrast.detectable is not None and contrast.detectable > 0
             assert contrast.needs
     text = text_of(made)
-    assert "## How many more seeds" in text and "INCONCLUSIVE" in text
+    assert "<summary>How many more seeds</summary>" in text and "INCONCLUSIVE" in text
+    assert "--until-decided --max-seeds" in text

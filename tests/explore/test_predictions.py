@@ -15,7 +15,8 @@ from scipy.special import softmax
 
 from analysis import build, metrics
 from analysis.grid import cells, plan
-from analysis.judge import compare, contrasts, stats
+from analysis.judge import compare, stats
+from analysis.judge.draft import draft
 from analysis.read.snapshot import Snapshot, save
 from analysis.show import render
 from contract.extras import MissingError, require
@@ -111,9 +112,8 @@ def test_a_contrast_is_the_one_that_the_report_states(data: DataSet, sweep: Swee
         terms = known.per_example(made.logits[None], made.examples.labels)
         run.summary[known.name] = float(terms.mean())
     design = plan.plan(snapshot, grid)
-    stated = contrasts.draft(
-        compare.Data(snapshot, grid, design), grid.cells[1], grid.cells[0], known
-    ).paired.delta
+    pair = grid.cells[1], grid.cells[0]
+    stated = draft(compare.Data(snapshot, grid, design), [pair], known).estimate.delta
     found = contrast(collect(snapshot, data), "late", "concat", metric)
     assert found.delta == pytest.approx(stated, abs=1e-9)
     assert found.delta_N[found.behind_N].sum() / found.delta_N.size == pytest.approx(found.delta)

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.grid.cells import pair_label
 from analysis.judge.effects import effect_label
-from analysis.judge.verdict import DIFFERENT
+from analysis.judge.verdict import DIFFERENT, INCONCLUSIVE
 from analysis.schema.report import Contrast, Effect, MetricInfo, Report
 from analysis.show.pictures.axes import STEPS, Window, whisker
 from analysis.show.pictures.results import (
@@ -25,24 +25,30 @@ from analysis.show.pictures.results import (
     styled,
 )
 
+BETTER = {"lower": "← lower is better", "higher": "higher is better →"}
+ALONE = "alone yes, after correction no"
+
 
 @styled
 def forest(report: Report) -> Figure | None:
-    """Crossed interval thick, seeds-only interval thin, coloured where the verdict is DIFFERENT."""
+    """Pooled effects, then contrasts. The interval that decides is thick, that over seeds thin;
+    coloured where the verdict is DIFFERENT, and otherwise where only the correction says no."""
     names = list(dict.fromkeys(c.metric for c in report.contrasts))[:3]
     rows = {n: [c for c in report.contrasts if c.metric == n and c.n > 0] for n in names}
     names = [name for name in names if rows[name]]
     if not names:
         return None
     total = max(len(rows[name]) for name in names)
-    labels = [pair_label(c.a, c.b, report.axes) for c in rows[names[0]][:MAX_ROWS]]
     overall = list(dict.fromkeys(_effect_label(e) for e in report.effects))[: MAX_ROWS // 4]
-    labels += overall
+    labels = [
+        *overall,
+        *(pair_label(c.a, c.b, report.axes) for c in rows[names[0]][:MAX_ROWS]),
+    ]
     labels_shown = [shorten(label, 64) for label in labels]
     made = figure(room_for(labels_shown) + 3.2 * len(names), 1.3 + 0.3 * len(labels))
     panels = made.subplots(1, len(names), sharey=True, squeeze=False)[0]
     place = {label: row for row, label in enumerate(labels)}
-    drawn: list[Contrast] = []
+    drawn: list[Contrast | Effect] = []
     cut = False
     for panel, name in zip(panels, names, strict=True):
         here = [c for c in rows[name] if pair_label(c.a, c.b, report.axes) in place]
@@ -52,17 +58,21 @@ def forest(report: Report) -> Figure | None:
         panel.axvline(0, color=GREY, lw=1, zorder=1)
         for contrast in here:
             row = place[pair_label(contrast.a, contrast.b, report.axes)]
-            cut |= _difference(panel, row, contrast, contrast.verdict == DIFFERENT, window)
+            cut |= _difference(panel, row, contrast, report.rules["alpha"] or 0, window)
         for effect in effects:
-            cut |= _difference(panel, place[_effect_label(effect)], effect, False, window, "D")
-        drawn += here
+            row = place[_effect_label(effect)]
+            cut |= _difference(panel, row, effect, report.rules["alpha"] or 0, window, "D")
+        drawn += [*effects, *here]
         panel.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
-        panel.set_xlabel(f"Δ {report.metric(name).axis_title}")
+        better = BETTER.get(report.metric(name).better, "")
+        panel.set_xlabel(
+            "\n".join([f"Δ {report.metric(name).axis_title}", *[better] * bool(better)])
+        )
     panels[0].set_yticks(range(len(labels)), labels_shown)
     panels[0].set_ylim(len(labels) - 0.5, -0.5)
     note = "arrows: the interval goes on beyond the axis" if cut else ""
     note += caption(min(total, MAX_ROWS), total, "contrasts")
-    _legend(made, drawn, bool(overall), note.removeprefix("; "))
+    _legend(made, drawn, report.rules["alpha"] or 0, note.removeprefix("; "))
     return made
 
 
@@ -84,11 +94,12 @@ def _difference(
     panel: Axes,
     row: int,
     contrast: Contrast | Effect,
-    resolved: bool,
+    alpha: float,
     window: Window,
     marker: str = "o",
 ) -> bool:
-    colour = COLOURS[0] if resolved else GREY
+    resolved = contrast.verdict == DIFFERENT
+    colour = COLOURS[0] if resolved else COLOURS[1] if _alone(contrast, alpha) else GREY
     cut = whisker(panel, "x", row, contrast.low, contrast.high, window, colour, 1, zorder=2)
     for end in (contrast.low, contrast.high):
         if end is not None and window.low <= end <= window.high:
@@ -106,18 +117,27 @@ def _difference(
     return cut
 
 
-def _legend(made: Figure, drawn: list[Contrast], overall: bool, note: str) -> None:
+def _alone(item: Contrast | Effect, alpha: float) -> bool:
+    """Whether nothing but the correction for the family leaves it open."""
+    return item.verdict == INCONCLUSIVE and item.p_family is not None and item.p_family < alpha
+
+
+def _legend(made: Figure, drawn: list[Contrast | Effect], alpha: float, note: str) -> None:
     """Only what the picture really shows."""
     resolved = any(c.verdict == DIFFERENT for c in drawn)
-    other = sorted({c.verdict for c in drawn} - {DIFFERENT})
+    other = sorted({c.verdict for c in drawn if not _alone(c, alpha)} - {DIFFERENT})
     handles: list[Line2D] = []
     if resolved:
         handles.append(Line2D([], [], color=COLOURS[0], marker="o", ls="", label=DIFFERENT))
+    if any(_alone(c, alpha) for c in drawn):
+        handles.append(
+            Line2D([], [], color=COLOURS[1], marker="o", mfc="white", ls="", label=ALONE)
+        )
     if other:
         label = other[0] if len(other) == 1 else "any other verdict"
         handles.append(Line2D([], [], color=GREY, marker="o", mfc="white", ls="", label=label))
-    if overall:
-        diamond = Line2D([], [], color=GREY, marker="D", mfc="white", ls="", label="mean effect")
+    if any(isinstance(c, Effect) for c in drawn):
+        diamond = Line2D([], [], color=GREY, marker="D", mfc="white", ls="", label="pooled effect")
         handles.append(diamond)
     if any(c.crossed is not None for c in drawn):
         handles.append(

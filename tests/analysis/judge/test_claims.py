@@ -6,6 +6,7 @@ import pytest
 
 from analysis.build import build
 from analysis.judge import claims
+from contract.plan import PlanError, load
 
 ABLATION = {
     "fusion": ["late", "concat", "add", "matmul"],
@@ -93,3 +94,49 @@ def test_cells_of_equal_parameters_are_contrasted_across_widths(sweep) -> None:
     pairs = [(c.a["width"], c.b["width"]) for c in report.contrasts if c.metric == "test/loss"]
     assert pairs == [(0.114, 0.114), (0.16, 0.16), (0.226, 0.226), (0.114, 0.16), (0.16, 0.226)]
     assert found(report)[4] == "supported"
+
+
+def test_a_claim_about_a_level_is_held_against_its_tolerance(sweep) -> None:
+    """F1 of 0.95 is no 1, however much higher it is than another's."""
+    level = {"late": 1.0, "matmul": 1.0, "concat": 2.6, "add": 2.6}
+    report = build(sweep(quality=lambda c: level.get(c["fusion"], 0.4), seeds=8))
+    claim = next(claim for claim in report.claims if claim.id == 2)
+    levels = [part for part in claim.parts if part.text.startswith("mean ")]
+    assert [part.expect for part in levels] == ["≥ 1 − 0.0005"] * 2
+    assert all(part.answer == "contradicts" and (part.high or 1) < 0.9995 for part in levels)
+    assert claim.kinds["mean test/f1"] == "contradicted" and claim.answer in (
+        "mixed",
+        "contradicted",
+    )
+    perfect = build(sweep(quality=lambda c: 30.0 if c["fusion"] != "late" else 1.0, seeds=8))
+    claim = next(claim for claim in perfect.claims if claim.id == 2)
+    assert {p.answer for p in claim.parts if p.text.startswith("mean ")} == {"agrees"}
+
+
+def test_a_claim_of_two_quantities_is_answered_for_each(sweep) -> None:
+    made = sweep(ABLATION, name="maxpool_vs_strided_ablation", seeds=6)
+    for run in made.runs:
+        if run.config["downsample"] == "strided_append":
+            run.summary["parameters"] = int(run.summary["parameters"] / 0.9)
+    claim = next(claim for claim in build(made).claims if claim.id == 6)
+    assert set(claim.kinds) == {"parameters", "epoch_seconds"}
+    assert claim.kinds["parameters"] == "supported"
+    assert all("± 10 %" in part.expect for part in claim.parts) and "± 10 %" in claim.reading
+
+
+def test_what_no_comparison_tests_is_said(sweep) -> None:
+    made = build(sweep(ABLATION, name="maxpool_vs_strided_ablation", seeds=3))
+    assert "late is mixed" in next(claim for claim in made.claims if claim.id == 7).untested
+
+
+def test_an_equality_without_a_margin_is_refused(tmp_path) -> None:
+    file = tmp_path / "x.plan.yaml"
+    equal = "{a: {k: x}, b: {k: y}, expect: equal}"
+    file.write_text(
+        "kind: architecture\naxis: k\nbaseline: y\nmetrics: [loss]\nclaims:\n"
+        f"  - {{id: 1, text: same, metric: loss, contrasts: [{equal}]}}\n"
+    )
+    with pytest.raises(PlanError, match="can never be met without margins"):
+        load(file)
+    file.write_text(file.read_text() + "margins: {loss: 0.1}\n")
+    assert load(file).margins == {"loss": 0.1}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-
-import numpy as np
 import pytest
+from scipy import stats as scipy_stats
 
 from analysis.build import build
 from analysis.read.snapshot import Examples, Predictions
@@ -113,18 +111,21 @@ def test_tiny_losses_are_below_fp32_resolution(sweep) -> None:
     assert verdicts(report) == ["SATURATED"]
 
 
-def test_repeated_runs_give_a_noise_floor(sweep) -> None:
-    made = sweep(TWO, quality=lambda _: 1.4, seed_sd=0.01, own_sd=0.0)
-    rng = np.random.default_rng(0)
-    for run in [r for r in made.runs if r.config["fusion"] == "late"]:
-        again = copy.deepcopy(run)
-        again.id, again.created_at = f"{run.id}-again", "2026-02-01T00:00:00Z"
-        again.summary["test/loss"] += 0.3 * rng.normal()
-        made.runs.append(again)
+def test_two_cells_of_one_model_give_a_noise_floor(sweep, tmp_path, monkeypatch) -> None:
+    """Without a seed in common: on the same seeds they would be the same bits."""
+    arms = {"fusion": ["late", "again", "concat"]}
+    made = sweep(arms, 8, quality=lambda _: 1.4, name="twice", seed_sd=0.3, own_sd=0.0)
+    axis = "kind: architecture\naxis: fusion\nbaseline: late\nmetrics: [loss]\n"
+    floor = "noise_floor: [{fusion: late}, {fusion: again}]\n"
+    (tmp_path / "twice.plan.yaml").write_text(axis + floor)
+    monkeypatch.chdir(tmp_path)
     report = build(made)
-    assert report.grid.duplicates == 5
-    assert report.noise[0].metric == "test/loss"
-    assert verdicts(report) == ["BELOW_NOISE_FLOOR"]
+    values = {c.label: list(c.metrics["test/loss"].values.values()) for c in report.cells}
+    found = scipy_stats.ttest_ind(values["late"][::2], values["again"][1::2], equal_var=False)
+    ends = found.confidence_interval(0.95)
+    assert report.noise[0].range == pytest.approx(max(abs(ends.low), abs(ends.high)))
+    assert report.noise[0].n == 8
+    assert set(verdicts(report)) == {"BELOW_NOISE_FLOOR"}
 
 
 def test_without_predictions_only_this_test_set_is_spoken_of(sweep) -> None:

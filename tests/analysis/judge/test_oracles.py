@@ -58,10 +58,10 @@ def test_the_unpaired_numbers() -> None:
     a, b = a_SN.mean(1), b_SN.mean(1)[:4]
     weightstats = pytest.importorskip("statsmodels.stats.weightstats")
     compared = weightstats.CompareMeans.from_data(a, b)
-    delta, low, high, p = stats.welch(a, b)
-    assert delta == pytest.approx(a.mean() - b.mean())
-    assert (low, high) == pytest.approx(compared.tconfint_diff(usevar="unequal"))
-    assert p == pytest.approx(compared.ttest_ind(usevar="unequal")[1])
+    found = stats.unpaired([a], [b])
+    assert found.delta == pytest.approx(a.mean() - b.mean())
+    assert found.interval() == pytest.approx(compared.tconfint_diff(usevar="unequal"))
+    assert found.p == pytest.approx(compared.ttest_ind(usevar="unequal")[1])
 
 
 def test_the_numbers_over_seeds_and_examples() -> None:
@@ -86,7 +86,7 @@ def test_the_unpaired_numbers_over_seeds_and_examples() -> None:
     examples = np.var(a_SN.mean(0) - b_SN.mean(0), ddof=1) / N
     of_seeds = seeds_a / (4 * N) + seeds_b / (5 * N)
     variance = of_seeds + examples - rest_a / (4 * N) - rest_b / (5 * N)
-    found = stats.crossed_unpaired(a_SN, b_SN)
+    found = stats.crossed_unpaired([a_SN], [b_SN])
     assert float(found.se) ** 2 == pytest.approx(max(variance, of_seeds, examples))
 
 

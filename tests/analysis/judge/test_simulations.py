@@ -7,6 +7,7 @@ import pytest
 
 from analysis.build import build
 from analysis.judge import sequential, stats
+from benchmarks import nulls
 
 TRIALS = 4000
 
@@ -68,21 +69,24 @@ def test_holm_keeps_the_family_where_naive_tests_do_not() -> None:
     assert corrected / len(values) <= 0.06
 
 
+@pytest.mark.parametrize("case", nulls.CASES)
+def test_a_family_in_which_nothing_differs(case: str) -> None:
+    """A hundred trials here; benchmarks/nulls.py runs two thousand at 3, 5, 8 and 10 seeds."""
+    wrong, coverage, together = nulls.measure(case, 5, 100)
+    assert wrong <= 0.11 and together >= 0.89
+    assert 0.92 <= coverage <= 0.99
+
+
 def test_equal_cells_are_not_called_different(sweep) -> None:
-    found = contrasts = 0
-    for trial in range(200):
-        made = sweep(
-            {"fusion": ["late", "concat", "add", "matmul"]},
-            quality=lambda _: 1.4,
-            rng=trial,
-            n=200,
-        )
-        verdicts = [c.verdict for c in build(made).contrasts]
-        assert "EQUIVALENT" not in verdicts or len(set(verdicts)) > 0
-        found += "DIFFERENT" in verdicts
-        contrasts += verdicts.count("DIFFERENT") / len(verdicts)
-    assert found / 200 <= 0.05
-    assert contrasts / 200 <= 0.05
+    """The same through whole reports: each metric's family holds its own level."""
+    arms = {"fusion": ["late", "concat", "add", "matmul"]}
+    found = {"test/loss": 0, "test/accuracy": 0, "test/f1": 0}
+    for trial in range(30):
+        made = build(sweep(arms, quality=lambda _: 1.4, rng=trial, n=200))
+        for metric in found:
+            verdicts = {c.verdict for c in made.contrasts if c.metric == metric}
+            found[metric] += "DIFFERENT" in verdicts
+    assert max(found.values()) <= 5, found
 
 
 def test_planted_differences_are_found(sweep) -> None:

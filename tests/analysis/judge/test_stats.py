@@ -63,9 +63,12 @@ def test_welch_is_scipys() -> None:
     a, b = rng.normal(size=7), rng.normal(1, 3, size=5)
     expected: Any = scipy_stats.ttest_ind(a, b, equal_var=False)
     interval = expected.confidence_interval(0.95)
-    delta, low, high, p = stats.welch(a, b)
-    assert delta == pytest.approx(a.mean() - b.mean())
-    assert (low, high, p) == pytest.approx((interval.low, interval.high, expected.pvalue))
+    found = stats.unpaired([a], [b])
+    assert found.delta == pytest.approx(a.mean() - b.mean())
+    ends = found.interval()
+    assert (*ends, found.p) == pytest.approx((interval.low, interval.high, expected.pvalue))
+    twice = stats.unpaired([a, a], [b, b])
+    assert twice.delta == pytest.approx(found.delta) and twice.se < found.se
 
 
 def test_crossed_follows_its_definition() -> None:

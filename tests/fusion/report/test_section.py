@@ -165,7 +165,7 @@ def test_set_ups_are_named_by_what_they_change_in_the_studys(
         "learned", "study",
     }  # fmt: skip
     text = written(made)
-    answer = text.split("## Answer")[1].split("## ")[0]
+    answer = text.split("## Before you rely")[0]
     passed = "logits = learned; embedding = raw, logits = learned."
     assert f"- Zero-shot: passed with {passed}" in answer
     row = next(line for line in answer.splitlines() if line.startswith("| the study's set-up |"))
@@ -274,7 +274,7 @@ def test_shares_of_labels_are_drawn_as_lines(sweep: Callable[..., Snapshot]) -> 
     for run in made.runs:
         decorate(run, np.random.default_rng(0))
     report = build.build(made)
-    answer = written(made).split("## Answer")[1].split("\n## ")[0]
+    answer = written(made).split("## Before you rely")[0]
     assert "| labels | zero-shot | fine-tuned: projector | fine-tuned: all |" in answer
     rows = [line for line in answer.splitlines() if line.startswith(("| 0.01 |", "| 1 |"))]
     assert len(rows) == 4 and not any("–" in row for row in rows)
