@@ -37,18 +37,19 @@ def program_of(sweep: SweepFile) -> Program:
         return Program(Path.cwd())  # the command says all
     beside, here = sweep.path.resolve().parent, Path.cwd()
     folders = dict.fromkeys([places.CODE] if beside == places.SWEEPS else [beside, here])
-    found = [folder for folder in folders if isinstance(name, str) and (folder / name).is_file()]
-    if len({(folder / name).resolve() for folder in found}) > 1:
+    files = {folder: folder / name for folder in folders} if isinstance(name, str) else {}
+    found = {folder: file.resolve() for folder, file in files.items() if file.is_file()}
+    if len(set(found.values())) > 1:
         raise sweep.error(
             f"program: {name!r} is in {beside} and in {here}; call this in {beside} for the first, "
             "or move the sweep file for the second",
             "program",
         )
-    if (not found and name == RUNNER) or (found and (found[0] / name).resolve() == places.RUNNER):
+    if (not found and name == RUNNER) or places.RUNNER in found.values():
         check_command(sweep)
         return Program(places.home(), ours=True)
     if found:
-        return Program(found[0])
+        return Program(next(iter(found)))
     if "${program}" not in command:
         return Program(here)
     known = sorted({RUNNER, *(file.name for folder in folders for file in folder.glob("*.py"))})

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from fusion.training import checkpoint
 from fusion.training.adam import Adam
 from fusion.training.checkpoint import Progress, State
 
+Network = TypeVar("Network", bound=nn.Module)
 # Of all steps, with cosine: Adam's first steps have hardly any second moments to go by.
 WARMUP = 0.05
 # Fastest on a CPU: with more, activations fall out of the second-level cache.
@@ -231,8 +232,8 @@ def save(state: State, job: Job) -> None:
 
 
 def initialised(
-    build: Callable[[], nn.Module], seed: int, device: torch.device, name: str = ""
-) -> nn.Module:
+    build: Callable[[], Network], seed: int, device: torch.device, name: str = ""
+) -> Network:
     """Build a model with a random stream of its own: weights that do not depend on the device."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(seed, "initialisation", name).initial_seed())

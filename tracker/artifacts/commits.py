@@ -65,7 +65,8 @@ def whole_manifest(
     if not rows:
         raise RequestError("no manifest has been uploaded for this artifact")
 
-    def read(hash: str) -> manifests.Manifest:
+    def read(hash: str | None) -> manifests.Manifest:
+        assert hash is not None  # of those whose text has come
         return manifests.read(blobs.read(context.blobs, hash))
 
     full = [row for row in rows if row["type"] == "FULL"]

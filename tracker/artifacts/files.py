@@ -12,14 +12,14 @@ from graphql import GraphQLResolveInfo as Info
 from tracker.api import ids, paging
 from tracker.api.addresses import get_url
 from tracker.artifacts import rows as artifact_rows
-from tracker.artifacts.tables import ArtifactFileRow, ArtifactRow
+from tracker.artifacts.tables import ArtifactRow, ListedFileRow
 from tracker.context import Context
 from tracker.documents import Object
 from tracker.http.downloads import media_type
 from tracker.store.rows import Columns
 
 
-def file_node(context: Context, row: ArtifactFileRow) -> Object:
+def file_node(context: Context, row: ListedFileRow) -> Object:
     """Also of a reference: the client takes what it downloads from this list, and finds a reference
     by its manifest. To an address given here it would send its key.
     """

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
-from tracker.artifacts.tables import ArtifactFileRow, ArtifactRow, ManifestRow
+from tracker.artifacts.tables import ArtifactFileRow, ArtifactRow, ListedFileRow, ManifestRow
 from tracker.documents import Object
 from tracker.runs.states import ALIVE
 from tracker.runs.tables import RunRow
@@ -176,7 +176,7 @@ def list_artifact_files(
     names: list[str] | None = None,
     after: int = 0,
     limit: int = -1,
-) -> list[ArtifactFileRow]:
+) -> list[ListedFileRow]:
     """Stored files and references (`hash` is None) in the order of the manifest."""
     return many(
         db,

@@ -100,3 +100,9 @@ class ArtifactFileRow(TypedDict):
     digest: str
     size: int
     hash: str | None
+
+
+class ListedFileRow(ArtifactFileRow):
+    """An entry with the time at which its version was changed last."""
+
+    updated_at: float

@@ -60,7 +60,8 @@ def create_type(_: Any, info: Info, input: Object) -> Object:
     """Make an artifact type, where it is not there."""
     context = info.context
     with context.store.write() as db:
-        project, _new = run_rows.ensure_project(db, *context.place(input), context.now)
+        entity, name = context.place(input)
+        project, _new = run_rows.ensure_project(db, entity, name, context.now)
         row = collection_rows.ensure_type(db, project["id"], input["name"], context.now)
         if input.get("description"):
             collection_rows.describe_type(db, row["id"], input["description"])

@@ -12,6 +12,7 @@ from tracker.documents import Object
 from tracker.errors import RequestError
 from tracker.pages import common, series
 from tracker.runs.file_rows import find_file
+from tracker.runs.tables import FileRow, RunRow
 
 PICTURES = ("image-file", "images/separated", "images")
 KINDS = {"table-file": "table", "histogram": "histogram", "object3D-file": "cloud"}
@@ -24,7 +25,7 @@ ROWS_PER_PAGE = 100
 MOST_TABLE_COLUMNS = 100
 
 
-def media_keys(run: Object) -> list[str]:
+def media_keys(run: RunRow) -> list[str]:
     keys = json.loads(run["history_keys"]).get("keys", {})
     return sorted(
         key
@@ -33,7 +34,7 @@ def media_keys(run: Object) -> list[str]:
     )
 
 
-def media(db: sqlite3.Connection, run: Object) -> list[Object]:
+def media(db: sqlite3.Connection, run: RunRow) -> list[Object]:
     """Per key: `kind` (pictures, table, histogram, cloud, file), `items` (the newest first), and
     the `total` of its values.
     """
@@ -84,7 +85,7 @@ def pictures_of(step: Any, value: Object) -> list[Object]:
 
 
 def file_of(step: Any, value: Object) -> Object:
-    path = value.get("path") if isinstance(value.get("path"), str) else ""
+    path = value["path"] if isinstance(value.get("path"), str) else ""
     size = f"{value['nrows']} rows" if isinstance(value.get("nrows"), int) else ""
     return {"step": step, "path": path, "name": path.rpartition("/")[2] or value["_type"],
             "caption": size}  # fmt: skip
@@ -105,7 +106,7 @@ def histograms(values: Sequence[tuple[Any, Object]]) -> list[Object]:
     return found
 
 
-def find(db: sqlite3.Connection, run: Object, path: str) -> Object:
+def find(db: sqlite3.Connection, run: RunRow, path: str) -> FileRow:
     row = find_file(db, run["id"], path)
     if row is None:
         raise common.missing(f"file {path:.200} of run {run['name']}")

@@ -19,6 +19,7 @@ from tracker.runs.rows import RunQuery
 from tracker.sweeps import rows as sweep_rows
 from tracker.sweeps import score_rows
 from tracker.sweeps.states import config_of
+from tracker.sweeps.tables import SweepRow
 
 MOST_RUNS = MOST_CELLS = 2_000
 MOST_TROUBLES = 50  # failed and retried cells that are shown with their console
@@ -91,7 +92,7 @@ def agents_of(db: sqlite3.Connection, sweep_id: int) -> list[Object]:
 
 
 def cells_of(
-    db: sqlite3.Connection, sweep: Object, runs: dict[int, Object], metric: str | None
+    db: sqlite3.Connection, sweep: SweepRow, runs: dict[int, Object], metric: str | None
 ) -> list[Object]:
     """Cells with their flat `values`, and the `result` of the run of their last attempt."""
     found = []

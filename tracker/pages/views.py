@@ -28,6 +28,7 @@ from tracker.pages.answers import changing, data, missing, page, reading
 from tracker.pages.render import static_answer
 from tracker.runs import rows as run_rows
 from tracker.runs.states import ENDED
+from tracker.runs.tables import ProjectRow
 from tracker.store import blobs
 
 
@@ -97,7 +98,7 @@ def compare(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     return {**values, "project": here, "tab": "", "live": live} | addresses(query)
 
 
-def project_of(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
+def project_of(db: sqlite3.Connection, request: Request) -> ProjectRow:
     place = request.path_params
     return common.find_project(db, place["entity"], place["project"])
 

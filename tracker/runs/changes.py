@@ -104,7 +104,8 @@ def says_who(columns: Object) -> bool:
 
 def find_or_make_run(context: Any, db: Any, input: Object, columns: Object) -> tuple[RunRow, bool]:
     """The named run, and whether it is new. `columns` gets what a new one has besides."""
-    project_row, _ = run_rows.ensure_project(db, *context.place(input), context.now)
+    entity, project = context.place(input)
+    project_row, _ = run_rows.ensure_project(db, entity, project, context.now)
     name = ids.check_name(input.get("name") or ids.random_name(), "run")
     run = run_rows.find_run(db, project_row["id"], name)
     if run is not None:
@@ -160,7 +161,8 @@ def rewind_run(_: Any, info: Info, input: Object) -> Object:
     if input["metricName"] != "_step":
         raise RequestError("a run can be rewound to a _step only")
     with context.store.write() as db:
-        run = run_rows.locate_run(db, *context.place(input), input["runName"])
+        entity, project = context.place(input)
+        run = run_rows.locate_run(db, entity, project, input["runName"])
         if run is None:
             raise RequestError("no such run", status=404)
         run_lines.drop_steps(db, run["id"], documents.whole(input["metricValue"], "metricValue"))

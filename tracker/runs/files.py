@@ -130,7 +130,8 @@ def create_run_files(_: Any, info: Info, input: Object) -> Object:
     """Addresses to which a client uploads the files of a run."""
     context = info.context
     with context.store.read() as db:
-        run = run_rows.locate_run(db, *context.place(input), input["runName"])
+        entity, project = context.place(input)
+        run = run_rows.locate_run(db, entity, project, input["runName"])
     if run is None:
         raise RequestError(f"run {input['runName']} does not exist", status=404)
     return {

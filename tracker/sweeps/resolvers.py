@@ -87,7 +87,8 @@ def create(context: Any, db: Any, input: Object, columns: Object) -> SweepRow:
     """A new sweep, with the runs made before that it is to take in."""
     if not input.get("config"):
         raise RequestError("a new sweep needs a `config`")
-    project, _ = run_rows.ensure_project(db, *context.place(input), context.now)
+    entity, name = context.place(input)
+    project, _ = run_rows.ensure_project(db, entity, name, context.now)
     sweep = sweep_states.create(db, project["id"], input["config"], context.now, **columns)
     if input.get("priorRunsFilters"):
         where = filters.parse(input["priorRunsFilters"], run_operand)

@@ -7,7 +7,9 @@ rng = np.random.default_rng(0)
 notes = "# Title\n\n**bold** <b>raw</b> [bad](javascript:alert(1)) ![x](https://example.com/x.png)"
 with wandb.init(project="media", id="media", notes=notes, tags=["first"]) as run:
     for step in range(3):
-        run.log({"weights": wandb.Histogram(rng.normal(step, 1, 500)), "loss": 1 / (step + 1)})
+        run.log(
+            {"weights": wandb.Histogram(rng.normal(step, 1, 500).tolist()), "loss": 1 / (step + 1)}
+        )
     picture = rng.integers(0, 255, (16, 24, 3), dtype=np.uint8)
     run.log(
         {

@@ -36,7 +36,7 @@ class Person:
         found = Elements(self.get(path).text).found
         return next(str(a["value"]) for tag, a in found if a.get("name") == "token")
 
-    def send(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> int:
+    def send(self, path: str, headers: dict[str, str] | None = None, /, **fields: str) -> int:
         answer = self.site.http.post(
             f"/-/do{path}",
             content=urlencode(fields),
