@@ -38,7 +38,9 @@ def answer(
     rows = [c for c in contrasts if c.metric == metric.name]
     lines = []
     if pooled:
-        about = [(("", *(cell_label({e.axis: end}, {}) for end in (e.a, e.b))), e) for e in pooled]
+        about = [
+            (("", cell_label({e.axis: e.a}, {}), cell_label({e.axis: e.b}, {})), e) for e in pooled
+        ]
         swept = {e.axis for e in pooled}
         others = [a for a in axes if len(axes[a]) > 1 and (a not in swept or len(swept) > 1)]
         lines.append(f"Averaged over {listing(others)}, on {named}: {_said(about)}.")

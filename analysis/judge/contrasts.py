@@ -40,7 +40,7 @@ def contrast(data: Data, found: Judged) -> schema.Contrast:
         a_label=a.label,
         b_label=b.label,
         metric=item.metric.name,
-        deltas=item.deltas,
+        deltas=dict(item.deltas),
         unmatched_a=[s for s in values_a if s not in values_b] if item.matched else [],
         unmatched_b=[s for s in values_b if s not in values_a] if item.matched else [],
         welch_delta=all_seeds.delta,

@@ -43,8 +43,8 @@ def members(data: Data, effects: list[Pooled], metric: Metric) -> list[Member]:
     for pooled in effects:
         axis, a, b = pooled
         pairs = strata(data, pooled)
-        labels = [cell_label({axis: end}, {}) for end in (a, b)]
-        result.append(member(data, *labels, draft(data, pairs, metric, len(pairs))))
+        of_a, of_b = (cell_label({axis: end}, {}) for end in (a, b))
+        result.append(member(data, of_a, of_b, draft(data, pairs, metric, len(pairs))))
     return result
 
 

@@ -135,7 +135,7 @@ def test_effects_over_cells_without_seeds(sweep) -> None:
     report = build(unseeded(made_by(sweep, 5)))
     assert report.effects and not any(e.matched for e in report.effects)
     effect = report.effects[0]
-    deltas = [c.delta for c in report.contrasts if c.metric == effect.metric]
+    deltas = [c.delta or 0.0 for c in report.contrasts if c.metric == effect.metric]
     assert effect.delta == pytest.approx(sum(deltas) / len(deltas))
 
 
