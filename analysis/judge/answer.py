@@ -91,8 +91,8 @@ def _name(names: tuple[str, str, str]) -> str:
 def _open(names: tuple[str, str, str], item: schema.Contrast | schema.Effect) -> str:
     level, a, b = names
     interval = item.crossed or item
-    if level:
-        return f"{a} − {b} in {level}"
+    if level or item.verdict == INSUFFICIENT:
+        return f"{a} − {b}" + (f" in {level}" if level else "")
     excluded = item.statement.excluded
     bound = f", beyond ±{fmt(excluded, 2)} excluded" if excluded is not None else ""
     return f"{a} − {b} = {with_span(item.delta, interval.low, interval.high)}{bound}"

@@ -23,6 +23,7 @@ from analysis.judge.verdict import (
     DIFFERENT_HERE,
     EQUIVALENT,
     INCONCLUSIVE,
+    INSUFFICIENT,
     UNDECIDED,
 )
 from analysis.schema.report import (
@@ -183,7 +184,9 @@ class View:
         return list(rows.items())
 
     def marked(self, item: Contrast | Effect) -> str:
-        """Δ with the interval that decides, and the mark of its verdict."""
+        """Δ with the interval that decides and the mark of its verdict; alone without inference."""
+        if item.verdict == INSUFFICIENT:
+            return text.fmt(item.delta, 3)
         interval = item.crossed if item.crossed is not None else item
         said = text.with_span(item.delta, interval.low, interval.high)
         marks = {DIFFERENT: f"**{said}**", DIFFERENT_HERE: f"{said} †", EQUIVALENT: f"{said} ≈"}
@@ -197,7 +200,11 @@ class View:
             lines.append(f"Run what is left: `python runner.py sweep {file}`")
         open_ = [c for c in self.contrasts(report.primary) if c.verdict in UNDECIDED]
         if open_:
-            asked = [c.seeds_needed_family for c in open_ if c.seeds_needed_family]
+            asked = [
+                max(c.seeds_needed_family, c.n + 1)
+                for c in open_
+                if c.seeds_needed_family and c.verdict == INCONCLUSIVE
+            ]
             most = min(asked, default=int(report.rules["advised_seeds"] or 0))
             first = f"`python runner.py sweep {file} --until-decided --max-seeds {most}`"
             why = f"the open contrast that needs fewest would be found with {most}" if asked else ""
