@@ -101,7 +101,7 @@ def build(
 def of_guest(design: Plan, grid: Grid) -> list[Section]:
     """What the plan's study makes of the runs; a warning in its place where it cannot be had."""
     try:
-        return load(design.study).sections(grid)
+        return load(design.study).sections(grid, design)
     except (StudyError, ImportError) as error:
         return [Section("", warnings=(f"What the study itself says is missing: {error}.",))]
 

@@ -125,7 +125,8 @@ class Plan(Model):
     level of the other axes. noise_floor: two cells that are the same model (A/A). margins: metric
     -> differences smaller than this are of no interest, declared before looking. `metrics` are
     read from test/, or from val/ where there is no test part; facts are found by a metric's name or
-    by its last part. beside: sweeps whose claims are listed here too, as theirs to answer. budgets:
+    by its last part. published: figures that the guest's sections compare with, by names of its own.
+    beside: sweeps whose claims are listed here too, as theirs to answer. budgets:
     the folder of its budgets; None: it has none. study: the guest (contract/study.py).
     """
 
@@ -140,6 +141,7 @@ class Plan(Model):
     margins: dict[str, float] = {}
     noise_floor: tuple[dict[str, Any], dict[str, Any]] | None = None
     claims: list[Claim] = []
+    published: dict[str, float] = {}
     beside: list[str] = []
     comparability: Comparability = Comparability()
     facts: dict[str, Fact] = {}

@@ -48,13 +48,14 @@ class Study:
     parameter -> text), or None where it is no command of the study's. check_data(command, points)
     refuses data that is missing or too small, before anything begins. prepare(command, points)
     makes the data that points need, once, before agents want it at the same time.
-    sections(grid) are the study's own parts of a report, from an `analysis.grid.cells.Grid`.
+    sections(grid, plan) are the study's own parts of a report, from an `analysis.grid.cells.Grid`
+    and the `contract.plan.Plan`; StudyError says what the plan lacks for them.
     """
 
     check: Callable[[list[str]], Check | None] = lambda command: None
     check_data: Callable[[list[str], list[Point]], None] = lambda command, points: None
     prepare: Callable[[list[str], list[Point]], None] = lambda command, points: None
-    sections: Callable[[Any], list[Section]] = lambda grid: []
+    sections: Callable[[Any, Any], list[Section]] = lambda grid, plan: []
 
 
 def load(name: str) -> Study:

@@ -57,11 +57,11 @@ def prepare(command: list[str], points: list[Point]) -> None:
         resolve(data)
 
 
-def sections(grid: Any) -> list[Section]:
+def sections(grid: Any, plan: Any) -> list[Section]:
     """Return the part of a report that is about borrowing a classifier."""
     from fusion.report.text import sections
 
-    return sections(grid)
+    return sections(grid, plan)
 
 
 STUDY = Study(check=check, check_data=check_data, prepare=prepare, sections=sections)

@@ -14,6 +14,8 @@ from analysis.grid.cells import Cell, Grid
 from analysis.judge import draft, family, stats
 from analysis.metrics import describe
 from analysis.read.snapshot import Run
+from contract.plan import Plan
+from contract.study import StudyError
 from fusion.report.schema import ArmAccuracy, Contrastive, ContrastiveTest, StageValue
 from fusion.report.setups import FINETUNE, groups, setups, shared_label, values
 from fusion.report.stages import stage_values
@@ -28,28 +30,28 @@ ARMS = {
     SCRATCH: ("scratch/", "scratch"),
     LIDAR: ("lidar/", "lidar"),
 }
-# The study's published figures (one seed), the gates of its assignment, the range of its peers
-PUBLISHED = {
-    "loss": 3.18,
-    "mse": 1.8,
-    "accuracy": 0.848,
-    "accuracy_everything_trained": 1.0,
-    "peers_low": 0.929,
-    "peers_high": 0.998,
-    "gate_loss": 3.2,
-    "gate_mse": 2.5,
-    "gate_accuracy": 0.95,
-}
-MARGIN = 0.01  # smaller differences of accuracy are of no interest, declared before looking
+# What the plan publishes: figures of the study (one seed), the range of its peers, the gates
+FIGURES = (
+    *("loss", "mse", "accuracy", "accuracy_everything_trained", "peers_low", "peers_high"),
+    *("gate_loss", "gate_mse", "gate_accuracy"),
+)
 STUDY_LOSS, MSE = "contrastive/study_loss", "projector/mse"
 
 
-def section(grid: Grid) -> Contrastive | None:
-    """The section; None where no run that counts has the contrastive stage."""
+def section(grid: Grid, plan: Plan) -> Contrastive | None:
+    """The section; None where no run that counts has the contrastive stage.
+
+    Raises StudyError where the plan does not publish what is compared with.
+    """
     runs = [run for cell in grid.cells for run in cell.runs.values()]
     runs = [run for run in runs if "contrastive/loss" in run.summary]
     if not runs:
         return None
+    if lacking := [name for name in FIGURES if name not in plan.published]:
+        raise StudyError(
+            f"the plan's `published` lacks {', '.join(lacking)}; `base: shared/study.yaml` has them"
+        )
+    published, margin = plan.published, plan.margins.get("accuracy")
     part = "test" if any("test/accuracy" in run.summary for run in runs) else "val"
     arms: list[ArmAccuracy] = []
     held: list[Draft] = []
@@ -59,10 +61,10 @@ def section(grid: Grid) -> Contrastive | None:
         first = cells[0]
         arms += [accuracy(first, label, arm, part) for arm in (ZERO_SHOT, SCRATCH, LIDAR)]
         arms += [accuracy(cell, cell.label, FINE_TUNED, part) for cell in cells]
-        held.append(gate(first, label, ZERO_SHOT, part))
+        held.append(gate(first, label, ZERO_SHOT, part, published))
         compared.append(against(first, label, ZERO_SHOT, SCRATCH, part))
         for cell in cells:
-            held.append(gate(cell, cell.label, FINE_TUNED, part))
+            held.append(gate(cell, cell.label, FINE_TUNED, part, published))
             compared.append(against(cell, cell.label, FINE_TUNED, ZERO_SHOT, part))
             compared.append(against(cell, cell.label, FINE_TUNED, SCRATCH, part))
     stages = stage_values(grid)
@@ -71,12 +73,12 @@ def section(grid: Grid) -> Contrastive | None:
         part=part,
         arms=merged(grid, [arm for arm in arms if arm.n]),
         # Three questions, each a family of its own, declared before looking
-        tests=[*judge(stage_gates(stages)), *judge(held), *judge(compared)],
+        tests=[*judge(stage_gates(stages, published)), *judge(held), *judge(compared, margin)],
         setups=setups(grid, found),
         stages=stages,
         frozen_runs=len(kept),
         frozen_identical=sum(map(identical, kept)),
-        published=dict(PUBLISHED),
+        published=dict(published),
     )
 
 
@@ -167,9 +169,9 @@ class Draft:
     saturated: bool = False
 
 
-def gate(cell: Cell, label: str, arm: str, part: str) -> Draft:
+def gate(cell: Cell, label: str, arm: str, part: str, published: dict[str, float]) -> Draft:
     """An arm's accuracy against the gate."""
-    threshold = PUBLISHED["gate_accuracy"]
+    threshold = published["gate_accuracy"]
     found = values(cell, f"{ARMS[arm][0]}{part}/accuracy")
     terms_SN = correct(cell, arm, part, list(found))
     return Draft(
@@ -183,7 +185,7 @@ def gate(cell: Cell, label: str, arm: str, part: str) -> Draft:
     )
 
 
-def stage_gates(stages: list[StageValue]) -> list[Draft]:
+def stage_gates(stages: list[StageValue], published: dict[str, float]) -> list[Draft]:
     """The gates of the stages before fine-tuning: the loss in the study's form, the projector."""
     gates = {
         STUDY_LOSS: ("loss in the study's form", "gate_loss"),
@@ -192,7 +194,7 @@ def stage_gates(stages: list[StageValue]) -> list[Draft]:
     drafts = []
     for stage in (stage for stage in stages if stage.name in gates):
         text, gate = gates[stage.name]
-        threshold = PUBLISHED[gate]
+        threshold = published[gate]
         deltas = {seed: v - threshold for seed, v in stage.values.items() if v is not None}
         names = f"{text} of {stage.label}", f"the gate {threshold:g}"
         drafts.append(Draft(stage.label, *names, stage.name, threshold, deltas))
@@ -219,11 +221,10 @@ def against(cell: Cell, label: str, a: str, b: str, part: str) -> Draft:
     )  # fmt: skip
 
 
-def judge(tests: list[Draft]) -> list[ContrastiveTest]:
+def judge(tests: list[Draft], margin: float | None = None) -> list[ContrastiveTest]:
     """Tests that are corrected as one family, by the rules of every contrast."""
     made = [test for test in tests if test.deltas]
-    for_gates = all(test.gate is not None for test in made)
-    found = family.corrected([_member(test) for test in made], margin=None if for_gates else MARGIN)
+    found = family.corrected([_member(test) for test in made], margin=margin)
     return [_test(test, judged) for test, judged in zip(made, found, strict=True)]
 
 

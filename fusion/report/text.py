@@ -10,6 +10,7 @@ from analysis.grid.cells import Grid, display
 from analysis.judge.verdict import DIFFERENT, DIFFERENT_HERE
 from analysis.show import render
 from analysis.show.text import NONE, escape, fmt, with_span
+from contract.plan import Plan
 from contract.study import Section
 from fusion.report.picture import borrowed
 from fusion.report.schema import ArmAccuracy, Contrastive, ContrastiveTest, Setup, StageValue
@@ -22,9 +23,9 @@ MAX_SETUPS = 16
 STAGES = (("Contrastive", "contrastive/"), ("Projector", "projector/"))
 
 
-def sections(grid: Grid) -> list[Section]:
+def sections(grid: Grid, plan: Plan) -> list[Section]:
     """The section; without values where no run that counts has the contrastive stage."""
-    made = section(grid)
+    made = section(grid, plan)
     if made is None:
         return [Section(NAME, pictures={PICTURE: lambda: None})]
     view = View(made, grid.axes)

@@ -23,7 +23,7 @@ print([name for name in ("torch", "fusion") if name in sys.modules])
 GUEST = """
 from contract.study import Section, Study
 
-def sections(grid):
+def sections(grid, plan):
     cells = ", ".join(cell.label for cell in grid.cells)
     return [Section("ours", {"cells": len(grid.cells)}, "Our answer.", f"## Ours\\n\\n{cells}",
                     {"ours.png": lambda: None}, {"ours.csv": "a,b\\n"}, ("Beware.",))]
@@ -57,9 +57,9 @@ def test_a_guest_adds_its_section(sweep, tmp_path: Path) -> None:
     (tmp_path / "a_guest.py").write_text(GUEST)
     (tmp_path / "mine.plan.yaml").write_text("study: a_guest:GUEST\n")
     text = rendered(sweep({"lr": [1, 2]}, seeds=3, name="mine"), tmp_path)
-    answer, rest = text.split("## Warnings")
+    answer, rest = text.split("## Before you rely on it")
     assert "Our answer." in answer and "- Beware." in rest
-    assert rest.index("## Ours\n\nlr=1, lr=2") < rest.index("## Results")
+    assert rest.index("## Ours\n\nlr=1, lr=2") < rest.index("<details>")
     content = json.loads((tmp_path / "out" / "report.json").read_text())
     assert content["ours"] == {"cells": 2} and "sections" not in content
     assert (tmp_path / "out" / "ours.csv").read_text() == "a,b\n"

@@ -14,7 +14,7 @@ from analysis import build
 from analysis.read import fetch, snapshot
 from analysis.read.snapshot import Run, Snapshot
 from analysis.show import render
-from contract.study import Section
+from contract.study import Section, StudyError
 from fusion.report import page
 from fusion.report import section as numbers
 from fusion.report.picture import borrowed
@@ -72,8 +72,7 @@ def taken(sweep: Callable[..., Snapshot]) -> Snapshot:
 
 
 def section(taken: Snapshot) -> Contrastive:
-    grid, _ = build.arrange(taken)
-    made = numbers.section(grid)
+    made = numbers.section(*build.arrange(taken))
     assert made is not None
     return made
 
@@ -303,3 +302,10 @@ def test_the_page_is_up_to_date() -> None:
     """Write it anew with `python -m fusion.report.page`."""
     assert page.PAGE.read_text(encoding="utf-8") == page.page()
     assert all(line.split("|")[3].strip() for line in page.page().splitlines() if "| `" in line)
+
+
+def test_a_plan_without_the_figures_says_which_it_lacks(taken: Snapshot) -> None:
+    grid, plan = build.arrange(taken)
+    figures = {name: 1.0 for name in plan.published if name != "gate_mse"}
+    with pytest.raises(StudyError, match="`published` lacks gate_mse"):
+        numbers.section(grid, plan.model_copy(update={"published": figures}))
