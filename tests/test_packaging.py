@@ -16,6 +16,7 @@ import pytest
 
 from tests import checkouts
 from tests.processes import read_line_by_line, wait_for_line
+from tests.tracker.old_folder import FOLDERS, restore
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("contract", "analysis", "tracker", "fusion", "launch", "explore", "cli")
@@ -184,3 +185,18 @@ def test_a_shipped_sweep_runs_from_any_folder(
     made = json.loads((tmp_path / "reports" / name / "report.json").read_text())
     assert made["grid"]["done"] == 2, output
     assert {folder.name for folder in tmp_path.iterdir() if folder.is_dir()} >= {"data", "runs"}
+
+
+@pytest.mark.e2e
+def test_a_data_folder_that_a_checkout_left_goes_on(
+    without_torch: Path, here: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / ".tracker").mkdir()
+    restore(FOLDERS / "schema-9", tmp_path / ".tracker")
+    printed = here(without_torch, "env").splitlines()
+    lines = [line.removeprefix("export ") for line in printed if line.startswith("export ")]
+    exports = dict(line.split("=", 1) for line in lines)
+    assert str(tmp_path / ".tracker") in printed[0]
+    (tmp_path / "work").mkdir()
+    python, script = without_torch / "python", ROOT / "tests" / "tracker" / "clients" / "go_on.py"
+    run(python, "-P", script, cwd=tmp_path / "work", env={**os.environ, **exports})
