@@ -125,9 +125,9 @@ class Plan(Model):
     level of the other axes. noise_floor: two cells that are the same model (A/A). margins: metric
     -> differences smaller than this are of no interest, declared before looking. `metrics` are
     read from test/, or from val/ where there is no test part; facts are found by a metric's name or
-    by its last part. published: figures that the guest's sections compare with, by names of its own.
-    beside: sweeps whose claims are listed here too, as theirs to answer. budgets:
-    the folder of its budgets; None: it has none. study: the guest (contract/study.py).
+    by its last part. published: figures that the guest's sections compare with, by its own names.
+    beside: sweeps whose claims are listed here too, as theirs to answer. budgets: the folder of its
+    budgets; None: it has none. study: the guest (contract/study.py).
     """
 
     name: str = ""
