@@ -16,6 +16,7 @@ from analysis.judge.verdict import (
 from analysis.metrics import Metric
 from analysis.schema import report as schema
 from analysis.show.text import declared, fmt, listing, with_span
+from contract.words import counted
 
 NAMED = 4  # of a kind, in a sentence
 OPEN = {
@@ -47,9 +48,9 @@ def answer(
     if rows:
         about = [(_pair(c, axes), c) for c in rows]
         if pooled:
-            head = f"Level by level, of {len(rows)} contrasts"
+            head = f"Level by level, of {counted(len(rows), 'contrast')}"
         else:
-            head = f"Of {len(rows)} contrasts on {named}"
+            head = f"Of {counted(len(rows), 'contrast')} on {named}"
         lines.append(f"{head}: {_said(about)}.")
     return lines
 

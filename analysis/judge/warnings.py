@@ -175,7 +175,7 @@ def population(data: Data, judged: list[Metric]) -> list[str]:
         return []
     return [
         f"No per-example terms are known for {listing(unknown)}: nothing is said of new examples. "
-        "Where it is no mean over a test set (a return, a loss of a stream), `--population seeds` "
+        "Where it is no mean over a test set (a return, a loss of a stream), --population seeds "
         "says so."
     ]
 
