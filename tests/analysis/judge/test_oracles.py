@@ -1,7 +1,4 @@
-"""The numbers of a report against independent packages, on the arrays of one synthetic sweep.
-
-scipy always; statsmodels where it is installed (it is no dependency: what is used of it is here).
-"""
+"""The numbers of a report against scipy and statsmodels, on the arrays of one synthetic sweep."""
 
 from __future__ import annotations
 
@@ -9,8 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import statsmodels.formula.api as formula
 from scipy import stats as scipy_stats
+from statsmodels.stats import anova, multitest, proportion, weightstats
+from statsmodels.stats.power import TTestPower
 
 from analysis.judge import planning, stats
 
@@ -28,11 +29,8 @@ def shared_arrays(seeds: int = 5, examples: int = 60) -> tuple[np.ndarray, np.nd
 
 def two_way(table_SN: np.ndarray) -> tuple[float, float, float]:
     """Mean squares (seeds, examples, rest) by statsmodels' analysis of variance."""
-    pandas = pytest.importorskip("pandas")
-    formula = pytest.importorskip("statsmodels.formula.api")
-    anova = pytest.importorskip("statsmodels.stats.anova")
     seed, example = np.indices(table_SN.shape).reshape(2, -1)
-    frame = pandas.DataFrame({"d": table_SN.ravel(), "seed": seed, "example": example})
+    frame = pd.DataFrame({"d": table_SN.ravel(), "seed": seed, "example": example})
     table: Any = anova.anova_lm(formula.ols("d ~ C(seed) + C(example)", frame).fit())
     return tuple(table["sum_sq"] / table["df"])  # type: ignore[return-value]
 
@@ -44,7 +42,6 @@ def test_the_paired_numbers() -> None:
     interval = expected.confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
     assert found.p == pytest.approx(expected.pvalue)
-    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
     described = weightstats.DescrStatsW(a - b)
     assert (found.low, found.high) == pytest.approx(described.tconfint_mean())
     for margin in (0.05, 0.2, 0.4):
@@ -56,7 +53,6 @@ def test_the_paired_numbers() -> None:
 def test_the_unpaired_numbers() -> None:
     a_SN, b_SN = shared_arrays()
     a, b = a_SN.mean(1), b_SN.mean(1)[:4]
-    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
     compared = weightstats.CompareMeans.from_data(a, b)
     found = stats.unpaired([a], [b])
     assert found.delta == pytest.approx(a.mean() - b.mean())
@@ -91,15 +87,15 @@ def test_the_unpaired_numbers_over_seeds_and_examples() -> None:
 
 
 def test_the_correction() -> None:
-    multitest = pytest.importorskip("statsmodels.stats.multitest")
     p = np.random.default_rng(1).uniform(size=30) ** 3
-    np.testing.assert_allclose(stats.holm(p.tolist()), multitest.multipletests(p, method="holm")[1])
-    padded = multitest.multipletests([*p, 1.0, 1.0], method="holm")[1][:30]
-    np.testing.assert_allclose(stats.holm(p.tolist(), 32), padded)
+    corrected: Any = multitest.multipletests(p, method="holm")[1]
+    np.testing.assert_allclose(stats.holm(p.tolist()), corrected)
+    padded: Any = multitest.multipletests([*p, 1.0, 1.0], method="holm")[1]
+    np.testing.assert_allclose(stats.holm(p.tolist(), 32), padded[:30])
 
 
 def test_power_where_statsmodels_can() -> None:
-    power = pytest.importorskip("statsmodels.stats.power").TTestPower()
+    power = TTestPower()
     pairs = [(n, effect) for n in (3, 5, 8, 20) for effect in (0.2, 0.5, 1.0, 1.5, 2.0)]
     expected = np.array([power.power(effect, n, 0.05) for n, effect in pairs])
     known = np.isfinite(expected)  # its noncentral t is scipy's, which gives NaN far out
@@ -109,7 +105,6 @@ def test_power_where_statsmodels_can() -> None:
 
 
 def test_shares() -> None:
-    proportion = pytest.importorskip("statsmodels.stats.proportion")
     for k, n in ((0, 5), (3, 5), (17, 40)):
         expected = proportion.proportion_confint(k, n, method="beta")
         low, high = stats.clopper_pearson(k, n)
