@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sqlite3
 from collections import Counter
@@ -41,7 +40,8 @@ def curves(
     """{"curves": [{run, title, key, axis, x, y, marks, note, …}]}; runs without a key are left out.
 
     `axis`: a key of the rows; "" for what `define_metric` has said, or the step. `mean`: a key of
-    the config; in the place of runs with the same value of it stands their mean, with a band.
+    the config, or several joined; in the place of runs with the same values stands their mean, with
+    a band.
     """
     check(names, keys, axis)
     runs = [common.find_run(db, project, name) for name in dict.fromkeys(names)]
@@ -68,17 +68,17 @@ def means(read: Sequence[tuple[Columns, list[Object]]], key: str) -> list[Object
     """Of each key and each group of runs: `y` is the mean, `low` and `high` its 95 % interval."""
     groups: dict[str, list[tuple[Columns, list[Object]]]] = {}
     for run, found in read:
-        value = common.config_values(run["config"]).get(key)
-        groups.setdefault(json.dumps(value, sort_keys=True), []).append((run, found))
+        title = common.named(common.config_values(run["config"]), key)
+        groups.setdefault(title, []).append((run, found))
     curves = []
-    for value, members in groups.items():
+    for group, members in groups.items():
         for i, first in enumerate(members[0][1]):
             own = [found[i]["points"] for _, found in members if found[i]["points"]]
             if not own:
                 continue
             points, band = mean_of(own)
             unplaced = sum(found[i]["unplaced"] for _, found in members)
-            title = f"{key} = {value}".replace('"', "") + f" ({len(own)} runs)"
+            title = f"{group} ({len(own)} runs)"
             name = members[0][0]["name"]
             curve = {**first, "unplaced": unplaced, "points": points}
             drawn = one_curve(name, title, curve)

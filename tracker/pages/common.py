@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 from tracker.documents import Object
@@ -14,6 +15,8 @@ from tracker.runs.tables import ProjectRow, RunRow
 from tracker.store.rows import Columns
 from tracker.sweeps import rows as sweep_rows
 from tracker.sweeps.tables import SweepRow
+
+TOGETHER = " × "  # between keys by which runs are grouped together
 
 
 def missing(what: str) -> RequestError:
@@ -59,6 +62,15 @@ def config_values(text: str) -> dict[str, Any]:
         if key != "_wandb"
     }
     return dict(history.flatten(config))
+
+
+def named(values: Mapping[str, Any], keys: str) -> str:
+    """ "a = 1, b = 2": the values by which runs are grouped; `keys` are joined by TOGETHER."""
+    return ", ".join(f"{key} = {shown(values.get(key))}" for key in keys.split(TOGETHER))
+
+
+def shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def summary_values(text: str) -> dict[str, Any]:

@@ -121,16 +121,15 @@ def legend(runs: Sequence[Object], colour: str) -> list[Object]:
         return [{"title": r["title"], "place": i, "runs": [r["name"]]} for i, r in enumerate(runs)]
     groups: dict[str, list[Object]] = {}
     for run in runs:
-        groups.setdefault(text(run["values"].get(colour)), []).append(run)
+        groups.setdefault(common.named(run["values"], colour), []).append(run)
 
-    ordered = sorted(groups.values(), key=lambda group: rank(group[0]["values"].get(colour)))
+    def place(title: str) -> list[tuple[Any, ...]]:
+        values = groups[title][0]["values"]
+        return [rank(values.get(key)) for key in colour.split(common.TOGETHER)]
+
     return [
-        {
-            "title": f"{colour} = {group[0]['values'].get(colour)}",
-            "place": i,
-            "runs": [run["name"] for run in group],
-        }
-        for i, group in enumerate(ordered)
+        {"title": title, "place": i, "runs": [run["name"] for run in groups[title]]}
+        for i, title in enumerate(sorted(groups, key=place))
     ]
 
 

@@ -38,8 +38,8 @@ def sweep(
     alive_since: float,
     colour: str = "",
 ) -> Object:
-    """`alive_since`: an agent not heard of since then has gone. `colour`: the axis by which the
-    learning curves are coloured.
+    """`alive_since`: an agent not heard of since then has gone. `colour`: the axis, or a
+    cell's axes together, by which the learning curves are coloured.
     """
     project = common.find_project(db, entity, name)
     row = common.find_sweep(db, project, sweep_name)
@@ -50,7 +50,9 @@ def sweep(
     cells = cells_of(db, row, {run["id"]: run for run in runs}, metric)
     counts = sweep_rows.count_cells(db, row["id"])
     drawn = runs[-charts.MOST_RUNS :]
-    colour = colour if colour in axes else compare.default_colour(drawn, axes)
+    of_cell = [axis for axis in axes if axis not in seeds_of(axes)]
+    colours = [*axes, *([common.TOGETHER.join(of_cell)] if len(of_cell) > 1 else [])]
+    colour = colour if colour in colours else compare.default_colour(drawn, axes)
     return {
         "project": project,
         "sweep": {**row, "title": row["display_name"] or config.name or row["name"]},
@@ -71,6 +73,7 @@ def sweep(
         "parallel": parallel(runs, axes, metric),
         "drawn": [run["name"] for run in drawn],
         "colour": colour,
+        "colours": colours,
         "legend": compare.legend(drawn, colour) if drawn else [],
     }
 
@@ -104,13 +107,18 @@ def cells_of(
     return found
 
 
+def seeds_of(axes: Sequence[str]) -> list[str]:
+    """Axes that are no part of a cell: their runs are its replicates."""
+    return [axis for axis in axes if axis.rpartition(".")[2] == compare.REPLICATE]
+
+
 def heat_map(cells: Sequence[Object], axes: Sequence[str], config: SweepConfig) -> Object | None:
     """Rows are cells without their seed, columns are seeds; None where there is nothing to lay out.
 
     A place holds the cell's state and result, and its shade: 0 for the worst result, SHADES - 1
     for the best.
     """
-    seeds = [axis for axis in axes if axis.rpartition(".")[2] == compare.REPLICATE]
+    seeds = seeds_of(axes)
     rest = [axis for axis in axes if axis not in seeds]
     if not cells or not axes:
         return None

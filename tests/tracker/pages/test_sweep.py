@@ -111,6 +111,8 @@ def test_learning_curves_are_coloured_by_a_chosen_axis(site: Site):
     place = f"/local/p/sweeps/{agent.sweep}"
     for axis, value in (("fusion", "add"), ("optimizer.lr", "0.1"), ("seed", "0")):
         assert f"{axis} = {value} <span" in site.http.get(f"{place}?colour={axis}").text
+    cells = site.http.get(place, params={"colour": "fusion × optimizer.lr"}).text
+    assert cells.count("fusion = add, optimizer.lr = 0.1 <span") == 1
 
 
 def test_failed_and_retried_cells_show_their_last_lines(site: Site):
