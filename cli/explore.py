@@ -88,18 +88,24 @@ def command(
 
     The database is a cache in .explore: everything but tags can be built anew from the files.
     """
+    from explore import mongod
+    from explore import runs as sources
+
+    folder = folder or places.explore()
+    mongod.check_folder(folder)
+    server = runs is not None and connected(runs, tracker, data_dir)
+    asked = None if runs is None else sources.opened(runs, folder, places.reports())
+
     from explore import contrast as contrasts
-    from explore import curation, mongod
+    from explore import curation
     from explore.choose import choose_data
     from explore.visit import check, open_app, prepared
     from explore.weights import embedder
 
-    folder = folder or places.explore()
     names = contrasts.parse(contrast) if contrast is not None else None
     check(folder, embed, browser=screenshot is not None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    server = runs is not None and connected(runs, tracker, data_dir)
-    chosen = choose_data(root, runs, folder, names, metric)
+    chosen = choose_data(root, asked, names, metric)
     mongod.connect(folder)
     options = {
         "embed": embedder(chosen.data, folder, server=server),

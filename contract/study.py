@@ -49,13 +49,15 @@ class Study:
     refuses data that is missing or too small, before anything begins. prepare(command, points)
     makes the data that points need, once, before agents want it at the same time.
     sections(grid, plan) are the study's own parts of a report, from an `analysis.grid.cells.Grid`
-    and the `contract.plan.Plan`; StudyError says what the plan lacks for them.
+    and the `contract.plan.Plan`; StudyError says what the plan lacks for them. viewed: its examples
+    are pairs of a data folder, which the viewer opens.
     """
 
     check: Callable[[list[str]], Check | None] = lambda command: None
     check_data: Callable[[list[str], list[Point]], None] = lambda command, points: None
     prepare: Callable[[list[str], list[Point]], None] = lambda command, points: None
     sections: Callable[[Any, Any], list[Section]] = lambda grid, plan: []
+    viewed: bool = False
 
 
 def load(name: str) -> Study:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import click
 
-from analysis.read import snapshot
 from analysis.read.snapshot import Snapshot
 from contract import places
 from contract.words import counted
@@ -35,19 +32,21 @@ class Chosen:
 
 
 def choose_data(
-    root: str | None, runs: str | None, folder: Path, names: tuple[str, str] | None, metric: str
+    root: str | None, runs: Snapshot | None, names: tuple[str, str] | None, metric: str
 ) -> Chosen:
     """Find runs and data that belong together.
 
-    Without --runs: the newest report on this data that has the contrast; without any, the data
-    alone. Raises ExploreError where what was asked for is not there.
+    Without `runs`, which --runs names: those of the newest report on this data that has the
+    contrast; without any, the data alone. Raises ExploreError where what was asked for is missing.
     """
+    if runs is not None:
+        return choice(root, runs, names, metric)
     refusals = []
-    for found in snapshots(runs, folder):
+    for found in filter(sources.viewed, sources.reported(places.reports())):
         try:
             return choice(root, found, names, metric)
         except Exception as error:
-            if runs is not None or not hasattr(error, "exit_code"):
+            if not hasattr(error, "exit_code"):
                 raise
             refusals.append(str(error))
     if names is not None:
@@ -59,16 +58,6 @@ def choose_data(
     data = dataset_of(root or RunConfig().data, "ROOT")
     click.echo(f"runs: no report below {places.reports()} has any on {data.root}")
     return Chosen(data)
-
-
-def snapshots(runs: str | None, folder: Path) -> Iterator[Snapshot]:
-    """The snapshot that --runs names, or those of all reports, newest first."""
-    if runs is None:
-        yield from sources.reported(places.reports())
-    elif (path := sources.on_disk(runs)) is not None:
-        yield snapshot.load(path)
-    else:
-        yield sources.fetch(runs, folder, places.reports())
 
 
 def choice(

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from analysis import report
+from analysis.grid.plan import declared_for
 from analysis.read import snapshot
 from analysis.read.snapshot import Snapshot, SnapshotError
+from contract.study import load
 from explore.errors import ExploreError
 
 
@@ -30,6 +32,24 @@ def on_disk(name: str) -> Path | None:
         if not path.is_file():
             raise ExploreError(f"--runs {name}: the folder has no {report.SNAPSHOT}")
     return path if path.is_file() else None
+
+
+def viewed(runs: Snapshot) -> bool:
+    """Whether the plan of their sweep names a study whose examples can be opened."""
+    plan = declared_for(runs)
+    return plan is not None and load(plan.study).viewed
+
+
+def opened(name: str, folder: Path, reports: Path) -> Snapshot:
+    """The runs that --runs names. Raises ExploreError where their examples cannot be opened."""
+    path = on_disk(name)
+    found = fetch(name, folder, reports) if path is None else snapshot.load(path)
+    if not viewed(found):
+        raise ExploreError(
+            f"--runs {name}: no plan of this sweep names a study whose examples can be opened "
+            "(`study:` in a .plan.yaml); `runner.py report` shows its numbers"
+        )
+    return found
 
 
 def fetch(sweep: str, folder: Path, reports: Path) -> Snapshot:

@@ -64,4 +64,4 @@ def sections(grid: Any, plan: Any) -> list[Section]:
     return sections(grid, plan)
 
 
-STUDY = Study(check=check, check_data=check_data, prepare=prepare, sections=sections)
+STUDY = Study(check=check, check_data=check_data, prepare=prepare, sections=sections, viewed=True)

@@ -11,6 +11,13 @@ from contract.values import key
 MAX_METRICS = 8
 
 
+def declared_for(snapshot: Snapshot) -> Plan | None:
+    """The plan that is declared for a snapshot's sweep; None where there is none."""
+    sweep = snapshot.sweep
+    config = sweep.get("config") or {}
+    return plan_of({**config, "name": sweep.get("name"), "project": sweep.get("project")})
+
+
 def plan(snapshot: Snapshot, grid: Grid) -> Plan:
     """The declared plan of the sweep where its axis is swept, else one derived from its axes.
 
@@ -18,9 +25,7 @@ def plan(snapshot: Snapshot, grid: Grid) -> Plan:
     its first listed value the baseline; more than one axis makes it an ablation. What a declared
     plan knows of metrics, and who its guest is, holds for a derived one, too.
     """
-    sweep = snapshot.sweep
-    config = sweep.get("config") or {}
-    declared = plan_of({**config, "name": sweep.get("name"), "project": sweep.get("project")})
+    declared = declared_for(snapshot)
     if declared is not None and not grid.search and declared.axis in grid.axes:
         values = grid.axes[declared.axis]
         if any(key(value) == key(declared.baseline) for value in values):

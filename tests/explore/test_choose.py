@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from analysis.read.snapshot import Examples, Predictions, Run, Snapshot, save
 from cli.explore import command
 from contract import places
 from explore import choose as choosing
+from explore import runs as sources
 from explore.errors import ExploreError
 from fusion.data import generate, manifest
 from fusion.data.layout import DataError
@@ -56,7 +59,8 @@ def report(folder: Path, root: Path, fusions: list[str], age: int) -> Path:
         for seed in (0, 1)
     ]
     parameters = {"fusion": {"values": fusions}, "seed": {"values": [0, 1]}}
-    config = {"method": "grid", "parameters": parameters}
+    config = {"method": "grid", "parameters": parameters, "program": "runner.py"}
+    config["command"] = ["${env}", "python3", "${program}", "train", "${args}"]
     info = {"id": folder.name, "name": folder.name, "entity": "e", "project": "p", "url": ""}
     path = folder / "snapshot.json.gz"
     save(Snapshot({**info, "state": "FINISHED", "config": config}, runs), path)
@@ -65,7 +69,8 @@ def report(folder: Path, root: Path, fusions: list[str], age: int) -> Path:
 
 
 def choose(root: str | None = None, runs: str | None = None, names=None) -> choosing.Chosen:
-    return choosing.choose_data(root, runs, Path("unused"), names, "accuracy")
+    asked = None if runs is None else sources.opened(runs, Path("unused"), Path("unused"))
+    return choosing.choose_data(root, asked, names, "accuracy")
 
 
 def test_the_newest_report_decides_runs_and_data(
@@ -114,6 +119,29 @@ def test_data_that_is_none_is_named_as_it_was_said(reports: Path, root: Path):
     shutil.rmtree(gone)
     with pytest.raises(DataError, match=f"data of the runs '{gone}' is neither a folder nor"):
         choose(runs=str(folder))
+
+
+FOREIGN = """
+import sys
+sys.modules["fusion"] = None  # whoever imports it gets an error
+from runner import run
+sys.argv = ["runner.py", "explore", "--runs", sys.argv[1], "--folder", sys.argv[2]]
+run()
+"""
+
+
+def test_runs_of_another_program_are_refused_without_a_line_of_the_study(
+    tmp_path: Path,
+):
+    path = tmp_path / "snapshot.json.gz"
+    config = {"method": "grid", "program": "theirs.py", "parameters": {"lr": {"values": [1, 2]}}}
+    info = {"id": "mine", "name": "mine", "entity": "e", "project": "p", "url": ""}
+    save(Snapshot({**info, "state": "FINISHED", "config": config}, []), path)
+    command = [sys.executable, "-c", FOREIGN, str(path), str(tmp_path / "folder")]
+    done = subprocess.run(command, cwd=places.CODE, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "no plan of this sweep names a study whose examples can be opened" in done.stderr
+    assert not (tmp_path / "folder").exists()
 
 
 def test_the_help_names_the_options():
