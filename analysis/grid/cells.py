@@ -143,8 +143,10 @@ def arrange(snapshot: Snapshot, last: str = "") -> Grid:
     """Sort the snapshot's runs into the cells of its sweep.
 
     `last` names the axis that varies fastest, so that the cells that are compared stand together.
+    Here values become canonical: those of the sweep, and the configs of the runs that a grid holds.
     """
-    config = snapshot.sweep.get("config") or {}
+    config = canonical(snapshot.sweep.get("config") or {})
+    runs = [replace(run, config=canonical(run.config)) for run in snapshot.runs]
     points = None
     if config.get("method", "grid") == "grid":
         try:
@@ -156,11 +158,11 @@ def arrange(snapshot: Snapshot, last: str = "") -> Grid:
         axes = {name: values for name, values in axes.items() if name != last} | {last: axes[last]}
     cells: dict[str, Cell] = {}
     for point in points or []:
-        cell = _cell(cells, {axis: canonical(point[axis]) for axis in axes}, axes)
+        cell = _cell(cells, {axis: point[axis] for axis in axes}, axes)
         seed = seed_label(point.get(SEED, NO_SEED))
         cell.slots[seed] = Slot(seed)
     unexpected = []
-    for run in sorted(without_interrupted(snapshot.runs), key=lambda r: (r.created_at, r.id)):
+    for run in sorted(without_interrupted(runs), key=lambda r: (r.created_at, r.id)):
         found = run_point(run, list(axes))
         place = key(found) if found is not None else ""
         if found is None or (points is not None and place not in cells):
@@ -174,7 +176,7 @@ def arrange(snapshot: Snapshot, last: str = "") -> Grid:
         cells = {key(cell.config): cell for cell in places}
     for cell in cells.values():
         _number(cell)
-    cap = canonical(config.get("run_cap"))
+    cap = config.get("run_cap")
     return Grid(
         axes,
         list(cells.values()),
@@ -201,7 +203,7 @@ def without_interrupted(runs: list[Run]) -> list[Run]:
         if run.finished
         and run.summary.get("diverged") is not True
         and "best_epoch" not in run.summary
-        and isinstance(epochs := canonical(run.config.get("epochs")), int)
+        and isinstance(epochs := run.config.get("epochs"), int)
         and (logged[run.id] or 0) < epochs - missing
         else run
         for run in runs
@@ -254,7 +256,7 @@ def _axes(config: Mapping[str, Any], points: list[dict[str, Any]] | None) -> dic
     swept = {name: values for name, values in listed.items() if len(values) > 1}
     if not swept:  # a sweep narrowed to one cell keeps the axes that it lists
         swept = {n: v for n, v in listed.items() if "values" in (parameters.get(n) or {})}
-    return {name: [canonical(v) for v in values] for name, values in swept.items()}
+    return {name: list(values) for name, values in swept.items()}
 
 
 def _cell(cells: dict[str, Cell], config: dict[str, Any], axes: dict[str, list[Any]]) -> Cell:
@@ -304,7 +306,7 @@ def run_point(run: Run, axes: list[str]) -> dict[str, Any] | None:
     found = {axis: lookup(run.config, axis, NO_SEED) for axis in axes}
     if any(item is NO_SEED for item in found.values()):
         return None
-    return {axis: canonical(item) for axis, item in found.items()}
+    return found
 
 
 def lookup(config: Mapping[str, Any], name: str, default: Any) -> Any:

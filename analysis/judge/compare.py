@@ -15,7 +15,7 @@ from analysis.metrics import Metric
 from analysis.read.snapshot import Examples, Run, Snapshot
 from contract.plan import Comparability, Plan
 from contract.sweepfile.points import SEED
-from contract.values import canonical, key
+from contract.values import key
 
 DEFINITION = "metric definition"
 EXAMPLES = "test_hash"
@@ -67,7 +67,7 @@ def constants(grid: Grid) -> Constants:
     runs = counted(grid)
     for run in runs:
         for name, item in flatten(run.config).items():
-            seen.setdefault(name, {})[key(item)] = canonical(item)
+            seen.setdefault(name, {})[key(item)] = item
     swept = {name.replace("-", "_") for name in grid.axes} | {SEED}
     varied = {name: list(values) for name, values in grid.axes.items()}
     seeds = dict.fromkeys(seed for cell in grid.cells for seed in cell.slots)
