@@ -309,3 +309,15 @@ def test_a_plan_without_the_figures_says_which_it_lacks(taken: Snapshot) -> None
     figures = {name: 1.0 for name in plan.published if name != "gate_mse"}
     with pytest.raises(StudyError, match="`published` lacks gate_mse"):
         numbers.section(grid, plan.model_copy(update={"published": figures}))
+
+
+def test_a_sweep_over_other_axes_than_its_plans_has_the_section(
+    sweep: Callable[..., Snapshot],
+) -> None:
+    made = sweep({"finetune": ["projector", "all"]}, name="contrastive_gate")
+    for run in made.runs:
+        run.config["logits"] = "learned"
+        decorate(run, np.random.default_rng(0))
+    _, plan = build.arrange(made)
+    assert not plan.name and plan.published["gate_accuracy"] == 0.95
+    assert section(made).published == plan.published
