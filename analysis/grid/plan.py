@@ -36,7 +36,9 @@ def plan(snapshot: Snapshot, grid: Grid) -> Plan:
 
 def derived(grid: Grid, known: Plan | None) -> Plan:
     """A plan from the axes of a grid; of a plan for other axes, what does not depend on them."""
-    kept = known.model_dump(include={"comparability", "facts", "published", "study"}) if known else {}
+    kept = (
+        known.model_dump(include={"comparability", "facts", "published", "study"}) if known else {}
+    )
     if grid.search or not grid.axes:
         return Plan(kind="search" if grid.search else "architecture", **kept)
     swept = [axis for axis, values in grid.axes.items() if len(values) > 1] or list(grid.axes)
