@@ -105,7 +105,9 @@ def sweep(data: DataSet) -> Callable[..., Snapshot]:
         listed = {name: {"values": values} for name, values in axes.items()}
         parameters = {**listed, "seed": {"values": list(range(seeds))}}
         info = {"id": f"s{rng}", "name": "some sweep", "entity": "e", "project": "p", "url": ""}
+        command = ["${env}", "python3", "${program}", "train", "${args}"]
         config = {"method": "grid", "parameters": parameters}
+        config |= {"program": "runner.py", "command": command}
         return Snapshot({**info, "state": "FINISHED", "config": config}, runs)
 
     return make
