@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from contract import places
 from launch.servers import choose, user_base_url
 
 if TYPE_CHECKING:
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from fusion.config import RunConfig
     from fusion.contrastive.config import PretrainConfig
     from fusion.data.dataset import Data
+    from fusion.training.config import Config
+    from fusion.training.tracking import Tracking
 
 DEFAULT_PROJECT = "fusion"
 TRACKING = ("online", "offline", "disabled")
@@ -96,6 +101,34 @@ def load_data(config: RunConfig | PretrainConfig, device: torch.device) -> Data:
         align=config.align,
         device=device,
     )
+
+
+def folder_of(values: dict[str, Any], config: RunConfig | PretrainConfig) -> Path:
+    """Return the folder of the run."""
+    return values["output"] or places.runs() / os.environ.get("WANDB_RUN_ID", config.name)
+
+
+@contextmanager
+def claimed(folder: Path, config: Config) -> Iterator[dict[str, Any] | None]:
+    """Hold the folder of a run, once no other process trains in it; gives its summary, if any."""
+    from fusion.training import output
+
+    def waiting() -> None:
+        click.echo(f"another process trains in {folder}; waiting for it")
+
+    with output.claim(folder, config, waiting):
+        yield output.read_summary(folder)
+
+
+def publish_again(summary: dict[str, Any], folder: Path, start: Callable[[], Tracking]) -> None:
+    """Send what a finished run has left in its folder; nothing is trained or written."""
+    from fusion.training import output
+
+    click.echo(f"finished already: {folder}; nothing is trained or written again")
+    with start() as tracking:
+        for row in output.read_history(folder):
+            tracking.log(row)
+        tracking.publish(summary, folder)
 
 
 def tracking_mode(asked: str | None) -> str:

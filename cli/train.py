@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.flags import ConfigCommand, config_from
-from cli.session import Stop, load_data, project_of, run_options, tracking_mode
-from contract import places
+from cli.session import (
+    Stop,
+    claimed,
+    folder_of,
+    load_data,
+    project_of,
+    publish_again,
+    run_options,
+    tracking_mode,
+)
 from fusion.config import RunConfig
 
 if TYPE_CHECKING:
@@ -41,7 +49,7 @@ def command(**values: Any) -> None:
     from fusion.training.device import pick_device
 
     # All checks come first: what is refused leaves no folder, and no run on a server
-    folder: Path = values["output"] or places.runs() / os.environ.get("WANDB_RUN_ID", config.name)
+    folder = folder_of(values, config)
     output.check_folder(folder, config)
     device = pick_device(values["device"], values["threads"])
     finished = output.read_summary(folder) is not None
@@ -49,17 +57,9 @@ def command(**values: Any) -> None:
     if not finished:
         transfer.check(config, online=mode == "online")
 
-    def waiting() -> None:
-        click.echo(f"another process trains in {folder}; waiting for it")
-
-    with output.claim(folder, config, waiting):
-        summary = output.read_summary(folder)
+    with claimed(folder, config) as summary:
         if summary is not None:
-            click.echo(f"finished already: {folder}; nothing is trained or written again")
-            with _tracking(mode, config, folder, values) as tracking:
-                for row in output.read_history(folder):
-                    tracking.log(row)
-                tracking.publish(summary, folder)
+            publish_again(summary, folder, lambda: _tracking(mode, config, folder, values))
         else:
             data = data or load_data(config, device)
             with _tracking(mode, config, folder, values) as tracking:
