@@ -56,7 +56,7 @@ def test_commands_are_tested_the_same_in_a_checkout_full_of_state_by_somebody_lo
     write(tmp_path / "home", AT_HOME)
     here = {"HOME": str(tmp_path / "home"), "FUSION_RUNNER_HOME": str(root / "elsewhere")}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *COMMANDS],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *COMMANDS],
         cwd=root,
         env=os.environ | VARIABLES | here | {"PYTHONPATH": str(root)},
         capture_output=True,

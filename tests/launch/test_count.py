@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contract import places
 from launch.count import describe, size
 from launch.prepare import checked_points, prepare
 
@@ -28,7 +29,8 @@ parameters:
          "the ends of every parameter checked"),
     ],
 )  # fmt: skip
-def test_the_size_of_a_sweep_in_words(tmp_path, method, seeds, end):
+def test_the_size_of_a_sweep_in_words(tmp_path, monkeypatch, method, seeds, end):
+    monkeypatch.setenv(places.HOME, str(tmp_path))  # the guest looks for its data there
     file = tmp_path / "mine.yaml"
     file.write_text(TEXT.replace("METHOD", method).replace("SEEDS", seeds))
     sweep, _ = prepare(file, None, None, ())
