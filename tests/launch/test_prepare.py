@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from contract import places
 from contract.study import StudyError
 from contract.sweepfile.file import SweepFile, SweepFileError
 from launch.prepare import checked_points, make_data, prepare
@@ -23,7 +24,8 @@ parameters:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(places.HOME, str(tmp_path))  # the guest looks for its data there
     path = tmp_path / "mine.yaml"
     path.write_text(TEXT)
     return path
