@@ -35,10 +35,12 @@ def login_of(request: Request) -> str:
 
 
 def token(request: Request) -> str:
-    """For the forms of a page that this request is shown."""
+    """For the forms of a page that this request is shown. It is the same for an hour, so that a
+    page that is asked for again is the same where nothing has changed.
+    """
     server = request.app.state.server
-    content = {"login": login_of(request)}
-    return server.signer.token("form", content, server.clock() + SESSION_SECONDS)
+    hour = server.clock() // 3600 * 3600
+    return server.signer.token("form", {"login": login_of(request)}, hour + SESSION_SECONDS)
 
 
 async def fields_of(request: Request) -> dict[str, str]:

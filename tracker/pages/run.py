@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 
 from tracker.artifacts import collections as collection_rows
 from tracker.artifacts import rows as artifact_rows
@@ -18,7 +19,8 @@ LAST_LINES = 200  # of the console, on the run's own page
 MOST_FILES = 500
 
 
-def run(db: sqlite3.Connection, entity: str, name: str, run_name: str) -> Object:
+def run(db: sqlite3.Connection, entity: str, name: str, run_name: str, folder: Path) -> Object:
+    """`folder`: of the stored contents."""
     project = common.find_project(db, entity, name)
     row = common.find_run(db, project, run_name)
     keys = series.numeric_keys(row)
@@ -29,7 +31,7 @@ def run(db: sqlite3.Connection, entity: str, name: str, run_name: str) -> Object
         "keys": len(keys),
         "axes": series.axes_of([row]),
         "system": system_keys(db, row),
-        "media": media.media(db, row),
+        "media": media.media(db, row, folder),
         "notes": notes.render(row["notes"]) if row["notes"] else None,
         "lines": console.rendered(run_lines.last_log_lines(db, row["id"], LAST_LINES)),
         "files": file_rows.list_files(db, row["id"], limit=MOST_FILES),

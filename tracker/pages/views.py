@@ -120,8 +120,8 @@ def addresses(query: QueryParams) -> dict[str, Any]:
 
 @page("run.html")
 def run(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
-    place = request.path_params
-    values = run_page.run(db, place["entity"], place["project"], place["run"])
+    place, folder = request.path_params, request.app.state.server.blobs
+    values = run_page.run(db, place["entity"], place["project"], place["run"], folder)
     return {**values, "live": is_live(values["run"]), "token": forms.token(request)}
 
 

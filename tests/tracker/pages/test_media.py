@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.tracker.pages.conftest import Tab
-from tests.tracker.worlds import Tracker
+from tests.tracker.worlds import Site, Tracker
 from tracker.errors import RequestError
 from tracker.pages import media, notes
 
@@ -41,7 +41,7 @@ def test_notes_are_markdown_that_asks_for_nothing(world: Tracker, tab: Tab):
 
 def test_a_table_is_paged_and_sorted(world: Tracker, tab: Tab):
     page = tab.open("/local/media/runs/media")
-    page.locator("#media a", has_text="table.json").click()
+    page.locator("#media a", has_text="250 rows").click()
     assert page.locator("td").first.inner_text() == "row 0"
     assert "rows 1 – 100 of 250" in page.locator(".pages").inner_text()
     page.get_by_role("link", name="value").click()
@@ -50,6 +50,23 @@ def test_a_table_is_paged_and_sorted(world: Tracker, tab: Tab):
     page.get_by_role("link", name="Later").click()
     assert "rows 101 – 200 of 250" in page.locator(".pages").inner_text()
     assert page.locator("td").nth(1).inner_text() == "149"
+
+
+def test_several_that_are_logged_at_once_are_files_each():
+    several = {"_type": "html", "html": [{"path": "media/html/a.html"}, {"path": "b.html"}]}
+    (entry,) = [media.shown("k", [(0, several)])]
+    assert [item["name"] for item in entry["items"]] == ["a.html", "b.html"]
+    clouds = {"_type": "object3D", "filenames": ["x"], "objects": [{"path": "media/a.pts.json"}]}
+    assert media.shown("k", [(0, clouds)])["items"][0]["path"] == "media/a.pts.json"
+
+
+def test_a_row_may_come_before_its_files(site: Site):
+    site.start_run()
+    picture = {"_type": "image-file", "path": "media/images/a.png"}
+    site.log("r1", {"_step": 0, "picture": picture})
+    html = site.http.get("/local/p/runs/r1").text
+    assert "a.png is not uploaded yet" in html
+    assert "<img" not in html
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"columns": 1, "data": []}', b"\xff"])
@@ -70,7 +87,9 @@ def test_odd_rows_and_orders(sort: str):
 def test_values_that_claim_to_be_media():
     for value in ({"_type": "images/separated", "filenames": [1, None, "a"], "captions": "x"},
                   {"_type": "image-file"}, {"_type": "table-file", "path": 1},
-                  {"_type": "histogram", "values": [1], "bins": "x"}, {"_type": "?"}):  # fmt: skip
+                  {"_type": "histogram", "values": [1], "bins": "x"}, {"_type": "?"},
+                  {"_type": "html", "html": ["x", {}, {"path": None}]},
+                  {"_type": "object3D", "filenames": "x", "objects": {}}):  # fmt: skip
         assert media.shown("k", [(0, value)])["total"] == 1
 
 

@@ -2,7 +2,8 @@
 // drawn with uPlot. What is chosen stands in the address, so that a view can be shared.
 "use strict";
 (() => {
-  const KEYS_AT_ONCE = 6; // the first of them is drawn the sooner
+  const KEYS_AT_ONCE = 6; // after the very first, which is drawn the sooner alone
+  const MARGIN = 200; // pixels below the screen, where figures are asked for already
   const COLOURS = {
     light: ["#1f5c9e", "#a34c12", "#17693f", "#a8322a", "#7a4bb0", "#7a5608", "#b03a83", "#0d6674", "#5b6470", "#44700f"],
     dark: ["#7db4ef", "#f0a063", "#63c692", "#f0877f", "#bb9bea", "#dcb257", "#ec8fc5", "#5cc6d4", "#a9b4c2", "#a5cf68"],
@@ -47,11 +48,11 @@
   class Panel {
     constructor(element) {
       this.element = element;
-      this.runs = JSON.parse(element.dataset.runs);
-      this.places = JSON.parse(element.dataset.colours || "null");
+      this.shows(element);
       this.waiting = new Set();
       this.plots = new Map();
       this.answers = new Map();
+      this.texts = new WeakMap(); // figure -> the answer that it shows
       this.own = element.dataset.name === "history"; // whose choices the address holds
       const controls = element.querySelectorAll(".controls [name]");
       this.controls = Object.fromEntries([...controls].map((c) => [c.name, c]));
@@ -62,7 +63,7 @@
           target.dataset.seen = isIntersecting ? "yes" : "";
           if (isIntersecting) this.want(target);
         }
-      }, { rootMargin: "200px" });
+      }, { rootMargin: MARGIN + "px" });
       this.sizes = new ResizeObserver((changed) => {
         for (const { target, contentRect } of changed) {
           const plot = this.plots.get(target.parentElement);
@@ -72,6 +73,14 @@
       });
       this.watch();
       this.find();
+      const first = this.figures.find((f) => f.offsetParent && f.getBoundingClientRect().top < innerHeight + MARGIN);
+      if (first) this.waiting.add(first);
+      this.ask(1); // before the browser says what is seen, which it does after its first frame
+    }
+
+    shows({ dataset }) {
+      this.runs = JSON.parse(dataset.runs);
+      this.places = JSON.parse(dataset.colours || "null");
     }
 
     get figures() {
@@ -137,18 +146,47 @@
       this.timer = setTimeout(() => this.ask(), 20);
     }
 
-    async ask() {
-      const figures = [...this.waiting].slice(0, KEYS_AT_ONCE);
-      if (!figures.length) return;
-      for (const figure of figures) this.waiting.delete(figure);
-      await this.fetch(figures);
+    async ask(most = KEYS_AT_ONCE) {
+      if (this.asking) return;
+      this.asking = true;
+      for (; this.waiting.size; most = KEYS_AT_ONCE) {
+        const figures = [...this.waiting].slice(0, most);
+        if (await this.fetch(figures)) for (const figure of figures) this.waiting.delete(figure);
+      }
+      this.asking = false;
+    }
+
+    // What a page that was asked for again says of this panel. Figures stay, and new ones come.
+    renew(fresh) {
+      if (fresh) {
+        this.shows(fresh);
+        const open = new Map([...this.element.querySelectorAll("details")].map((d) => [d.dataset.prefix, d.open]));
+        const own = new Map(this.figures.map((figure) => [figure.dataset.key, figure]));
+        const figures = [...fresh.querySelectorAll("figure")];
+        if (figures.some((figure) => !own.has(figure.dataset.key))) {
+          for (const details of fresh.querySelectorAll("details")) details.open = open.get(details.dataset.prefix) ?? details.open;
+          for (const figure of figures) figure.replaceWith(own.get(figure.dataset.key) || figure);
+          this.element.querySelector(".sections").replaceWith(fresh.querySelector(".sections"));
+          this.watch();
+          this.find();
+        }
+      }
+      for (const figure of this.figures)
+        if (figure.dataset.seen) this.waiting.add(figure);
+        else this.answers.delete(figure);
       this.ask();
     }
 
-    async fetch(figures) {
+    choice() {
       const query = new URLSearchParams({ of: this.element.dataset.of, axis: this.value("axis") });
       if (this.value("mean")) query.set("mean", this.value("mean"));
       for (const run of this.runs) query.append("run", run);
+      return query.toString();
+    }
+
+    // Asks for the curves of figures, and draws them. Whether they are what is chosen by then, still.
+    async fetch(figures) {
+      const choice = this.choice(), query = new URLSearchParams(choice);
       for (const figure of figures) query.append("key", figure.dataset.key);
       let curves, error;
       try {
@@ -157,14 +195,20 @@
       } catch (problem) {
         error = "The server did not answer: " + problem.message;
       }
+      if (choice !== this.choice()) return false;
       for (const figure of figures) {
-        if (error) figure.querySelector(".note").textContent = error;
-        else {
+        if (error) {
+          figure.querySelector(".note").textContent = error;
+          this.texts.delete(figure);
+        } else {
           const own = curves.filter((curve) => curve.key === figure.dataset.key);
+          const text = JSON.stringify([own, this.places]), is_drawn = text === this.texts.get(figure);
+          this.texts.set(figure, text);
           this.answers.set(figure, own);
-          this.draw(figure, own);
+          if (!is_drawn) this.draw(figure, own);
         }
       }
+      return true;
     }
 
     draw(figure, curves) {
@@ -291,29 +335,17 @@
     c.restore();
   }
 
-  const panels = [...document.querySelectorAll(".panel")].map((element) => new Panel(element));
+  const panels = new Map(); // element -> panel
+  const begin = () => {
+    for (const element of document.querySelectorAll(".panel"))
+      if (!panels.has(element)) panels.set(element, new Panel(element));
+  };
+  begin();
   scheme.addEventListener("change", () => {
-    for (const panel of panels) for (const [figure, curves] of panel.answers) panel.draw(figure, curves);
+    for (const panel of panels.values()) for (const [figure, curves] of panel.answers) panel.draw(figure, curves);
   });
   document.addEventListener("live", ({ detail: page }) => {
-    for (const panel of panels) {
-      const fresh = page.getElementById(panel.element.id);
-      const keys = (element) => [...element.querySelectorAll("figure")].map((f) => f.dataset.key).join("\n");
-      if (fresh) {
-        panel.runs = JSON.parse(fresh.dataset.runs);
-        if (keys(fresh) !== keys(panel.element)) {
-          for (const plot of panel.plots.values()) plot.destroy();
-          panel.plots.clear();
-          panel.answers.clear();
-          panel.element.querySelector(".sections").replaceWith(fresh.querySelector(".sections"));
-          panel.watch();
-          panel.find();
-          continue;
-        }
-      }
-      const seen = [...panel.answers.keys()].filter((figure) => figure.dataset.seen);
-      for (const figure of [...panel.answers.keys()]) if (!figure.dataset.seen) panel.answers.delete(figure);
-      for (let i = 0; i < seen.length; i += KEYS_AT_ONCE) panel.fetch(seen.slice(i, i + KEYS_AT_ONCE));
-    }
+    for (const panel of panels.values()) panel.renew(page.getElementById(panel.element.id));
+    begin();
   });
 })();

@@ -4,6 +4,8 @@
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const number = (v) => ({ NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity })[v] ?? +v;
 
+  const views = new Map(); // how a cloud was turned, for the next of the same name
+
   function histogram(canvas) {
     const columns = JSON.parse(canvas.dataset.histograms), c = canvas.getContext("2d");
     const edges = columns.flatMap((h) => [number(h.edges[0]), number(h.edges[h.edges.length - 1])]).filter(isFinite);
@@ -36,13 +38,14 @@
     const MOST = 100000;
     const answer = await fetch(canvas.dataset.src, { credentials: "same-origin" });
     if (!answer.ok) return;
-    const data = await answer.json();
+    const data = await answer.json().catch(() => []);
     const all = (Array.isArray(data) ? data : data.points || []).filter((p) => Array.isArray(p) && p.length >= 3 && p.slice(0, 3).every(Number.isFinite));
     const stride = Math.ceil(all.length / MOST) || 1, points = all.filter((_, i) => i % stride === 0);
     const middle = [0, 1, 2].map((k) => points.reduce((sum, p) => sum + p[k], 0) / (points.length || 1));
     const radius = Math.sqrt(points.reduce((r, p) => Math.max(r, p.slice(0, 3).reduce((s, v, k) => s + (v - middle[k]) ** 2, 0)), 0)) || 1;
     const palette = ["--accent", "--bad", "--good", "--wait", "--soft"];
-    let turn = 0.6, tilt = 0.5;
+    const name = canvas.getAttribute("aria-label");
+    let [turn, tilt] = views.get(name) || [0.6, 0.5];
     const draw = () => {
       const c = canvas.getContext("2d"), scale = (Math.min(canvas.width, canvas.height) / 2 - 8) / radius;
       const colours = palette.map(style);
@@ -55,6 +58,7 @@
         c.fillRect(canvas.width / 2 + across * scale, canvas.height / 2 - up * scale, 2, 2);
       }
       canvas.dataset.drawn = points.length;
+      views.set(name, [turn, tilt]);
     };
     let from = null;
     canvas.addEventListener("pointerdown", (e) => { from = [e.clientX, e.clientY]; canvas.setPointerCapture(e.pointerId); });
@@ -85,5 +89,11 @@
       else cloud(target);
     }
   });
-  for (const canvas of document.querySelectorAll("canvas.histogram, canvas.cloud")) seer.observe(canvas);
+  const known = new WeakSet();
+  const watch = () => {
+    for (const canvas of document.querySelectorAll("canvas.histogram, canvas.cloud"))
+      if (!known.has(canvas)) known.add(canvas), seer.observe(canvas);
+  };
+  watch();
+  document.addEventListener("live", watch);
 })();

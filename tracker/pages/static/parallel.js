@@ -3,6 +3,9 @@
 "use strict";
 (() => {
   const STEP = 150, HEIGHT = 260, TOP = 34, SIDE = 70, TEXT = 18;
+  const kept = new Map(); // axis -> the part of it that was dragged over, from 0 to 1
+  const within = (range, v) => !range || (v >= range[0] && v <= range[1]);
+  let filter = () => {}; // hides the runs that are not kept
   const svg = (name, attributes, parent) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -27,23 +30,22 @@
     const root = svg("svg", { width, height: HEIGHT + TOP + 16, role: "img", "aria-label": lines.length + " runs over " + axes.join(", ") }, place);
     const scales = axes.map((_, i) => scale(lines.map((line) => line.values[i])));
     const x = (i) => SIDE + i * STEP, y = (part) => TOP + (1 - part) * HEIGHT;
-    const kept = axes.map(() => null);
     const paths = lines.map((line) => {
       const path = svg("path", { d: line.values.map((v, i) => (i ? "L" : "M") + x(i) + " " + y(scales[i].at(v)).toFixed(1)).join("") }, root);
       svg("title", {}, path).textContent = line.title;
       return path;
     });
 
-    function filter() {
+    filter = () => {
       const gone = new Set();
       lines.forEach((line, n) => {
-        const on = line.values.every((v, i) => !kept[i] || (scales[i].at(v) >= kept[i][0] && scales[i].at(v) <= kept[i][1]));
+        const on = line.values.every((v, i) => within(kept.get(axes[i]), scales[i].at(v)));
         paths[n].classList.toggle("off", !on);
         if (!on) gone.add(line.run);
       });
       for (const row of document.querySelectorAll("tr[data-run]")) row.hidden = gone.has(row.dataset.run);
       place.dataset.kept = lines.length - gone.size;
-    }
+    };
 
     axes.forEach((axis, i) => {
       const group = svg("g", {}, root);
@@ -51,6 +53,13 @@
       svg("text", { x: x(i), y: 14, "text-anchor": "middle", class: "name" }, group).textContent = short(axis);
       for (const tick of scales[i].ticks) svg("text", { x: x(i) + 5, y: y(scales[i].at(tick)) + 4 }, group).textContent = short(tick);
       const brush = svg("rect", { x: x(i) - 8, width: 16, y: 0, height: 0, class: "brush" }, group);
+      const keep = (range) => {
+        if (range) kept.set(axis, range);
+        else kept.delete(axis);
+        brush.setAttribute("y", range ? y(range[1]) : 0);
+        brush.setAttribute("height", range ? (range[1] - range[0]) * HEIGHT : 0);
+      };
+      keep(kept.get(axis));
       const grip = svg("rect", { x: x(i) - 14, width: 28, y: TOP - 6, height: HEIGHT + 12, class: "grip" }, group);
       const part = (event) => Math.max(0, Math.min(1, 1 - (event.clientY - root.getBoundingClientRect().top - TOP) / HEIGHT));
       let from = null;
@@ -61,22 +70,23 @@
       grip.addEventListener("pointermove", (event) => {
         if (from === null) return;
         const to = part(event);
-        kept[i] = [Math.min(from, to), Math.max(from, to)];
-        brush.setAttribute("y", y(kept[i][1]));
-        brush.setAttribute("height", (kept[i][1] - kept[i][0]) * HEIGHT);
+        keep([Math.min(from, to), Math.max(from, to)]);
         filter();
       });
       grip.addEventListener("pointerup", (event) => {
         if (Math.abs(part(event) - from) < 0.01) {
-          kept[i] = null;
-          brush.setAttribute("height", 0);
+          keep(null);
           filter();
         }
         from = null;
       });
     });
-    filter();
-    document.addEventListener("live", filter);
   }
-  for (const place of document.querySelectorAll("[data-parallel]")) draw(place);
+
+  function show() {
+    for (const place of document.querySelectorAll("[data-parallel]")) if (!place.querySelector("svg")) draw(place);
+    filter();
+  }
+  show();
+  document.addEventListener("live", show); // with other runs, or another table of them
 })();
