@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.judge import stats
+from analysis.judge import terms
 from contract.names import COST_METRICS
 from contract.plan import Fact
 
@@ -61,7 +61,7 @@ COST = {metric.name: metric for metric in COSTS}
 PARTS = {"test": "test", "val": "validation", "train": "training"}
 # Last part of a metric's name -> its terms, from the logits and labels of predictions
 TERMS: dict[str, PerExample] = {
-    "loss": stats.cross_entropy, "f1": stats.f1_terms, "accuracy": stats.correctness,
+    "loss": terms.cross_entropy, "f1": terms.f1_terms, "accuracy": terms.correctness,
 }  # fmt: skip
 EXACT = ("parameters", "flops_per_sample")  # counted, not measured
 FP32_RESOLUTION = 1e-6
@@ -76,12 +76,12 @@ def describe(
     facts, last = facts or {}, last_word(name)
     fact = facts.get(name, facts.get(last))
     part, _, rest = name.partition("/")
-    terms = TERMS.get(rest) if part in PARTS else None
+    of_example = TERMS.get(rest) if part in PARTS else None
     goal = {**{last_word(n): g for n, g in (goals or {}).items()}, **(goals or {})}
     better = {"minimize": "lower", "maximize": "higher"}.get(goal.get(name, goal.get(last, "")), "")
-    role = "quality" if fact or better or terms else "other"
+    role = "quality" if fact or better or of_example else "other"
     if fact is None:
-        return Metric(name, name, better=better, role=role, per_example=terms)
+        return Metric(name, name, better=better, role=role, per_example=of_example)
     title = fact.title or name
     return Metric(
         name,
@@ -91,7 +91,7 @@ def describe(
         role,
         fact.bound,
         fact.chance,
-        terms,
+        of_example,
     )
 
 

@@ -15,7 +15,7 @@ from analysis.read.snapshot import Snapshot
 from analysis.schema.report import Report
 from analysis.show import render
 from analysis.show.pictures import cost as cost_plot
-from analysis.show.pictures import forest, panels
+from analysis.show.pictures import curves, forest, panels
 from analysis.show.pictures import results as plots
 from contract import places
 from contract.files import whole
@@ -116,7 +116,7 @@ def write(taken: Snapshot, folder: Path, *, keep: bool = False) -> Report:
     figures = {
         "results.png": plots.results(made),
         "forest.png": forest.forest(made),
-        "curves.png": panels.curves(made, grid),
+        "curves.png": curves.curves(made, grid),
         "cost.png": cost_plot.cost(made),
         "grid.png": panels.grid_map(made),
         "search.png": panels.search(made),

@@ -27,7 +27,9 @@ EXAMPLES = 100
 MARGIN = 1.0
 
 
-def member(metric: Metric, delta_S: np.ndarray, terms_SN: np.ndarray | None = None) -> Member:
+def member(
+    metric: Metric, delta_S: np.ndarray, terms_SN: np.ndarray | None = None, main: bool = False
+) -> Member:
     """A comparison of matched seeds, from its differences."""
     crossed = stats.crossed(terms_SN) if terms_SN is not None else None
     deltas = {str(seed): float(delta) for seed, delta in enumerate(delta_S)}
@@ -35,7 +37,7 @@ def member(metric: Metric, delta_S: np.ndarray, terms_SN: np.ndarray | None = No
         [], metric, len(deltas), deltas, stats.paired_estimate(delta_S), crossed,
         len(deltas) if crossed else 0, EXAMPLES if crossed else 0,
     )  # fmt: skip
-    return Member("a", "b", item)
+    return Member("a", "b", item, main=main)
 
 
 def correctness(rng: np.random.Generator, arms: int, n: int, seed_sd: float) -> np.ndarray:
@@ -72,12 +74,15 @@ def at_the_margin(rng: np.random.Generator, n: int) -> list[Judged]:
 
 
 def with_pooled_effects(rng: np.random.Generator, n: int) -> list[Judged]:
-    """Four rows of two arms and a baseline: two pooled effects and eight contrasts, one family."""
+    """Four rows of two arms and a baseline: two pooled effects, which have most of the level, and
+    eight contrasts."""
     terms = correctness(rng, 12, n, 0.1).reshape(4, 3, n, EXAMPLES)
     rows = terms[:, 1:] - terms[:, :1]
     pooled = rows.mean(0)
     found = [*pooled, *rows.reshape(8, n, EXAMPLES)]
-    return corrected([member(ACCURACY, d.mean(-1), d) for d in found])
+    return corrected(
+        [member(ACCURACY, d.mean(-1), d, main=i < len(pooled)) for i, d in enumerate(found)]
+    )
 
 
 def unpaired(rng: np.random.Generator, n: int) -> list[Judged]:

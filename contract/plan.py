@@ -122,12 +122,14 @@ class Plan(Model):
     """What a sweep is compared for. name: the sweep's, from the file's; "" where none was declared.
 
     axis: what the question is about; every value of it is contrasted with `baseline`, within every
-    level of the other axes. noise_floor: two cells that are the same model (A/A). margins: metric
-    -> differences smaller than this are of no interest, declared before looking. `metrics` are
-    read from test/, or from val/ where there is no test part; facts are found by a metric's name or
-    by its last part. published: figures that the guest's sections compare with, by its own names.
-    beside: sweeps whose claims are listed here too, as theirs to answer. budgets: the folder of its
-    budgets; None: it has none. study: the guest (contract/study.py).
+    level of the other axes. main: the contrasts that answer the question, of two values or of two
+    cells; they have most of the family's level. Without any, pooled effects do. noise_floor: two
+    cells that are the same model (A/A). margins: metric -> differences smaller than this are of no
+    interest, declared before looking. `metrics` are read from test/, or from val/ where there is no
+    test part; facts are found by a metric's name or by its last part. published: figures that the
+    guest's sections compare with, by its own names. beside: sweeps whose claims are listed here
+    too, as theirs to answer. budgets: the folder of its budgets; None: it has none. study: the
+    guest (contract/study.py).
     """
 
     name: str = ""
@@ -137,6 +139,7 @@ class Plan(Model):
     baseline: Any = None
     contrasts: list[Pair] = []
     across: list[CellPair] = []
+    main: list[Pair] = []
     metrics: list[str] = ["loss", "f1", "accuracy"]
     margins: dict[str, float] = {}
     noise_floor: tuple[dict[str, Any], dict[str, Any]] | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.judge import stats
+from analysis.judge import terms
 from analysis.read.snapshot import Examples, Predictions, Run, Snapshot
 
 FUSIONS = ["early", "late", "concat", "add", "mul", "matmul", "rgb", "lidar"]
@@ -36,9 +36,9 @@ def make_run(
     labels = tests.labels
     margin = quality + drawn + 0.5 * rng.normal(size=labels.size)
     logits = ((2.0 * labels - 1) * margin * 1.5).astype(np.float32)
-    loss = float(stats.cross_entropy(logits, labels).mean())
-    accuracy = float(stats.correctness(logits, labels).mean())
-    f1 = float(stats.f1_terms(logits[None], labels).mean())
+    loss = float(terms.cross_entropy(logits, labels).mean())
+    accuracy = float(terms.correctness(logits, labels).mean())
+    f1 = float(terms.f1_terms(logits[None], labels).mean())
     epochs = np.arange(1.0, config["epochs"] + 1)
     curve = loss + 0.4 * np.exp(-epochs / 1.5) + 0.01 * rng.normal(size=epochs.size)
     parameters = PARAMETERS.get(config.get("fusion", ""), 100_000)

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis import metrics
 from analysis.grid.cells import Cell, Grid, flatten
-from analysis.judge import collapse, stats
+from analysis.judge import collapse, stats, terms
 from analysis.metrics import Metric
 from analysis.read.snapshot import Examples, Run, Snapshot
 from contract.plan import Comparability, Plan
@@ -154,7 +154,7 @@ class Data:
 
 def _same(said: float, given: float, metric: Metric) -> bool:
     """Equal up to float32: fractions by less than any one example, the rest by a thousandth."""
-    counted = metric.per_example in (stats.correctness, stats.f1_terms)
+    counted = metric.per_example in (terms.correctness, terms.f1_terms)
     slack = 1e-5 if counted else 1e-3 * abs(given) + 1e-6
     return abs(said - given) <= slack
 

@@ -13,11 +13,23 @@ from analysis.judge.draft import Pair, draft
 from analysis.judge.family import Judged, Member, member, ruling
 from analysis.metrics import Metric
 from analysis.schema import report as schema
+from contract.plan import Plan
+from contract.values import key
 
 
 def members(data: Data, pairs: list[Pair], metric: Metric) -> list[Member]:
     """Every pair as a member of the metric's family."""
-    return [member(data, a.label, b.label, draft(data, [(a, b)], metric)) for a, b in pairs]
+    return [
+        member(data, a.label, b.label, draft(data, [(a, b)], metric), is_main(data.plan, a, b))
+        for a, b in pairs
+    ]
+
+
+def is_main(plan: Plan, a: Cell, b: Cell) -> bool:
+    """Whether the plan names the contrast, of two cells or of two values, as its question's."""
+    ends = {key(a.config), key(b.config)}
+    values = {key(a.config.get(plan.axis)), key(b.config.get(plan.axis))}
+    return any({key(pair.a), key(pair.b)} in (ends, values) for pair in plan.main)
 
 
 def contrast(data: Data, found: Judged) -> schema.Contrast:

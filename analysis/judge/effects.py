@@ -44,7 +44,8 @@ def members(data: Data, effects: list[Pooled], metric: Metric) -> list[Member]:
         axis, a, b = pooled
         pairs = strata(data, pooled)
         of_a, of_b = (cell_label({axis: end}, {}) for end in (a, b))
-        result.append(member(data, of_a, of_b, draft(data, pairs, metric, len(pairs))))
+        item = draft(data, pairs, metric, len(pairs))
+        result.append(member(data, of_a, of_b, item, not data.plan.main))
     return result
 
 

@@ -3,7 +3,9 @@
 Each metric has a family of its own: all contrasts and pooled effects that its grid declares. That
 of the primary metric confirms; those of the other metrics are secondary, and say so. (One family
 over three metrics and twelve pairs left the default comparison with none of 12 differences resolved
-on its primary metric.) Members that are missing or have no p count as not rejected.
+on its primary metric.) Those that answer the question (pooled effects, or what the plan calls main)
+have most of the level, and hand it on once they are resolved. Members that are missing or have no p
+count as not rejected.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.judge import compare, planning, stats, verdict
+from analysis.judge import compare, multiple, planning, stats, verdict
 from analysis.judge.compare import Data
 from analysis.judge.draft import Draft
 from analysis.judge.verdict import Facts, Verdict
@@ -31,16 +33,20 @@ class Judged:
     facts: Facts
     verdict: Verdict
     p_equal: float
+    main: bool
+    decides: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Member:
-    """A comparison and the names of its sides, before its family is known."""
+    """A comparison and the names of its sides, before its family is known. main: it answers the
+    question."""
 
     a: str
     b: str
     item: Draft
     saturated: bool = False
+    main: bool = False
 
 
 def judge(data: Data, members: list[Member], metric: Metric, alpha: float) -> list[Judged]:
@@ -59,21 +65,40 @@ def corrected(
     """Verdicts of members that are corrected together, by Holm in the number that was declared."""
     family, items = len(members), [member.item for member in members]
     p_equal = [item.p_equal(margin) for item in items]
+    shares = multiple.shares([member.main for member in members])
     columns = [
-        stats.holm(p, family)
+        multiple.holm(p, shares=shares)
         for p in ([item.p for item in items], [item.p_here for item in items], p_equal)
     ]
+    levels = [multiple.tested_at(column, shares, alpha) for column in columns]
     result = []
-    for member, equal, p, here, equally in zip(members, p_equal, *columns, strict=True):
-        item = member.item
+    for i, (member, equal) in enumerate(zip(members, p_equal, strict=True)):
+        item, (p, here, equally) = member.item, (column[i] for column in columns)
         facts = replace(
             _facts(member),
-            family=family, alpha=alpha, margin=margin, noise=noise,
+            family=family, share=shares[i], alpha=alpha, margin=margin, noise=noise,
             p_holm=p, p_here_holm=here, p_equal_holm=equally,
-            outside=outside(item, family), equivalence=item.estimate.interval(1 - 2 * alpha),
+            outside=outside(item, shares[i]), equivalence=item.estimate.interval(1 - 2 * alpha),
         )  # fmt: skip
-        result.append(Judged(item, facts, verdict.judge(facts), equal))
+        said = verdict.judge(facts)
+        interval = decides(item, said.name, *(level[i] for level in levels))
+        result.append(Judged(item, facts, said, equal, member.main, interval))
     return result
+
+
+def decides(
+    item: Draft, said: str, level: float, level_here: float, level_equal: float
+) -> tuple[float, float]:
+    """The interval at the level at which the family decided: without 0 where the verdict is
+    DIFFERENT (or DIFFERENT_HERE), inside the margin where it is EQUIVALENT; NaN without inference.
+    """
+    if said in (verdict.NOT_COMPARABLE, verdict.INSUFFICIENT):
+        return math.nan, math.nan
+    if said == verdict.EQUIVALENT:
+        return item.interval(1 - 2 * level_equal)
+    if said == verdict.DIFFERENT_HERE or not math.isfinite(item.p):
+        return item.over_seeds.interval(1 - level_here)
+    return item.interval(1 - level)
 
 
 def _facts(member: Member) -> Facts:
@@ -91,15 +116,16 @@ def _facts(member: Member) -> Facts:
     )  # fmt: skip
 
 
-def member(data: Data, a: str, b: str, item: Draft) -> Member:
+def member(data: Data, a: str, b: str, item: Draft, main: bool) -> Member:
     """A member; saturated where both sides are in every stratum."""
     cells = [cell for pair in item.pairs for cell in pair]
-    return Member(a, b, item, all(compare.saturated(data, cell, item.metric) for cell in cells))
+    saturated = all(compare.saturated(data, cell, item.metric) for cell in cells)
+    return Member(a, b, item, saturated, main)
 
 
-def outside(item: Draft, family: int) -> tuple[float, float]:
+def outside(item: Draft, share: float) -> tuple[float, float]:
     """What is excluded, together with the rest of the family: for new examples where possible."""
-    level = stats.simultaneous(family)
+    level = multiple.simultaneous(share)
     low, high = item.interval(level)
     return (low, high) if math.isfinite(low) else item.over_seeds.interval(level)
 
@@ -125,7 +151,8 @@ def ruling(data: Data, found: Judged) -> Ruling:
     ]
     return Ruling(
         crossed=crossed_interval(item),
-        p_family=item.p, p_holm=facts.p_holm, family=facts.family,
+        p_family=item.p, p_holm=facts.p_holm, family=facts.family, main=found.main,
+        share=facts.share, decides_low=found.decides[0], decides_high=found.decides[1],
         p_here=item.p_here, p_here_holm=facts.p_here_holm,
         margin=facts.margin, p_equal=found.p_equal, p_equal_holm=facts.p_equal_holm,
         equivalence_low=facts.equivalence[0], equivalence_high=facts.equivalence[1],
@@ -176,7 +203,7 @@ def detectable(item: Draft, facts: Facts) -> float:
     sd = spread(item)
     if not math.isfinite(sd):
         return math.nan
-    level = facts.alpha / facts.family
+    level = facts.alpha * facts.share
     return planning.detectable(item.n, level) * math.sqrt(sd**2 + item.n * fixed(item))
 
 
@@ -185,7 +212,7 @@ def needed(item: Draft, facts: Facts) -> tuple[int | None, int | None]:
     delta, sd = item.over_seeds.delta, spread(item)
     alone, corrected = (
         planning.seeds_needed(delta, sd, var_examples=fixed(item), alpha=level)
-        for level in (facts.alpha, facts.alpha / facts.family)
+        for level in (facts.alpha, facts.alpha * facts.share)
     )
     return alone, corrected
 
@@ -194,7 +221,7 @@ def needed_range(item: Draft, facts: Facts) -> tuple[int | None, int | None]:
     """Seeds in the family at both ends of the 95 % interval of the spread that was observed."""
     return planning.seeds_range(
         item.over_seeds.delta, spread(item), item.n,
-        var_examples=fixed(item), alpha=facts.alpha / facts.family,
+        var_examples=fixed(item), alpha=facts.alpha * facts.share,
     )  # fmt: skip
 
 

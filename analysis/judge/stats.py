@@ -261,34 +261,12 @@ def _parts(right_SN: np.ndarray, strata: int) -> tuple[np.ndarray, np.ndarray, n
     return seed_S.var(-1, ddof=1) / n / strata**2, ms_rest / (n * N) / strata**2, example_N
 
 
-def holm(p: list[float], family: int = 0) -> list[float]:
-    """Holm's step-down adjusted p-values, in the order given; NaN stays NaN.
-
-    family: hypotheses that were declared. Those that have no p (a cell is missing, nothing varied)
-    count as not rejected, so that losing one never helps the others. 0: those that have a p.
-    """
-    values = np.asarray(p, dtype=float)
-    tested = np.flatnonzero(np.isfinite(values))
-    order = tested[np.argsort(values[tested], kind="stable")]
-    adjusted = np.full(values.shape, np.nan)
-    if order.size:
-        first = max(family, order.size)
-        scaled = values[order] * np.arange(first, first - order.size, -1)
-        adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
-    return adjusted.tolist()
-
-
 def tost(delta: float, se: float, df: float, margin: float) -> float:
     """p of two one-sided tests that |Δ| < margin (Schuirmann); NaN without a standard error.
 
     Below alpha exactly where the (1 − 2·alpha) interval lies inside ±margin.
     """
     return float(stats.t.sf((margin - abs(delta)) / se, df)) if se > 0 else math.nan
-
-
-def simultaneous(family: int, level: float = LEVEL) -> float:
-    """The level of one interval at which all `family` of them cover together (Bonferroni)."""
-    return 1 - (1 - level) / max(family, 1)
 
 
 def bca(values_S: np.ndarray, level: float = LEVEL) -> tuple[float, float] | None:
@@ -323,29 +301,3 @@ def sphericity_test(effect_SR: np.ndarray) -> tuple[float, float, float, float]:
     df1, df2 = epsilon * (rows - 1), epsilon * (rows - 1) * (n - 1)
     f = float(ms_rows / ms_rest)
     return f, df1, df2, float(stats.f.sf(f, df1, df2))
-
-
-def correctness(logits_SN: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    """1.0 where the prediction (logit > 0) equals the label, else 0.0."""
-    return ((logits_SN > 0) == (labels_N > 0)).astype(float)
-
-
-def cross_entropy(logits_SN: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    """Binary cross-entropy per example in nats, computed in float64 without overflow."""
-    logits_SN = np.asarray(logits_SN, dtype=float)
-    return np.logaddexp(0.0, logits_SN) - logits_SN * labels_N
-
-
-def f1_terms(logits_SN: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    """Per-example terms whose mean over N is a run's F1 of label 1.
-
-    F1 is a ratio, not a mean: the term of an example is F1 plus its influence, the first-order
-    change of F1 with that example's weight. F1 is 0 where nothing is positive.
-    """
-    said, true = logits_SN > 0, labels_N > 0
-    twice_hit = 2.0 * (said & true)
-    counted = said.astype(float) + true
-    mean_counted = counted.mean(-1, keepdims=True)
-    safe = np.where(mean_counted > 0, mean_counted, 1.0)
-    f1 = twice_hit.mean(-1, keepdims=True) / safe
-    return f1 + (twice_hit - f1 * counted) / safe

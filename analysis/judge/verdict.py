@@ -28,10 +28,11 @@ class Facts:
     """All that a verdict depends on. NaN, None or 0 = not available.
 
     interval: the 95 % interval that belongs to p; seeds: that over seeds alone. p, p_here (over
-    seeds alone) and that of equivalence, and as corrected in a family of `family` members. outside:
-    95 % interval that holds together with those of the whole family. runs, copies: finished runs of
-    both arms, and those that are copies of another. reference: mean of B. lacking: levels, of
-    `levels`, that lack a cell. here: examples are the question.
+    seeds alone) and that of equivalence, and as corrected in a family of `family` members, of
+    whose level this one has a `share`. outside: 95 % interval that holds together with those of the
+    whole family. runs, copies: finished runs of both arms, and those that are copies of another.
+    reference: mean of B. lacking: levels, of `levels`, that lack a cell. here: examples are the
+    question.
     """
 
     a: str
@@ -49,6 +50,7 @@ class Facts:
     lacking: int = 0
     levels: int = 1
     family: int = 1
+    share: float = 1.0
     p: float = math.nan
     p_holm: float = math.nan
     p_here: float = math.nan

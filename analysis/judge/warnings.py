@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from analysis.grid.cells import INTERRUPTED
-from analysis.judge import compare, stats, verdict
+from analysis.judge import compare, terms, verdict
 from analysis.judge.compare import Data
 from analysis.metrics import Metric
 from analysis.schema import report as schema
@@ -219,7 +219,7 @@ def chance(data: Data, judged: list[Metric]) -> list[str]:
     """Cells whose every run answers as if it had learned nothing."""
     lines = []
     for metric in judged:
-        if metric.chance is None or metric.per_example is not stats.correctness:
+        if metric.chance is None or metric.per_example is not terms.correctness:
             continue
         level = metric.chance
         lost = [c.label for c in data.grid.cells if _at_chance(data.terms(c, metric), level)]

@@ -38,7 +38,7 @@ __all__ = [
     "Statement",
 ]
 
-SCHEMA = "fusion-runner/report/2.0"
+SCHEMA = "fusion-runner/report/2.1"
 
 
 class SweepInfo(Model):

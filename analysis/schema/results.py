@@ -57,9 +57,19 @@ class Ruling(Model):
     """p that enters the family: the larger of p and the crossed p; of seeds alone where the metric
     is no mean over a test set. Null: nothing to test, which counts as not rejected."""
     p_holm: Number
-    """Holm-adjusted p over the family: all contrasts and pooled effects on this metric."""
+    """Holm-adjusted p over the family: all contrasts and pooled effects on this metric. Of those
+    not yet rejected, in the order of p / share, the sum of the shares times p / share."""
     family: int
     """Members of the family that the grid declares, those without a p too."""
+    main: bool
+    """Whether it answers the question: the plan's main comparisons, else the pooled effects."""
+    share: Number
+    """Share of the family's level that it may spend at first; all of them sum to 1."""
+    decides_low: Number
+    """Lower end of the interval that decides, at the level at which Holm's procedure ended for it:
+    without 0 where the verdict is DIFFERENT. Null without inference."""
+    decides_high: Number
+    """Upper end."""
     p_here: Number
     """p over seeds alone, where examples are the question: what holds for this very test set."""
     p_here_holm: Number
@@ -93,12 +103,12 @@ class Ruling(Model):
     """Minimum |Δ| that n seeds find with 80 % power, tested alone and for these examples."""
     detectable_family: Number
     """Minimum |Δ| for which the verdict is DIFFERENT with 80 % power at these n seeds: at the level
-    alpha / family, counting the variance that these examples leave."""
+    alpha · share, counting the variance that these examples leave."""
     seeds_needed: int | None
     """Where undecided: seeds at which a difference as large as the observed one is found with 80 %
     power, counting the variance that these examples leave; null above 1000."""
     seeds_needed_family: int | None
-    """The same at the level alpha / family that the correction asks for at worst."""
+    """The same at the level alpha · share that the correction asks for at worst."""
     seeds_needed_low: int | None
     """seeds_needed_family at the lower end of the 95 % interval of the spread."""
     seeds_needed_high: int | None

@@ -38,8 +38,14 @@ from analysis.schema.report import (
 from analysis.show import text
 from contract.study import Section
 from contract.values import key
+from contract.words import counted
 
 TEMPLATES = Path(__file__).with_name("templates")
+PICTURES = {
+    "forest.png": "Differences, with the intervals that decide",
+    "search.png": "Values of the points that were drawn",
+    "results.png": "Every seed as a point, with mean and interval per cell",
+}
 ROWS = 36  # rows of a table in the Markdown; the CSV twin has them all
 
 
@@ -164,9 +170,24 @@ class View:
         """Whether any interval is over examples, too."""
         return any(contrast.crossed for contrast in self.report.contrasts)
 
+    def first_picture(self, pictures: list[str]) -> tuple[str, str]:
+        """(file, description) of the one picture that is not folded away."""
+        for name, about in PICTURES.items():
+            if name in pictures:
+                return name, about
+        return "", ""
+
     def family(self, metric: str) -> int:
         """Comparisons that are corrected together on a metric."""
         return next((c.family for c in self.contrasts(metric)), 0)
+
+    def shared(self) -> str:
+        """What has most of the family's level, in words; "" where all members are alike."""
+        effects = any(e.main for e in self.report.effects if e.metric == self.report.primary)
+        named = sum(c.main for c in self.contrasts(self.report.primary))
+        if named == self.family(self.report.primary):
+            return ""
+        return "pooled effects" if effects else f"{counted(named, 'contrast')}" if named else ""
 
     @property
     def against(self) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.grid.cells import Cell, Grid
-from analysis.judge import draft, family, stats
+from analysis.judge import draft, family, stats, terms
 from analysis.metrics import describe
 from analysis.read.snapshot import Run
 from contract.plan import Plan
@@ -123,7 +123,7 @@ def correct(cell: Cell, arm: str, part: str, seeds: list[str]) -> np.ndarray | N
         logits = predictions.others.get(column) if column else predictions.logits
         if logits is None:
             return None
-        rows.append(stats.correctness(logits[None], predictions.examples.labels)[0])
+        rows.append(terms.correctness(logits[None], predictions.examples.labels)[0])
     if len(rows) < 2 or len({row.size for row in rows}) != 1:
         return None
     return np.stack(rows)

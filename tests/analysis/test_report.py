@@ -201,11 +201,13 @@ def test_the_correction_is_holms_over_each_metrics_contrasts_and_effects(sweep) 
     for metric in ("test/loss", "test/accuracy"):
         members = [m for m in content["effects"] + content["contrasts"] if m["metric"] == metric]
         assert {m["family"] for m in members} == {len(members)} == {10}
-        highest = 0.0
-        for step, member in enumerate(sorted(members, key=lambda m: m["p_family"])):
+        assert sum(m["share"] for m in members) == pytest.approx(1)
+        highest, left = 0.0, 1.0
+        for member in sorted(members, key=lambda m: m["p_family"] / m["share"]):
             assert member["p_family"] == max(member["p"], member["crossed"]["p"])
-            highest = max(highest, min(1.0, (10 - step) * member["p_family"]))
+            highest = max(highest, min(1.0, left / member["share"] * member["p_family"]))
             assert member["p_holm"] == pytest.approx(highest)
+            left -= member["share"]
 
 
 def unfolded(text: str) -> str:

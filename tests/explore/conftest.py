@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
-from analysis.judge import stats
+from analysis.judge import terms
 from analysis.read.snapshot import Examples, Predictions, Run, Snapshot
 from contract.extras import MissingError, require
 from explore import mongod, pairs, screenshot
@@ -129,7 +129,7 @@ def _logits(chance: np.random.Generator, labels: np.ndarray, hidden: np.ndarray)
 
 
 def _run(number: int, config: dict[str, Any], made: Predictions, data: DataSet) -> Run:
-    terms = stats.correctness(made.logits[None], made.examples.labels)
+    right = terms.correctness(made.logits[None], made.examples.labels)
     return Run(
         id=f"run{number}",
         name=f"run {number}",
@@ -137,7 +137,7 @@ def _run(number: int, config: dict[str, Any], made: Predictions, data: DataSet) 
         created_at=f"2026-01-01T00:00:{number:02d}",
         url="",
         config=config,
-        summary={f"{made.part}/accuracy": float(terms.mean())},
+        summary={f"{made.part}/accuracy": float(right.mean())},
         provenance={"data_hash": data.data_hash},
         predictions=made,
     )

@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 from analysis import build, metrics
 from analysis.grid import cells, plan
-from analysis.judge import compare, stats
+from analysis.judge import compare, terms
 from analysis.judge.draft import draft
 from analysis.read.snapshot import Snapshot, save
 from analysis.show import render
@@ -109,8 +109,8 @@ def test_a_contrast_is_the_one_that_the_report_states(data: DataSet, sweep: Swee
     for run in snapshot.runs:
         assert run.predictions is not None and known.per_example is not None
         made = run.predictions
-        terms = known.per_example(made.logits[None], made.examples.labels)
-        run.summary[known.name] = float(terms.mean())
+        of_example = known.per_example(made.logits[None], made.examples.labels)
+        run.summary[known.name] = float(of_example.mean())
     design = plan.plan(snapshot, grid)
     pair = grid.cells[1], grid.cells[0]
     stated = draft(compare.Data(snapshot, grid, design), [pair], known).estimate.delta
@@ -174,8 +174,8 @@ def test_every_contrast_of_a_report_is_found_by_its_row(data: DataSet, sweep: Sw
     snapshot = sweep(TWO_AXES, seeds=3)
     for run in snapshot.runs:
         assert run.predictions is not None
-        terms = stats.correctness(run.predictions.logits[None], run.predictions.examples.labels)
-        run.summary["test/accuracy"] = float(terms.mean())
+        right = terms.correctness(run.predictions.logits[None], run.predictions.examples.labels)
+        run.summary["test/accuracy"] = float(right.mean())
     made = build.build(snapshot, *build.arrange(snapshot), file="", sha256="")
     found = collect(snapshot, data)
     rows = [c for c in made.contrasts if c.metric == "test/accuracy"]

@@ -18,6 +18,12 @@ from matplotlib.ticker import (
 from analysis.schema.report import CellReport, MetricInfo, MetricStats
 
 STEPS = [1, 2, 2.5, 5, 10]
+BETTER = {"lower": "← lower is better", "higher": "higher is better →"}
+
+
+def named(metric: MetricInfo, before: str = "") -> str:
+    """Title with unit, below it which way is better: up an axis the arrow turns with the text."""
+    return "\n".join(filter(None, (before + metric.axis_title, BETTER.get(metric.better))))
 
 
 def stats_of(cell: CellReport, name: str) -> MetricStats | None:
@@ -61,19 +67,6 @@ class Window:
     high: float
 
     @classmethod
-    def around(
-        cls,
-        metric: MetricInfo,
-        stats: list[MetricStats],
-        difference: bool = False,
-        room: float = 1.2,
-    ) -> Window:
-        """Room for all values, and for intervals up to `room` times the range of the values."""
-        values = [v for s in stats for v in (*s.values.values(), s.mean) if v is not None]
-        ends = [v for s in stats for v in (s.low, s.high) if v is not None]
-        return cls.of(metric, values, ends, difference, room)
-
-    @classmethod
     def of(
         cls,
         metric: MetricInfo,
@@ -81,29 +74,46 @@ class Window:
         ends: list[float],
         difference: bool = False,
         room: float = 1.2,
+        log: bool = False,
     ) -> Window:
-        """As around(), of plain numbers: `values` are always inside, `ends` where there is room."""
-        low, high = min(values, default=0.0), max(values, default=1.0)
-        spread = (high - low) or 0.05 * abs(high) or 0.05
-        low_end = max(min([low, *ends]), low - room * spread)
-        high_end = min(max([high, *ends]), high + room * spread)
-        margin = 0.05 * (high_end - low_end or spread)
-        low_end, high_end = low_end - margin, high_end + margin
+        """Room for all values, and for `ends` up to `room` times the range of the values.
+
+        log: all of it on a logarithmic axis, which has no room for an end of 0 or below.
+        """
+        if log:
+            shown = _limits(
+                [math.log10(v) for v in values],
+                [math.log10(end) if end > 0 else -math.inf for end in ends],
+                room,
+            )
+            low, high = (10**end for end in shown)
+        else:
+            low, high = _limits(values, ends, room)
         ceiling = None if metric.better == "lower" else metric.bound
         if not difference and min(values, default=-1.0) >= 0 and metric.role in ("quality", "cost"):
-            floor = 0.0 if ceiling is None else -0.02
-            low_end = max(low_end, floor)
+            low = max(low, 0.0 if ceiling is None else -0.02)
         if ceiling is not None:
-            high_end = min(high_end, ceiling + 0.02)
-            low_end = max(low_end, -ceiling - 0.02)
-        return cls(low_end, high_end)
+            high = min(high, ceiling + 0.02)
+            low = max(low, -ceiling - 0.02)
+        return cls(low, high)
 
     def apply(self, panel: Axes, axis: str) -> None:
-        """Set the limits; on a logarithmic axis the lower one is positive."""
-        limits = panel.set_xlim if axis == "x" else panel.set_ylim
-        scale = panel.get_xscale() if axis == "x" else panel.get_yscale()
-        if scale == "linear":
-            limits(self.low, self.high)
+        """Set the limits."""
+        (panel.set_xlim if axis == "x" else panel.set_ylim)(self.low, self.high)
+
+
+def _limits(values: list[float], ends: list[float], room: float) -> tuple[float, float]:
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    spread = (high - low) or 0.05 * abs(high) or 0.05
+    low_end = max(min([low, *ends]), low - room * spread)
+    high_end = min(max([high, *ends]), high + room * spread)
+    margin = 0.05 * (high_end - low_end or spread)
+    return low_end - margin, high_end + margin
+
+
+def is_log(panel: Axes, axis: str) -> bool:
+    """Whether that axis is logarithmic."""
+    return (panel.get_xscale() if axis == "x" else panel.get_yscale()) == "log"
 
 
 def whisker(
@@ -115,22 +125,19 @@ def whisker(
     window: Window,
     colour: str,
     width: float,
+    marks: bool = True,
     **options: Any,
 ) -> bool:
     """An interval along `axis`; an arrow where it goes on beyond the window. True where it does."""
     if low is None or high is None:
         return False
-    scale = panel.get_xscale() if axis == "x" else panel.get_yscale()
-    if scale != "linear":
-        window = Window(1e-300, math.inf)
-        low = max(low, 1e-300)
     inside = [max(low, window.low), min(high, window.high)]
     options = {"color": colour, "zorder": 3, **options}
     line = (inside, [at] * 2) if axis == "x" else ([at] * 2, inside)
     panel.plot(*line, "-", lw=width, **options)
-    marks = "<>" if axis == "x" else "v^"
-    for end, shown, mark in zip((low, high), inside, marks, strict=True):
-        if end != shown:
+    arrows = "<>" if axis == "x" else "v^"
+    for end, shown, mark in zip((low, high), inside, arrows, strict=True):
+        if marks and end != shown:
             place = ([shown], [at]) if axis == "x" else ([at], [shown])
             panel.plot(*place, mark, ms=5, mew=0, clip_on=False, **options)
     return [low, high] != inside

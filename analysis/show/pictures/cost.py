@@ -6,8 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.schema.report import CellReport, MetricInfo, MetricStats, Report
-from analysis.show.pictures.axes import Window, set_scale, stats_of, whisker
+from analysis.show.pictures.axes import Window, is_log, named, set_scale, stats_of, whisker
 from analysis.show.pictures.results import (
+    DPI,
+    GREY,
     MAX_LABELS,
     colour_legend,
     colours,
@@ -22,7 +24,8 @@ from analysis.show.pictures.results import (
 
 @styled
 def cost(report: Report) -> Figure | None:
-    """Quality against time per epoch and against parameters, intervals on both axes."""
+    """Quality against time per epoch and against parameters, intervals on both axes, with the front
+    of the means; hollow are cells that are resolved to be dominated."""
     names = ["epoch_seconds", "parameters"]
     quality = report.primary
     cells = [c for c in report.cells if stats_of(c, quality)]
@@ -34,22 +37,29 @@ def cost(report: Report) -> Figure | None:
     made = figure(max(7.0, 5.2 * len(names)), 4.6)
     panels = made.subplots(1, len(names), sharey=True, squeeze=False)[0]
     tint, marks = colours(report), shapes(report)
-    up = _window(report.metric(quality), cells)
     set_scale(panels[0], [c.metrics[quality].mean or 0 for c in cells], "y")
+    up = _window(report.metric(quality), cells, is_log(panels[0], "y"))
     cut, faint = False, 0.3 if len(cells) > MAX_LABELS else 0.7
     for panel, name in zip(panels, names, strict=True):
         points = [c for c in cells if stats_of(c, name)]
-        across = _window(report.metric(name), points)
         set_scale(panel, [c.metrics[name].mean or 0 for c in points], "x", 8)
+        across = _window(report.metric(name), points, is_log(panel, "x"))
         across.apply(panel, "x")
         up.apply(panel, "y")
         for cell in points:
             mark = marks.get(row_label(report, cell), "o")
             pair = (cell.metrics[name], cell.metrics[quality])
-            cut |= _cross(panel, *pair, tint[cell.label], mark, across, up, faint)
-        panel.set_xlabel(report.metric(name).axis_title)
-    panels[0].set_ylabel(report.metric(quality).axis_title)
+            hollow = any(d.b_label == cell.label and d.cost == name for d in report.pareto)
+            cut |= _cross(panel, *pair, tint[cell.label], mark, across, up, faint, hollow)
+        best = front(report.metric(name), report.metric(quality), points)
+        panel.plot(*zip(*best, strict=True), "--", lw=1, color=GREY, zorder=1) if best else None
+        panel.set_xlabel(named(report.metric(name)))
+    panels[0].set_ylabel(named(report.metric(quality)))
     about = "lines: 95 % intervals over seeds" + ("; arrows: beyond the axis" if cut else "")
+    if report.metric(quality).better:
+        about += "\ndashed: front of the means"
+    if any(d.cost in names for d in report.pareto):
+        about += "; hollow: resolved to be dominated by another"
     colour_legend(made, report, about, marks)
     made.draw_without_rendering()  # labels need the final places
     for panel, name in zip(panels, names, strict=True):
@@ -59,10 +69,30 @@ def cost(report: Report) -> Figure | None:
     return made
 
 
-def _window(metric: MetricInfo, cells: list[CellReport]) -> Window:
+def front(cost: MetricInfo, quality: MetricInfo, cells: list[CellReport]) -> list[tuple]:
+    """(cost, quality) of the cells' means that no other mean passes in both, cheapest first."""
+    if not quality.better:
+        return []
+    signs = [1 if metric.better == "lower" else -1 for metric in (cost, quality)]
+    points = sorted(
+        tuple(
+            sign * real(cell.metrics[metric.name].mean)
+            for sign, metric in zip(signs, (cost, quality), strict=True)
+        )
+        for cell in cells
+        if cell.metrics[cost.name].mean is not None and cell.metrics[quality.name].mean is not None
+    )
+    kept: list[tuple] = []
+    for point in points:
+        if not kept or point[1] < kept[-1][1]:
+            kept.append(point)
+    return [tuple(sign * end for sign, end in zip(signs, point, strict=True)) for point in kept]
+
+
+def _window(metric: MetricInfo, cells: list[CellReport], log: bool) -> Window:
     found = [s for c in cells if (s := stats_of(c, metric.name))]
     ends = [end for s in found for end in (s.low, s.high) if end is not None]
-    return Window.of(metric, [s.mean for s in found if s.mean is not None], ends)
+    return Window.of(metric, [s.mean for s in found if s.mean is not None], ends, log=log)
 
 
 def _cross(
@@ -74,15 +104,15 @@ def _cross(
     across: Window,
     up: Window,
     faint: float,
+    hollow: bool,
 ) -> bool:
     cut = False
     if x.sd:
         cut |= whisker(panel, "x", real(y.mean), x.low, x.high, across, colour, 1.2, alpha=faint)
     if y.sd:
         cut |= whisker(panel, "y", real(x.mean), y.low, y.high, up, colour, 1.2, alpha=faint)
-    panel.plot(
-        [real(x.mean)], [real(y.mean)], marker, ms=7, color=colour, mec="white", mew=0.8, zorder=5
-    )
+    edge = {"mfc": "white", "mec": colour} if hollow else {"mec": "white"}
+    panel.plot([real(x.mean)], [real(y.mean)], marker, ms=7, color=colour, zorder=5, **edge)
     return cut
 
 
@@ -96,17 +126,17 @@ def _name_points(panel: Axes, cells: list[CellReport], x: str, y: str) -> None:
     for py, px, label in sorted(points):
         across, up = panel.transData.transform((px, py))
         left = panel.transAxes.inverted().transform((across, up))[0] > 0.6
-        start, width = across, 6.5 * len(label)
+        start, width = across, 0.065 * DPI * len(label)
         if left:
             start -= width
 
         def free(height: float, start: float = start, width: float = width) -> bool:
-            rows = [(a, b) for a, b, other in taken if abs(height - other) < 12]
+            rows = [(a, b) for a, b, other in taken if abs(height - other) < DPI / 9]
             return not any(start < b and a < start + width for a, b in rows)
 
-        offset = next(o for o in range(5, 2000, 12) if free(up + o))
+        offset = next(o for o in range(5, 2000, DPI // 9) if free(up + o))
         taken.append((start, start + width, up + offset))
         panel.annotate(
             label, (px, py), xytext=(-6 if left else 6, offset), textcoords="offset pixels",
-            ha="right" if left else "left", fontsize=8, color="#333333",
+            ha="right" if left else "left", fontsize=9, color="#333333",
         )  # fmt: skip

@@ -22,10 +22,10 @@ from matplotlib.lines import Line2D
 
 from analysis.grid.cells import cell_label
 from analysis.schema.report import CellReport, MetricStats, Report
-from analysis.show.pictures.axes import Window, set_scale, stats_of, whisker
+from analysis.show.pictures.axes import Window, is_log, named, set_scale, stats_of, whisker
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"]
-GREY, LINE, DPI = "#666666", "#cccccc", 110
+GREY, LINE, DPI = "#666666", "#cccccc", 150  # letters of 10 pixels at half size
 MAX_ROWS, MAX_LABELS = 48, 30
 MARKERS = "os^DvPX*"
 STYLE = {
@@ -166,13 +166,17 @@ def results(report: Report) -> Figure | None:
     cut = False
     for panel, name in zip(panels, names, strict=True):
         metric = report.metric(name)
-        window = Window.around(metric, [s for c in shown if (s := stats_of(c, name))])
-        set_scale(panel, [v for c in shown for v in _values(c, name)], "x")
+        found = [s for c in shown if (s := stats_of(c, name))]
+        values = [v for c in shown for v in _values(c, name)]
+        set_scale(panel, values, "x")
+        values += [s.mean for s in found if s.mean is not None]
+        ends = [end for s in found for end in (s.low, s.high) if end is not None]
+        window = Window.of(metric, values, ends, log=is_log(panel, "x"))
         window.apply(panel, "x")
         for row, cell in enumerate(shown):
             if name in cell.metrics:
                 cut |= _dots(panel, row, cell.metrics[name], tint[cell.label], window)
-        panel.set_xlabel(metric.axis_title)
+        panel.set_xlabel(named(metric))
     panels[0].set_yticks(range(len(shown)), labels)
     panels[0].set_ylim(len(shown) - 0.5, -0.5)
     note = caption(len(shown), len(cells), "cells")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from analysis.judge import stats
+from analysis.judge import multiple, stats, terms
 
 numbers = st.floats(-1e3, 1e3, allow_nan=False, width=32)
 samples = st.lists(numbers, min_size=3, max_size=12)
@@ -96,10 +96,10 @@ def test_crossed_takes_batches() -> None:
 
 
 def test_holm_by_hand() -> None:
-    adjusted = stats.holm([0.01, math.nan, 0.04, 0.03, 0.2])
+    adjusted = multiple.holm([0.01, math.nan, 0.04, 0.03, 0.2])
     assert math.isnan(adjusted[1])
     assert [adjusted[i] for i in (0, 2, 3, 4)] == pytest.approx([0.04, 0.09, 0.09, 0.2])
-    assert stats.holm([]) == []
+    assert multiple.holm([]) == []
 
 
 def test_terms_average_to_the_metrics() -> None:
@@ -108,20 +108,20 @@ def test_terms_average_to_the_metrics() -> None:
     said = logits > 0
     hits = (said & (labels == 1)).sum(1)
     f1 = 2 * hits / (said.sum(1) + labels.sum())
-    np.testing.assert_allclose(stats.f1_terms(logits, labels).mean(1), f1)
-    np.testing.assert_allclose(stats.correctness(logits, labels).mean(1), (said == labels).mean(1))
+    np.testing.assert_allclose(terms.f1_terms(logits, labels).mean(1), f1)
+    np.testing.assert_allclose(terms.correctness(logits, labels).mean(1), (said == labels).mean(1))
     p = 1 / (1 + np.exp(-logits))
     loss = -(labels * np.log(p) + (1 - labels) * np.log(1 - p))
-    np.testing.assert_allclose(stats.cross_entropy(logits, labels), loss)
+    np.testing.assert_allclose(terms.cross_entropy(logits, labels), loss)
 
 
 def test_extreme_logits_have_finite_losses() -> None:
-    losses = stats.cross_entropy(np.array([1e4, -1e4, 0.0]), np.array([1, 1, 0]))
+    losses = terms.cross_entropy(np.array([1e4, -1e4, 0.0]), np.array([1, 1, 0]))
     np.testing.assert_allclose(losses, [0.0, 1e4, math.log(2)])
 
 
 def test_f1_of_nothing_positive_is_zero() -> None:
-    assert stats.f1_terms(np.full((1, 4), -1.0), np.zeros(4)).tolist() == [[0.0] * 4]
+    assert terms.f1_terms(np.full((1, 4), -1.0), np.zeros(4)).tolist() == [[0.0] * 4]
 
 
 def test_interaction_against_an_analysis_of_variance() -> None:
@@ -175,7 +175,7 @@ def test_the_order_of_seeds_does_not_matter(values: list[float], random) -> None
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 @settings(max_examples=60, deadline=None)
 def test_holm_never_lowers_p_and_keeps_the_order(p: list[float]) -> None:
-    adjusted = stats.holm(p)
+    adjusted = multiple.holm(p)
     assert all(a >= raw for a, raw in zip(adjusted, p, strict=True))
     order = np.argsort(p, kind="stable")
     assert np.all(np.diff(np.array(adjusted)[order]) >= 0)

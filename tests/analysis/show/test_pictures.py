@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.build import arrange, build
 from analysis.show.pictures import cost as cost_plot
-from analysis.show.pictures import forest, panels
+from analysis.show.pictures import curves, forest, panels
 from analysis.show.pictures import results as plots
 
 
@@ -18,7 +18,7 @@ def test_a_huge_sweep_has_pictures_of_a_readable_size(sweep) -> None:
     report, (grid, _) = build(made), arrange(made)
     for picture in (
         plots.results(report), forest.forest(report), cost_plot.cost(report),
-        panels.curves(report, grid), panels.grid_map(report),
+        curves.curves(report, grid), panels.grid_map(report),
     ):  # fmt: skip
         assert picture is not None
         assert max(picture.get_size_inches()) <= 26
@@ -68,18 +68,18 @@ def test_the_forest_names_only_verdicts_that_it_shows(sweep) -> None:
     picture = forest.forest(build(sweep({"fusion": ["late", "add"]}, seeds=2)))
     assert picture is not None
     words = [text.get_text() for text in picture.legends[0].get_texts()]
-    assert "INSUFFICIENT" in words and "DIFFERENT" not in words
+    assert "INSUFFICIENT: no inference" in words and "DIFFERENT" not in words
 
 
 def test_the_mean_curve_needs_every_run() -> None:
     long = (np.array([1.0, 2.0, 3.0]), np.array([3.0, 2.0, 1.0]))
     short = (np.array([1.0, 2.0]), np.array([5.0, 4.0]))
-    found = panels.mean_curve([long, short])
+    found = curves.mean_curve([long, short])
     assert found is not None
     x, mean, low, high = found
     assert x.tolist() == [1.0, 2.0] and mean.tolist() == [4.0, 3.0]
     assert np.all(low < mean) and np.all(mean < high)
-    assert panels.mean_curve([long]) is None
+    assert curves.mean_curve([long]) is None
 
 
 def test_sparse_and_odd_histories_are_drawn(sweep) -> None:
@@ -87,7 +87,7 @@ def test_sparse_and_odd_histories_are_drawn(sweep) -> None:
     made.runs[0].history = {}
     made.runs[1].history = {"val/loss": np.array([math.nan, 0.5, math.nan])}
     made.runs[2].history["val/loss"] = np.array([math.inf] * 6)
-    picture = panels.curves(build(made), arrange(made)[0])
+    picture = curves.curves(build(made), arrange(made)[0])
     assert picture is not None
     picture.canvas.draw()
 
@@ -98,7 +98,7 @@ def test_nothing_to_draw_is_no_picture(sweep) -> None:
     report = build(made)
     assert plots.results(report) is None and forest.forest(report) is None
     assert cost_plot.cost(report) is None
-    assert panels.curves(report, arrange(made)[0]) is None
+    assert curves.curves(report, arrange(made)[0]) is None
     assert panels.grid_map(report) is not None
 
 
@@ -107,3 +107,84 @@ def test_dollar_signs_are_no_mathematics(sweep) -> None:
     picture = plots.results(build(made))
     assert picture is not None
     picture.canvas.draw()
+
+
+def test_curves_stand_as_the_design_is(sweep) -> None:
+    axes = {"fusion": ["late", "concat", "add"], "downsample": ["maxpool", "strided_append"]}
+    made = sweep(axes, seeds=3, name="maxpool_vs_strided_ablation")
+    picture = curves.curves(build(made), arrange(made)[0])
+    assert picture is not None
+    titles = [axis.get_title("left").split("  ")[0] for axis in picture.axes]
+    assert titles == ["maxpool", "strided_append"] * 3
+    assert [a.get_ylabel() for a in picture.axes[::2]] == ["late", "concat", "add"]
+    made.runs = [r for r in made.runs if r.config["fusion"] != "add" or r.config["seed"] > 9]
+    made.runs += [r for r in sweep(axes, seeds=3).runs if r.config["fusion"] == "add"][:1]
+    picture = curves.curves(build(made), arrange(made)[0])
+    assert picture is not None
+    assert [a.get_visible() for a in picture.axes] == [True] * 5 + [False]
+
+
+def test_a_band_that_leaves_a_logarithmic_axis_is_marked(sweep) -> None:
+    made = sweep({"fusion": ["late", "add"]}, seeds=3)
+    for run in made.runs:
+        run.history["val/loss"] = 10.0 ** -(run.history["epoch"] + run.config["seed"])
+    picture = curves.curves(build(made), arrange(made)[0])
+    assert picture is not None
+    picture.canvas.draw()
+    panel = picture.axes[0]
+    assert panel.get_yscale() == "log" and panel.get_ylim()[0] > 1e-10
+    assert any(line.get_marker() == "v" for line in panel.lines)
+    assert "arrows" in picture.legends[0].get_title().get_text()
+
+
+def test_an_interval_below_zero_is_cut_on_a_logarithmic_axis(sweep) -> None:
+    made = sweep({"fusion": ["late", "add"]}, seeds=3)
+    for run in made.runs:
+        run.summary["test/loss"] = 10.0 ** -(1 + run.config["seed"])
+    picture = plots.results(build(made))
+    assert picture is not None
+    panel = picture.axes[0]
+    assert panel.get_xscale() == "log" and panel.get_xlim()[0] > 1e-6
+    assert any(line.get_marker() == "<" for line in panel.lines)
+
+
+def test_the_forest_draws_what_decides_and_nothing_without_inference(sweep) -> None:
+    report = build(sweep({"fusion": ["late", "add", "concat"]}, seeds=5))
+    picture = forest.forest(report)
+    assert picture is not None
+    item = next(c for c in report.contrasts if c.metric == report.primary)
+    drawn = [list(line.get_xdata()) for line in picture.axes[0].lines]
+    assert [item.decides_low, item.decides_high] in drawn
+    words = [text.get_text() for text in picture.legends[0].get_texts()]
+    assert "95 % after correction: decides" in words
+    few = forest.forest(build(sweep({"fusion": ["late", "add"]}, seeds=2)))
+    assert few is not None
+    assert "95 % after correction: decides" not in [
+        t.get_text() for t in few.legends[0].get_texts()
+    ]
+
+
+def test_every_picture_says_which_way_is_better(sweep) -> None:
+    made = sweep({"fusion": ["late", "add"]}, seeds=3)
+    report, (grid, _) = build(made), arrange(made)
+    results, cost = plots.results(report), cost_plot.cost(report)
+    assert results is not None and cost is not None
+    assert [axis.get_xlabel().split("\n")[1] for axis in results.axes] == [
+        "← lower is better", "higher is better →", "higher is better →",
+    ]  # fmt: skip
+    assert "lower is better" in cost.axes[0].get_ylabel()
+    drawn = curves.curves(report, grid)
+    assert drawn is not None and "lower is better" in drawn.get_supylabel()
+
+
+def test_the_front_holds_no_mean_that_another_passes_in_both(sweep) -> None:
+    report = build(sweep(seeds=3))
+    metrics = [report.metric(name) for name in ("parameters", report.primary)]
+    front = cost_plot.front(*metrics, report.cells)
+    means = [tuple(c.metrics[m.name].mean for m in metrics) for c in report.cells]
+    assert front == sorted(front) and len(front) > 1
+    for x, y in means:
+        assert any(fx <= x and fy <= y for fx, fy in front)
+        assert ((x, y) in front) == (
+            not any((a <= x and b <= y) and (a, b) != (x, y) for a, b in means)
+        )
