@@ -3,7 +3,9 @@
     python -m benchmarks.pages [--runs 10000] [--metrics 100] [--steps 5000]
 
 Prints milliseconds of CPU time (median of 5, in this process, without a network), sizes, and ratios
-to reading and parsing every row once, which is what a page that knew no shorter way would do.
+to reading and parsing every row once, which is what a page that knew no shorter way would do. Then,
+where there is a browser (chromium, playwright), from the click to the first chart, beside a page
+that has none: on a busy machine both take longer, so the time of its processors is said, too.
 """
 
 from __future__ import annotations
@@ -13,19 +15,32 @@ import gzip
 import json
 import math
 import random
+import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.tracker.worlds import START, Site
+import psutil
+
+from tests.tracker.worlds import START, Site, Tracker
 from tracker.pages.render import static_files
 from tracker.runs import rows as run_rows
+from tracker.server import make_link
 
 REPEATS = 5
+RUN = "/local/long/runs/long"
+SEEN = """window.seen = new Promise((done) => {
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  const look = () => wanted && document.querySelector(wanted)
+    ? requestAnimationFrame(() => setTimeout(() => done(performance.now())))
+    : setTimeout(look, 1);
+  look();
+});"""  # done when the first frame with it is drawn
 
 
 def main() -> None:
@@ -45,10 +60,12 @@ def main() -> None:
         report("every history row read and parsed", base := timed(lambda: read_rows(site)), base)
         keys = [("key", f"m/{k}") for k in range(6)]  # that a browser asks for first
         first = "/local/long/series?" + urlencode([("run", "long"), *keys])
-        for path in ("/local/long/runs/long", first):
+        for path in (RUN, first):
             shown = path.split("?")[0]
             report(shown, timed(lambda path=path: site.http.get(path)), base, size(site, path))
+        site.stream("long", "long", complete=True, exitcode=0)
         site.close()
+        in_a_browser(Path(folder))
     scripts = [content for name, (content, _) in static_files().items() if name.endswith(".js")]
     packed = sum(len(gzip.compress(content)) for content in scripts)
     print(f"all scripts together: {packed / 1000:.1f} kB compressed")
@@ -88,6 +105,56 @@ def read_runs(site: Site) -> Any:
 def read_rows(site: Site) -> Any:
     with site.store.read() as db:
         return [json.loads(row[0]) for row in db.execute("SELECT row FROM history").fetchall()]
+
+
+def in_a_browser(folder: Path) -> None:
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        print("no browser: the time to the first chart is not measured")
+        return
+    from playwright.sync_api import sync_playwright
+
+    tracker = Tracker(folder)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        page.add_init_script(SEEN)
+        page.goto(make_link(tracker.server.url, tracker.server.key))
+        base = None
+        for path, seen in (("/authorize", "h1"), ("/local/p", "tr"), (RUN, "figure canvas")):
+            taken = [visit(page, tracker.server.url + path, seen) for _ in range(2 + REPEATS)][2:]
+            wall, busy = (statistics.median(values) for values in zip(*taken, strict=True))
+            base = base or wall
+            ratio, best = wall / base, min(taken)[0]
+            name = f"{path}, first {seen}"
+            print(
+                f"{path:<22} first {seen:<14} {wall:5.0f} ms, the quickest {best:4.0f} ms", end=""
+            )
+            print(f"  ratio {ratio:5.2f}  {busy:5.0f} ms of processors", flush=True)
+        browser.close()
+    tracker.stop()
+
+
+def visit(page: Any, url: str, seen: str) -> tuple[float, float]:
+    """Milliseconds from the click until something is seen, and of the processors meanwhile: those
+    of this process's children (server, browser) and of itself.
+    """
+    before = processors()
+    page.goto(f"{url}#{seen}", wait_until="commit")
+    taken = page.evaluate("window.seen")
+    busy = processors() - before
+    page.goto("about:blank")
+    return taken, 1000 * busy
+
+
+def processors() -> float:
+    """Seconds of processors that this process and all below it have had."""
+    found = 0.0
+    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            found += times.user + times.system
+    return found
 
 
 def size(site: Site, path: str) -> int:

@@ -95,7 +95,8 @@ def compare(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
         colour=query.get("colour", ""),
     )
     live = any(map(is_live, values["runs"]))
-    return {**values, "project": here, "tab": "", "live": live} | addresses(query)
+    own = {"project": here, "tab": "", "live": live, "query": query}
+    return {**values, **own} | addresses(query)
 
 
 def project_of(db: sqlite3.Connection, request: Request) -> ProjectRow:
@@ -122,7 +123,8 @@ def addresses(query: QueryParams) -> dict[str, Any]:
 def run(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     place, folder = request.path_params, request.app.state.server.blobs
     values = run_page.run(db, place["entity"], place["project"], place["run"], folder)
-    return {**values, "live": is_live(values["run"]), "token": forms.token(request)}
+    own = {"live": is_live(values["run"]), "token": forms.token(request)}
+    return {**values, **own, "query": request.query_params}
 
 
 @page("logs.html")
@@ -176,7 +178,8 @@ def sweep(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     )
     live = values["sweep"]["state"] in ("RUNNING", "PENDING")
     report = reports.find(values["project"], values["sweep"])
-    return {**values, "live": live, "token": forms.token(request), "report": report}
+    own = {"live": live, "token": forms.token(request), "report": report}
+    return {**values, **own, "query": request.query_params}
 
 
 @page("report.html")

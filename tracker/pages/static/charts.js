@@ -3,7 +3,6 @@
 "use strict";
 (() => {
   const KEYS_AT_ONCE = 6; // after the very first, which is drawn the sooner alone
-  const MARGIN = 200; // pixels below the screen, where figures are asked for already
   const COLOURS = {
     light: ["#1f5c9e", "#a34c12", "#17693f", "#a8322a", "#7a4bb0", "#7a5608", "#b03a83", "#0d6674", "#5b6470", "#44700f"],
     dark: ["#7db4ef", "#f0a063", "#63c692", "#f0877f", "#bb9bea", "#dcb257", "#ec8fc5", "#5cc6d4", "#a9b4c2", "#a5cf68"],
@@ -63,7 +62,7 @@
           target.dataset.seen = isIntersecting ? "yes" : "";
           if (isIntersecting) this.want(target);
         }
-      }, { rootMargin: MARGIN + "px" });
+      }, { rootMargin: "200px" });
       this.sizes = new ResizeObserver((changed) => {
         for (const { target, contentRect } of changed) {
           const plot = this.plots.get(target.parentElement);
@@ -73,9 +72,9 @@
       });
       this.watch();
       this.find();
-      const first = this.figures.find((f) => f.offsetParent && f.getBoundingClientRect().top < innerHeight + MARGIN);
-      if (first) this.waiting.add(first);
-      this.ask(1); // before the browser says what is seen, which it does after its first frame
+      if (!element.dataset.first) return;
+      this.waiting.add(this.figures[0]);
+      this.ask(element.dataset.first); // before the browser says what is seen, after its first frame
     }
 
     shows({ dataset }) {
@@ -146,12 +145,12 @@
       this.timer = setTimeout(() => this.ask(), 20);
     }
 
-    async ask(most = KEYS_AT_ONCE) {
+    async ask(first = "") {
       if (this.asking) return;
       this.asking = true;
-      for (; this.waiting.size; most = KEYS_AT_ONCE) {
-        const figures = [...this.waiting].slice(0, most);
-        if (await this.fetch(figures)) for (const figure of figures) this.waiting.delete(figure);
+      for (; this.waiting.size; first = "") {
+        const figures = [...this.waiting].slice(0, first ? 1 : KEYS_AT_ONCE);
+        if (await this.fetch(figures, first)) for (const figure of figures) this.waiting.delete(figure);
       }
       this.asking = false;
     }
@@ -185,12 +184,12 @@
     }
 
     // Asks for the curves of figures, and draws them. Whether they are what is chosen by then, still.
-    async fetch(figures) {
+    async fetch(figures, address) {
       const choice = this.choice(), query = new URLSearchParams(choice);
       for (const figure of figures) query.append("key", figure.dataset.key);
       let curves, error;
       try {
-        const answer = await fetch(this.element.dataset.url + "?" + query, { credentials: "same-origin" });
+        const answer = await fetch(address || this.element.dataset.url + "?" + query, { credentials: "same-origin" });
         ({ curves, error } = await answer.json());
       } catch (problem) {
         error = "The server did not answer: " + problem.message;
