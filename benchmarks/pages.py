@@ -127,9 +127,7 @@ def in_a_browser(folder: Path) -> None:
             base = base or wall
             ratio, best = wall / base, min(taken)[0]
             name = f"{path}, first {seen}"
-            print(
-                f"{path:<22} first {seen:<14} {wall:5.0f} ms, the quickest {best:4.0f} ms", end=""
-            )
+            print(f"{name:<45} {wall:5.0f} ms, the quickest {best:4.0f} ms", end="")
             print(f"  ratio {ratio:5.2f}  {busy:5.0f} ms of processors", flush=True)
         browser.close()
     tracker.stop()

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
+from contract.values import number
 from contract.values import whole as whole_text
 from tracker.errors import RequestError
 
 Object = dict[str, Any]  # a JSON object: of GraphQL, what comes in or goes out
 
+MISSING = object()  # where null is a value
 MAX_VALUES = 1_000_000  # about 100 MB in memory; a body's lines and files are far fewer
 MAX_NESTING = 200  # levels
 ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # or one of a pair
@@ -48,6 +51,37 @@ def cleaned(text: str) -> str:
         return text
 
 
+def looked_up(text: str, keys: str) -> Any:
+    """As SQLite's json_extract, for keys that it misses: it compares them as they are written, with
+    their escapes. `keys`: a JSON list.
+    """
+    found = at(text, keys)
+    if isinstance(found, (list, dict)):
+        return json.dumps(found, separators=(",", ":"), ensure_ascii=False)
+    return number(found) if isinstance(found, int) and abs(found) > LARGEST else found
+
+
+def kind_of(text: str, keys: str) -> str | None:
+    """NULL where there is nothing in such a place, as json_type has it."""
+    found = at(text, keys, MISSING)
+    return None if found is MISSING else type(found).__name__
+
+
+def at(text: str, keys: str, absent: Any = None) -> Any:
+    found = parsed(text)
+    for key in json.loads(keys):
+        if not isinstance(found, dict) or key not in found:
+            return absent
+        found = found[key]
+    return found
+
+
+@lru_cache(maxsize=4)
+def parsed(text: str) -> Any:
+    """Of a row's document, in which a filter may look for many keys."""
+    return json.loads(text)
+
+
 def values(text: str) -> int:
     """How many values a document has, at least; what stands in strings is counted, too."""
     return text.count(",") + text.count("[") + text.count("{")
@@ -77,9 +111,9 @@ def read_object(text: str, what: str) -> dict[str, Any]:
 def whole(value: Any, what: str) -> int:
     """A whole number, also one that is written as a text; RequestError where it is none."""
     try:
-        number = int(value)
+        found = int(value)
     except (TypeError, ValueError, OverflowError):
-        number = None
-    if number is None or abs(number) > LARGEST:
+        found = None
+    if found is None or abs(found) > LARGEST:
         raise RequestError(f"{what}: {value!r:.80} is no whole number that is served")
-    return number
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +14,8 @@ from tracker.errors import RequestError
 from tracker.store.where import Where
 
 MAX_PATH_PARTS = 6
+# keys that SQLite's JSON finds: writers may escape any other character, and it compares as written
+SIMPLE = re.compile(r"[A-Za-z0-9 _./:;,@#$%*+=()\[\]{}|~^!?'`-]*")
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,18 @@ def document_operand(column: str, path: str) -> Operand:
     A dot may belong to a key or part two levels, and config values lie below `value`: the first
     reading that the run has is taken.
     """
-    if '"' in path or "\0" in path:
-        raise RequestError(f"filters: {path!r:.80} cannot be looked up")
+    is_simple = SIMPLE.fullmatch(path) is not None
+    extract, kind = ("json_extract", "json_type") if is_simple else ("looked_up", "kind_of")
+    place = json_path if is_simple else listed
     # SQLite's JSON has no NaN and Infinity, which clients write: `plain` turns them into texts.
     # The limit keeps SQLite from looking for them again at every reading.
     source = (
-        f"FROM (SELECT CASE WHEN instr({column}, 'NaN') OR instr({column}, 'Infinity')"
-        f" THEN plain({column}) ELSE {column} END AS document LIMIT 1)"
+        f"FROM (SELECT {column} AS document LIMIT 1)"
+        if not is_simple
+        else (
+            f"FROM (SELECT CASE WHEN instr({column}, 'NaN') OR instr({column}, 'Infinity')"
+            f" THEN plain({column}) ELSE {column} END AS document LIMIT 1)"
+        )
     )
     wrapped, bare, outside = [], [], []
     parts = path.split(".")
@@ -73,29 +82,33 @@ def document_operand(column: str, path: str) -> Operand:
         # the first len - depth parts are one key, the others one level each
         first, others = ".".join(parts[: len(parts) - depth]), parts[len(parts) - depth :]
         if column != "config" or others[:1] == ["value"]:
-            bare.append(Where("{0}(document, ?)", [json_path(first, *others)]))
+            bare.append(Where("{0}(document, ?)", [place(first, *others)]))
             continue
-        wrapped.append(Where("{0}(document, ?)", [json_path(first, "value", *others)]))
+        wrapped.append(Where("{0}(document, ?)", [place(first, "value", *others)]))
         bare.append(
             Where(
-                "CASE WHEN json_type(document, ?) IS NULL THEN {0}(document, ?) END",
-                [json_path(first, "value"), json_path(first, *others)],
+                f"CASE WHEN {kind}(document, ?) IS NULL THEN {{0}}(document, ?) END",
+                [place(first, "value"), place(first, *others)],
             )
         )
         if others[-1:] == ["value"]:  # said of the whole key, while it belongs to its first level
-            inner = json_path(first, "value", *others[:-1])
+            inner = place(first, "value", *others[:-1])
             outside.append(Where("{0}(document, ?)", [inner]))
     readings = wrapped + bare + outside
     sql = ", ".join(part.sql for part in readings)
     values = [value for part in readings for value in part.values]
     return Operand(
-        f"(SELECT number(coalesce({sql.format('json_extract')}, NULL)) {source})",
+        f"(SELECT number(coalesce({sql.format(extract)}, NULL)) {source})",
         values,
-        exists=Where(
-            f"(SELECT coalesce({sql.format('json_type')}, NULL) IS NOT NULL {source})", values
-        ),
+        exists=Where(f"(SELECT coalesce({sql.format(kind)}, NULL) IS NOT NULL {source})", values),
     )
 
 
+def listed(*keys: str) -> str:
+    """A place in a document for the functions `looked_up` and `kind_of` of the store."""
+    return json.dumps(keys)
+
+
 def json_path(*keys: str) -> str:
+    """A place in a document for SQLite's own functions, of keys that are SIMPLE."""
     return "$" + "".join(f'."{key}"' for key in keys)

@@ -6,13 +6,12 @@ import bisect
 import itertools
 import json
 import math
-import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from contract.values import number, word
-from tracker.api.operands import json_path
+from tracker.api.operands import SIMPLE, json_path
 from tracker.documents import Object
 from tracker.runs import history
 from tracker.runs import lines as run_lines
@@ -21,9 +20,7 @@ from tracker.store.rows import Columns
 MOST_POINTS = 1_000  # of one curve
 MOST_MARKS = 100  # of non-finite values of one curve, that are named with their place
 STEP, RUNTIME, EPOCH = "_step", "_runtime", "epoch"
-# keys that SQLite's JSON finds: writers may escape any other character, and it compares as written
-SIMPLE = re.compile(r"[A-Za-z0-9 _./:;,@#$%*+=()\[\]{}|~^!?'`-]*")
-MOST_DOTS = 4  # in such a key: each of them doubles the places to look
+MOST_DOTS = 4  # in a key that SQLite looks for: each of them doubles the places to look
 Point = tuple[float, float]  # y may be NaN or infinite
 
 

@@ -72,6 +72,8 @@ class Store:
         db.create_function("contains", 2, contains, deterministic=True)
         db.create_function("plain", 1, self._plain, deterministic=True)
         db.create_function("number", 1, number, deterministic=True)
+        db.create_function("looked_up", 2, documents.looked_up, deterministic=True)
+        db.create_function("kind_of", 2, documents.kind_of, deterministic=True)
         return db
 
     @contextmanager

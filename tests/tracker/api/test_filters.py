@@ -148,7 +148,6 @@ def test_orders(world: Site, order: str | None, names: str, page: int):
         {"display_name": {"$regex": "([ab]{1,30}){1,40}"}},
         {"display_name": {"$regex": "x" * (patterns.MAX_CHARS + 1)}},
         {"display_name": {"$regex": 5}},
-        {'config.a"b': 1},
     ],
     ids=str,
 )
