@@ -106,7 +106,9 @@ def run(
     if register_only:
         click.echo(registered(sweep, server))
         return
-    written, code = job.run(sweep, points, Crew(agents, server, program_of(sweep)), max_seeds)
+    folders = (sweep.path.parent, Path.cwd())
+    crew = Crew(agents, server, program_of(sweep), folders)
+    written, code = job.run(sweep, points, crew, max_seeds)
     click.echo(f"wrote {written}")
     if code:
         raise SystemExit(code)

@@ -6,10 +6,12 @@ A study is an object of this type at `package.module:attribute`. All that it may
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from contract import outside
 
 Point = dict[str, Any]  # a point of the grid: parameter -> value
 Check = Callable[[Point], Any]
@@ -60,18 +62,18 @@ class Study:
     viewed: bool = False
 
 
-def load(name: str) -> Study:
+def load(name: str, *beside: Path) -> Study:
     """Return the study at "package.module:attribute"; that of "" brings nothing.
 
-    Raises StudyError where it cannot be imported or is none.
+    `beside`: where a person's own may lie besides the current folder. Raises StudyError where it
+    cannot be imported or is none.
     """
     if not name:
         return Study()
-    module, _, attribute = name.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise StudyError(f"study {name} cannot be imported: {error}") from None
+        found = outside.load(name, "study", *beside)
+    except outside.OutsideError as error:
+        raise StudyError(str(error)) from None
     if not isinstance(found, Study):
         raise StudyError(f"study {name} is no contract.study.Study but {type(found).__name__}")
     return found

@@ -51,6 +51,8 @@ def counter(path: str, config: dict[str, Any]) -> Callable[[], dict[str, int]]:
     """
     import wandb
 
+    from analysis.grid.cells import lookup
+
     entity, project, sweep_id = path.split("/")
     points = expand(config) if config["method"] == "grid" else []
     names = list(points[0]) if points else []
@@ -63,7 +65,7 @@ def counter(path: str, config: dict[str, Any]) -> Callable[[], dict[str, int]]:
             f"{entity}/{project}", filters={"sweep": sweep_id}, per_page=1000, lazy=False
         )
         for run in runs:
-            point = key({n: run.config.get(n) for n in names}) if points else run.id
+            point = key({n: lookup(run.config, n, None) for n in names}) if points else run.id
             state = states.get(run.state, "failed")
             best[point] = min(best.get(point, state), state, key=order.index)
         wanted = [key(point) for point in points] or list(best)

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from contract import places
+from contract import outside, places
 from contract.words import counted
 from launch.count import counter, describe
 from launch.explain import tell_stopped
@@ -31,11 +31,15 @@ INCOMPLETE = 3
 
 @dataclass(frozen=True)
 class Crew:
-    """Who works on a sweep: so many agents, for a server, on a program."""
+    """Who works on a sweep: so many agents, for a server, on a program.
+
+    modules: folders in which a person's modules are looked for.
+    """
 
     agents: int
     server: Chosen
     program: Program
+    modules: tuple[Path, ...] = ()
 
 
 def run_agents(path: str, config: dict[str, Any], crew: Crew) -> int:
@@ -48,7 +52,7 @@ def run_agents(path: str, config: dict[str, Any], crew: Crew) -> int:
         return 0
     logs = places.runs() / "agents"
     click.echo(f"sweep {path}: {counted(crew.agents, 'agent')}; logs are in {logs}")
-    agents = Agents(path, crew.program)
+    agents = Agents(path, crew.program, crew.modules)
     with terminated_as_interrupt():
         try:
             agents.start(crew.agents)
@@ -76,6 +80,7 @@ class Agents:
 
     sweep: str
     program: Program
+    modules: tuple[Path, ...] = ()
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     logs: list[Path] = field(default_factory=list)
 
@@ -84,6 +89,7 @@ class Agents:
         command = [sys.executable, str(places.RUNNER), "agent", self.sweep]
         command += ["--program", str(places.RUNNER)] if self.program.ours else []
         env = os.environ | {places.HOME: str(places.home())}
+        env[outside.FOLDERS] = outside.folders(*self.modules)
         folder = places.runs() / "agents"
         folder.mkdir(parents=True, exist_ok=True)
         for _ in range(count):

@@ -19,7 +19,7 @@ def prepare(
 ) -> tuple[SweepFile, list[str]]:
     """Read FILE and lay budget, --seeds and --set over it, in this order."""
     sweep = SweepFile(located(file))
-    program_of(sweep)  # an error where there is none to run
+    program = program_of(sweep)  # an error where there is none to run
     notes: list[str] = []
     method = sweep.config["method"]
     if method != "grid" and seeds is not None:
@@ -38,7 +38,7 @@ def prepare(
             sweep.config["name"] += f"-{budget}"
     if seeds is not None:
         sweep.set_seeds(seeds)
-    sweep.set(assignments)
+    sweep.set(assignments, flags=program.ours)
     return sweep, notes
 
 
@@ -54,7 +54,7 @@ def guest(sweep: SweepFile) -> tuple[Study, list[str]]:
     """Return the study that the plan of a sweep names, and the words of the sweep's command."""
     plan, program = plan_for(sweep), program_of(sweep)
     file = places.RUNNER if program.ours else program.folder / str(sweep.config.get("program"))
-    return load(plan.study if plan else ""), [str(file), *words_of(sweep.config)]
+    return load(plan.study if plan else "", sweep.path.parent), [str(file), *words_of(sweep.config)]
 
 
 def checked_points(sweep: SweepFile) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from contract import places
 from contract.sweepfile.file import SweepFile
+from contract.sweepfile.points import SEED, GridError, axis_values
 from contract.values import key
 from launch.count import unfinished
 from launch.overlay import write
@@ -92,14 +93,16 @@ def extends(new: dict[str, Any], old: dict[str, Any]) -> bool:
     if any(new.get(key) != old.get(key) for key in ("name", "method", "command", "program")):
         return False
     mine, theirs = new["parameters"], old.get("parameters", {})
-    if set(mine) != set(theirs):
-        return False
     if new["method"] != "grid":
         return key(mine) == key(theirs)
-    return all(
-        {key(value) for value in values(spec)} <= {key(value) for value in values(mine[name])}
-        for name, spec in theirs.items()
-        if name != "seed"
+    try:
+        mine, theirs = dict(axis_values(mine)), dict(axis_values(theirs))
+    except GridError:  # another server may hold what is no grid here
+        return False
+    return set(mine) == set(theirs) and all(
+        {key(value) for value in had} <= {key(value) for value in mine[name]}
+        for name, had in theirs.items()
+        if name != SEED
     )
 
 

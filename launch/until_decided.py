@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from contract import places
-from contract.sweepfile.file import SweepFile, SweepFileError
+from contract.sweepfile.file import SweepFile, SweepFileError, holding
 from contract.words import counted
 from launch.crew import Crew, run_agents
 from launch.overlay import write
@@ -118,8 +119,10 @@ def add_seeds(
     crew: Crew,
 ) -> int:
     """Run `seeds` of the cells in `axes`; those that are done are not run again."""
-    parameters = {**config["parameters"], **{n: {"values": v} for n, v in axes.items()}}
-    parameters["seed"] = {"values": seeds}
+    parameters = copy.deepcopy(config["parameters"])
+    for name, some in {**axes, "seed": seeds}.items():
+        holder, last = holding(parameters, name)
+        holder[last] = {"values": some}
     smaller = {**config, "parameters": parameters}
     file = places.sweeps() / f"{config['name']}-added.yaml"
     write(smaller, file)

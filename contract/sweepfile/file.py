@@ -88,8 +88,12 @@ class SweepFile:
             self.origins[f"parameters.{name}"] = source
         return notes
 
-    def set(self, assignments: tuple[str, ...]) -> None:
-        """Apply `--set key=value`; a YAML list (`key=[a, b]`) makes the key an axis."""
+    def set(self, assignments: tuple[str, ...], flags: bool = False) -> None:
+        """Apply `--set key=value`; a YAML list (`key=[a, b]`) makes the key an axis.
+
+        A name stays as it is written, and `a.b` is the parameter b nested in a where there is one.
+        flags: parameters are flags of our own program, which take a hyphen for an underscore.
+        """
         for assignment in assignments:
             name, equals, text = assignment.partition("=")
             if not equals or not name:
@@ -101,8 +105,9 @@ class SweepFile:
             if value == []:
                 raise SweepFileError(f"--set {assignment}: an empty list; write key=[a, b]")
             spec = {"values": value} if isinstance(value, list) else {"value": value}
-            name = name.strip().replace("-", "_")
-            self.config["parameters"][name] = spec
+            name = name.strip().replace("-", "_") if flags else name.strip()
+            holder, last = holding(self.config["parameters"], name)
+            holder[last] = spec
             self.origins[f"parameters.{name}"] = f"--set {assignment}"
 
     def set_seeds(self, count: int) -> None:
@@ -126,6 +131,18 @@ class SweepFile:
                     faults[str(self.error(f"{key}: {text}", f"parameters.{key}"))] = None
         if faults:
             raise SweepFileError("\n".join(faults))
+
+
+def holding(parameters: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+    """Return the mapping that holds, or would hold, the parameter of a dotted name; its key there.
+
+    W&B takes a dot for part of a name; only below a parameter that has `parameters` it is a step.
+    """
+    head, _, rest = name.partition(".")
+    nested = parameters.get(head) if rest and name not in parameters else None
+    if isinstance(nested, dict) and isinstance(nested.get("parameters"), dict):
+        return holding(nested["parameters"], rest)
+    return parameters, name
 
 
 def lines(node: yaml.Node | None, prefix: str = "") -> Iterator[tuple[str, int]]:

@@ -46,3 +46,11 @@ def test_to_register_only_goes_with_nothing_that_runs_or_does_not(runner, file, 
     done = runner("sweep", file, "--register-only", *flag)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: --register-only runs nothing")
+
+
+def test_what_cannot_be_run_is_refused_by_its_name(runner, file, checkout_copy):
+    done = runner("sweep", file, "--agents", "0")
+    assert done.returncode == 2 and "--agents" in done.stderr and "0" in done.stderr
+    done = runner("sweep", file, "--budget", "smoke")
+    assert done.returncode == 2
+    assert done.stderr == f"error: --budget smoke: no plan of {file} names a folder of budgets\n"

@@ -42,10 +42,29 @@ def test_a_budget_fixes_values_but_never_an_axis(file):
 
 
 def test_set_makes_a_value_or_an_axis(file):
-    sweep = SweepFile(file)
-    sweep.set(("epochs=5", "batch-size=[16, 32]"))
+    sweep, _ = prepare(file, None, None, ("epochs=5", "batch-size=[16, 32]"))
     assert sweep.config["parameters"]["epochs"] == {"value": 5}
     assert sweep.config["parameters"]["batch_size"] == {"values": [16, 32]}
+
+
+def test_a_name_of_another_program_stays_as_it_is_written_and_a_dot_leads_into_what_is_nested(
+    tmp_path,
+):
+    (tmp_path / "t.py").touch()
+    nested = "model: {parameters: {depth: {values: [1, 2]}}}"
+    text = f"method: grid\nprogram: t.py\nparameters:\n  {nested}\n  a.b: {{value: 1}}\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    words = ("model-depth=3", "model.depth=4", "a.b=[5, 6]", "c.d=7")
+    sweep, _ = prepare(tmp_path / "mine.yaml", None, None, words)
+    assert sweep.config["parameters"] == {
+        "model": {"parameters": {"depth": {"value": 4}}},
+        "a.b": {"values": [5, 6]},
+        "model-depth": {"value": 3},
+        "c.d": {"value": 7},
+    }
+    assert {tuple(point.items()) for point in checked_points(sweep)} == {
+        (("model.depth", 4), ("a.b", value), ("model-depth", 3), ("c.d", 7)) for value in (5, 6)
+    }
 
 
 @pytest.mark.parametrize(

@@ -16,5 +16,7 @@ def test_a_sweep_is_extended_by_seeds_and_values_but_not_by_other_fixed_values()
     assert extends(more, old) and not extends(old, more)
     assert extends(config(**{**old["parameters"], "seed": {"value": 0}}), old)
     assert not extends(config(**{**more["parameters"], "epochs": {"value": 4}}), old)
+    nested = [config(net={"parameters": {"depth": {"values": v}}}) for v in ([1], [1, 2], [2, 3])]
+    assert extends(nested[1], nested[0]) and not extends(nested[2], nested[1])
     fewer = config(**{**more["parameters"], "seed": {"values": [5]}})
     assert with_seeds_of(fewer, old)["parameters"]["seed"] == {"values": [0, 1, 5]}
