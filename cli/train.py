@@ -44,7 +44,7 @@ def command(**values: Any) -> None:
     stop = Stop()
     mode = tracking_mode(values["tracking"])
 
-    from fusion.models import transfer
+    from fusion.models import registry, transfer
     from fusion.training import output
     from fusion.training.device import pick_device
 
@@ -55,6 +55,7 @@ def command(**values: Any) -> None:
     finished = output.read_summary(folder) is not None
     data = None if finished else load_data(config, device)
     if not finished:
+        registry.check(config)
         transfer.check(config, online=mode == "online")
 
     with claimed(folder, config) as summary:
@@ -86,7 +87,7 @@ def _train(
     """Train, write the results, send them; return the summary."""
     from fusion import fit
     from fusion.models import transfer
-    from fusion.models.registry import example
+    from fusion.models.registry import example, source
     from fusion.training import measure, output, sealed
     from fusion.training.loop import StoppedError, speed
     from fusion.training.provenance import provenance
@@ -121,7 +122,8 @@ def _train(
     costs = measure.costs(result.model, *example(device))
     costs |= speed(result.history, len(data.parts["train"].ids))
     costs["peak_memory_mib"] = measure.peak_memory_mib(device)
-    summary = fit.summarise(result, costs, provenance(device, data.hashes))
+    origin = provenance(device, data.hashes) | source(config)
+    summary = fit.summarise(result, costs, origin)
     if result.diverged:
         click.echo(f"diverged in epoch {len(result.history) + 1}: loss or gradient not finite")
     else:

@@ -7,25 +7,38 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
+from contract import outside
+from contract.words import slug
 from fusion.data.spec import DataName
+from fusion.models.fusions import FUSIONS
 from fusion.training.config import Allowed, Config
 
-Fusion = Literal["early", "late", "concat", "add", "mul", "matmul", "rgb", "lidar"]
 Downsample = Literal["maxpool", "strided_append", "strided_replace", "avgpool", "blurpool"]
 Split = Literal["default", "study"]
 Schedule = Literal["cosine", "constant"]
 
-FUSIONS: tuple[str, ...] = get_args(Fusion)
 DOWNSAMPLES: tuple[str, ...] = get_args(Downsample)
-# Fusions with an encoder for each modality, which can begin with pre-trained ones
-TWO_ENCODERS = ("late", "concat", "add", "mul", "matmul")
 CONTRASTIVE = "contrastive:"
+_ENCODING = ", ".join(name for name, known in FUSIONS.items() if known.two_encoders)
 INIT_ALLOWED = (
     f"lecun, random, or {CONTRASTIVE}ARTIFACT (an artifact of `runner.py pretrain --inputs "
-    f"fusion`, project/name:alias, or a folder) with --fusion {', '.join(TWO_ENCODERS)}"
+    f"fusion`, project/name:alias, or a folder) with --fusion {_ENCODING}"
 )
+
+
+def _fusion(value: str) -> str:
+    if value not in FUSIONS and not outside.NAME.fullmatch(value):
+        raise ValueError("no such fusion")
+    return value
+
+
+Fusion = Annotated[
+    str,
+    AfterValidator(_fusion),
+    Allowed(f"{', '.join(FUSIONS)}, or {outside.FORM} of your own", lambda value: [*FUSIONS]),
+]
 
 
 class RunConfig(Config):
@@ -49,7 +62,8 @@ class RunConfig(Config):
     """Bring the depth map into the orientation of the image (the study did not)."""
 
     fusion: Fusion = "concat"
-    """Where and how RGB and LiDAR are merged; rgb and lidar are the unimodal baselines."""
+    """Where and how RGB and LiDAR are merged: early, late, concat, add, mul, matmul, a unimodal
+    baseline (rgb, lidar), or your own, package.module:Class."""
 
     downsample: Downsample = "maxpool"
     """How feature maps are halved; strided_append adds convolutions, strided_replace does not."""
@@ -82,11 +96,12 @@ class RunConfig(Config):
             return value
         if not value.removeprefix(CONTRASTIVE) or not value.startswith(CONTRASTIVE):
             raise ValueError("no such initialisation")
-        if info.data.get("fusion") not in TWO_ENCODERS:
+        known = FUSIONS.get(info.data.get("fusion", ""))
+        if known is not None and not known.two_encoders:
             raise ValueError("a model without an encoder for each modality")
         return value
 
     @property
     def name(self) -> str:
         """A readable name that is unique to this configuration, fit for a folder."""
-        return f"{self.fusion}-{self.downsample}-seed{self.seed}-{self.digest[:8]}"
+        return f"{slug(self.fusion)}-{self.downsample}-seed{self.seed}-{self.digest[:8]}"

@@ -19,7 +19,7 @@ from contract.names import BEST_EPOCH_METRICS
 from fusion.config import RunConfig
 from fusion.data.dataset import Data
 from fusion.models import transfer
-from fusion.models.registry import build
+from fusion.models.registry import build, source
 from fusion.training.loop import (
     EVALUATION_BATCH,
     DivergedError,
@@ -83,7 +83,7 @@ def fit(
         config.schedule,
         detailed=True,
     )
-    identity = {"config": config.decisive(), "hashes": data.hashes}
+    identity = {"config": config.decisive(), "hashes": data.hashes, **source(config)}
     job = Job(checkpoint_path, identity, log, stop)
     everything_N = torch.arange(len(data.parts["train"].ids))
     diverged = False

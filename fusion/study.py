@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from contract import places
+from contract import outside, places
 from contract.extras import require
 from contract.study import Check, Point, Section, Study
 
@@ -38,15 +38,22 @@ def configs(command: list[str], points: list[Point]) -> Iterator[Any]:
 
 def check_data(command: list[str], points: list[Point]) -> None:
     """Raise DataError where data is not there, or too small for a point; MissingError where
-    torch is, which agents will need.
+    torch is, which agents will need; FusionError where a person's own fusion cannot be built.
     """
     from fusion.data import parts
 
-    asked = {(c.data, c.split, c.train_pairs) for c in configs(command, points)}
+    known = list(configs(command, points))
+    asked = {(c.data, c.split, c.train_pairs) for c in known}
     if asked:
         require("torch")
     for data, split, train_pairs in sorted(asked):
         parts.check(data, split, train_pairs)
+    fusions = {(c.fusion, c.downsample): c for c in known if hasattr(c, "fusion")}
+    if any(outside.NAME.fullmatch(fusion) for fusion, _ in fusions):
+        from fusion.models import registry
+
+        for config in fusions.values():
+            registry.check(config)
 
 
 def prepare(command: list[str], points: list[Point]) -> None:

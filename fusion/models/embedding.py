@@ -12,7 +12,7 @@ from torch import nn
 
 from fusion.config import RunConfig
 from fusion.data.dataset import Data, DataError, load
-from fusion.models.registry import build
+from fusion.models.registry import build, last_layer
 from fusion.training import sealed
 from fusion.training.config import ConfigError, check
 from fusion.training.loop import EVALUATION_BATCH
@@ -68,10 +68,11 @@ def _data_of(
 
 @torch.inference_mode()
 def forward(model: nn.Module, data: Data, part: str) -> Embedded:
-    """Run a part through the network, keeping the input of its last linear layer."""
-    last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    """Run a part through the network, keeping what the last layer of its head sees."""
     kept: list[torch.Tensor] = []
-    hook = last.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].cpu()))
+    hook = last_layer(model).register_forward_pre_hook(
+        lambda _, inputs: kept.append(inputs[0].cpu())
+    )
     model.eval()
     try:
         logits = [model(b.rgb_B3HW, b.lidar_B4HW) for b in data.batches(part, EVALUATION_BATCH)]

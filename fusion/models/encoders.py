@@ -85,17 +85,23 @@ def convolutions(in_channels: int, width: float, downsample: str) -> nn.Sequenti
 class Embedder(nn.Module):
     """One modality to an embedding of length 1: (B, in, 64, 64) -> (B, D).
 
-    `dense`: hidden units, and D.
+    `dense`: hidden units, and D. `cells`: of the map that four blocks leave, for images of another
+    size.
     """
 
     def __init__(
-        self, in_channels: int, width: float, downsample: str, dense: tuple[int, int]
+        self,
+        in_channels: int,
+        width: float,
+        downsample: str,
+        dense: tuple[int, int],
+        cells: int = CELLS,
     ) -> None:
         super().__init__()
         self.blocks = convolutions(in_channels, width, downsample)
         self.dense = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(scaled(200, width) * CELLS, dense[0]),
+            nn.Linear(scaled(200, width) * cells, dense[0]),
             nn.ReLU(),
             nn.Linear(*dense),
         )
@@ -108,10 +114,10 @@ class Embedder(nn.Module):
         return nn.functional.normalize(self.before_normalisation(images_BCHW))
 
 
-def head(features: int, hidden: tuple[int, ...]) -> nn.Sequential:
-    """Return the dense layers from (B, …) features to one logit (B, 1), with ReLU between them."""
+def head(features: int, hidden: tuple[int, ...], logits: int = 1) -> nn.Sequential:
+    """Return the dense layers from (B, …) features to logits (B, K), with ReLU between them."""
     sizes = [features, *hidden]
     layers: list[nn.Module] = [nn.Flatten()]
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], logits))

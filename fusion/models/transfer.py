@@ -96,17 +96,30 @@ def read(folder: Path, config: RunConfig) -> dict[str, Tensor]:
 
 
 def initialise(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
-    """Copy the blocks of both encoders into `model`, in place; return the parameters' names."""
+    """Copy the blocks of both encoders into `model`, in place; return the parameters' names.
+
+    Of an encoder, what is named as in the pre-trained one is taken, with or without `blocks.`
+    before it. Raises TransferError where that is nothing, or has another shape.
+    """
+    flag = f"--init {CONTRASTIVE}…"
+    found = getattr(model, "encoders", {})
+    if absent := [modality for modality in MODALITIES if modality not in found]:
+        raise TransferError(f"{flag}: `encoders` of this network has no {' and no '.join(absent)}")
+    names = {parameter: name for name, parameter in model.named_parameters()}
     taken = []
-    own = dict(model.named_parameters())
     for modality in MODALITIES:
-        for name, parameter in own.items():
-            # late: rgb.blocks.0.0.weight; intermediate: rgb.0.0.weight
-            head, _, rest = name.partition(".")
-            source = f"encoders.{modality}.blocks.{rest.removeprefix('blocks.')}"
-            if head == modality and source in weights:
-                parameter.data.copy_(weights[source])
-                taken.append(name)
+        for name, parameter in found[modality].named_parameters():
+            # late: blocks.0.0.weight; intermediate: 0.0.weight
+            source = weights.get(f"encoders.{modality}.blocks.{name.removeprefix('blocks.')}")
+            if source is None:
+                continue
+            if source.shape != parameter.shape:
+                raise TransferError(
+                    f"{flag}: {names[parameter]} is {tuple(parameter.shape)} here and "
+                    f"{tuple(source.shape)} there"
+                )
+            parameter.data.copy_(source)
+            taken.append(names[parameter])
     if not taken:
-        raise TransferError(f"--init {CONTRASTIVE}…: the weights hold no encoder of this model")
+        raise TransferError(f"{flag}: the weights hold no encoder of this model")
     return taken

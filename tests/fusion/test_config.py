@@ -118,7 +118,7 @@ def test_frozen():
 
 
 @given(
-    st.sampled_from(FUSIONS),
+    st.sampled_from([*FUSIONS]),
     st.sampled_from(DOWNSAMPLES),
     st.integers(0, 2**32 - 1),
     st.floats(0, 1, exclude_min=True),
