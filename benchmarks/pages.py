@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -109,7 +110,7 @@ def read_rows(site: Site) -> Any:
 
 def in_a_browser(folder: Path) -> None:
     program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
+    if program is None or find_spec("playwright") is None:
         print("no browser: the time to the first chart is not measured")
         return
     from playwright.sync_api import sync_playwright

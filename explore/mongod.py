@@ -11,7 +11,6 @@ other database is ever talked to. mongod runs without accounts: any local user c
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.util
 import json
 import os
@@ -28,7 +27,8 @@ from typing import IO
 
 import psutil
 
-from contract.files import unwritable
+from contract.files import unwritable, write_json
+from contract.locks import lock
 from explore.errors import ExploreError
 
 START_SECONDS = 60.0
@@ -52,10 +52,10 @@ def connect(folder: Path) -> str:
     process that called this has ended. Raises ExploreError where no mongod can be had or started.
     """
     folder = make_folder(folder)
-    with _locked(folder / "start.lock"):
+    with _lock(folder / "start.lock"):
         if folder not in _held:
             # Waits while a keeper that has lost its last user is stopping the database.
-            _held[folder] = _lock(folder / "users.lock", fcntl.LOCK_SH)
+            _held[folder] = _lock(folder / "users.lock", shared=True)
         port = running(folder) or _start_keeper(folder)
     uri = f"mongodb://127.0.0.1:{port}"
     if "fiftyone" in sys.modules and os.environ.get("FIFTYONE_DATABASE_URI") != uri:
@@ -209,16 +209,11 @@ def listens(pid: int, port: int) -> bool:
     return any(s.status == psutil.CONN_LISTEN and s.laddr.port == port for s in sockets)
 
 
-def _lock(path: Path, kind: int) -> IO[str]:
+def _lock(path: Path, *, shared: bool = False) -> IO[str]:
+    """The file, locked until it is closed; waits for whom it must."""
     file = path.open("a")
-    fcntl.flock(file, kind)
+    lock(file, shared=shared)
     return file
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with _lock(path, fcntl.LOCK_EX):
-        yield
 
 
 # ---- the keeper process ----
@@ -236,7 +231,7 @@ def keep(mongod: Path, folder: Path) -> None:
             process.kill()
             return
         time.sleep(0.02)
-    _write_state(folder, {"port": port, "mongod": process.pid, "keeper": os.getpid()})
+    write_json(folder / STATE, {"port": port, "mongod": process.pid, "keeper": os.getpid()})
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     print(port, flush=True)
     threading.Thread(target=_stop_after_last_user, args=(process, folder), daemon=True).start()
@@ -256,7 +251,7 @@ def _spawn(mongod: Path, folder: Path, port: int) -> subprocess.Popen[bytes]:
 
 def _stop_after_last_user(process: subprocess.Popen[bytes], folder: Path) -> None:
     # Held until this process ends: who comes meanwhile waits, then starts anew.
-    _held[folder] = _lock(folder / "users.lock", fcntl.LOCK_EX)
+    _held[folder] = _lock(folder / "users.lock")
     _stop(process)
 
 
@@ -264,12 +259,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def _write_state(folder: Path, state: dict[str, int]) -> None:
-    temporary = folder / f".{STATE}.{os.getpid()}"
-    temporary.write_text(json.dumps(state))
-    temporary.replace(folder / STATE)
 
 
 if __name__ == "__main__":

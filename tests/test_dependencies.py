@@ -38,7 +38,7 @@ DECLARED = {
     "fusion": EVERYBODY | EXTRAS["study"],
     "explore": EVERYBODY | EXTRAS["study"] | EXTRAS["explore"],
     "tests": EVERYBODY.union(*EXTRAS.values()),
-    "benchmarks": EVERYBODY | EXTRAS["study"] | EXTRAS["dev"],
+    "benchmarks": EVERYBODY.union(*EXTRAS.values()),
 }
 
 

@@ -31,9 +31,10 @@ def compare(
     """`names`: of runs; the first is the baseline unless another is named. `colour`: a key of the
     config by which curves are coloured, and over whose values they are averaged if wanted.
     """
-    names = list(dict.fromkeys(names))
-    if not 0 < len(names) <= charts.MOST_RUNS:
-        raise RequestError(f"choose 1 to {charts.MOST_RUNS} runs to compare")
+    asked = list(dict.fromkeys(names))
+    names = asked[: charts.MOST_RUNS]
+    if not names:
+        raise RequestError("choose the runs to compare in the table of a project")
     rows = [common.find_run(db, project, name) for name in names]
     runs = [common.with_values(row) for row in rows]
     base = next((run for run in runs if run["name"] == baseline), runs[0])
@@ -45,6 +46,7 @@ def compare(
     colour = colour if colour in differing else default_colour(runs, differing)
     return {
         "runs": runs,
+        "left_out": len(asked) - len(names),
         "baseline": base["name"],
         "everything": everything,
         "config": config[:MOST_ROWS],

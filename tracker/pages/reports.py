@@ -23,23 +23,24 @@ PICTURE = re.compile(r"[\w.+-]+\.png")
 
 def find(project: Object, sweep: Object) -> str | None:
     """The name of the newest report about a sweep."""
+    wanted = {"entity": project["entity"], "project": project["name"], "id": sweep["name"]}
     found = [
         path
         for path in sorted(places.reports().glob("*/report.json"))[:MOST_REPORTS]
-        if NAME.fullmatch(path.parent.name) and is_about(path, project, sweep)
+        if NAME.fullmatch(path.parent.name) and about(path) == wanted
     ]
     return max(found, key=lambda path: path.stat().st_mtime).parent.name if found else None
 
 
-def is_about(path: Path, project: Object, sweep: Object) -> bool:
-    if path.stat().st_size > MOST_BYTES:
-        return False
+def about(path: Path) -> dict[str, str] | None:
+    """The sweep that a report (its `report.json`) is about: `entity`, `project`, `id`."""
     try:
-        about = json.loads(path.read_bytes())["sweep"]
-        named = about["entity"], about["project"], about["id"]
+        if path.stat().st_size > MOST_BYTES:
+            return None
+        sweep = json.loads(path.read_bytes())["sweep"]
+        return {name: str(sweep[name]) for name in ("entity", "project", "id")}
     except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return named == (project["entity"], project["name"], sweep["name"])
+        return None
 
 
 def read(name: str) -> Markup | None:

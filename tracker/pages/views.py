@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from contract import places
 from tracker.api import paging
 from tracker.api.addresses import get_url
 from tracker.errors import RequestError
@@ -59,7 +60,10 @@ def project(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     values = table.runs_table(db, here, table.View.read(query), before)
     more = values["more"] and paging.write_cursor(values["more"])
     live = before is None and any(map(is_live, values["runs"]))
-    return {**values, "project": here, "tab": "runs", "more": more, "live": live} | addresses(query)
+    chosen, shown = query.getlist("run"), {row["name"] for row in values["runs"]}
+    own = {"chosen": chosen, "elsewhere": [name for name in chosen if name not in shown]}
+    own |= {"project": here, "tab": "runs", "more": more, "live": live}
+    return values | own | addresses(query)
 
 
 @page("sweeps.html")
@@ -188,7 +192,8 @@ def report(db: sqlite3.Connection, request: Request) -> dict[str, Any]:
     found = reports.read(name)
     if found is None:
         raise common.missing(f"report {name}")
-    return {"name": name, "report": found}
+    about = reports.about(places.reports() / name / "report.json")
+    return {"name": name, "report": found, "about": about}
 
 
 async def report_picture(request: Request) -> Response:

@@ -7,7 +7,6 @@ the folder is 0700 and its files are 0600, made so, and found otherwise put righ
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import stat
 import tempfile
@@ -15,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from contract.locks import lock
 from tracker.errors import TrackerError
 
 NEEDED_BYTES = 1 << 20  # a new database with its log takes half of that
@@ -34,9 +34,7 @@ def holder(data_dir: Path) -> int | None:
     """The pid that holds the data folder, None where nobody does."""
     try:
         with (data_dir / "lock").open("r+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not lock(file, shared=True, wait=False):
                 return int(file.read() or 0) or None
     except (OSError, ValueError):
         pass
@@ -104,17 +102,14 @@ def hold(data_dir: Path) -> Iterator[None]:
     make(data_dir)
     with private(), (data_dir / "lock").open("a+") as file:
         for _ in range(20):  # somebody may just be looking who holds it
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if lock(file, wait=False):
                 break
-            except BlockingIOError:
-                pid = holder(data_dir)
-                if pid is not None:
-                    raise TrackerError(
-                        f"{data_dir} is in use by process {pid}: use that server, name another "
-                        f"--data-dir, or stop it: runner.py serve --stop --data-dir {data_dir}"
-                    ) from None
-                time.sleep(0.05)
+            if pid := holder(data_dir):
+                raise TrackerError(
+                    f"{data_dir} is in use by process {pid}: use that server, name another "
+                    f"--data-dir, or stop it: runner.py serve --stop --data-dir {data_dir}"
+                )
+            time.sleep(0.05)
         else:
             raise TrackerError(f"{data_dir / 'lock'} cannot be locked")
         with writing(data_dir):

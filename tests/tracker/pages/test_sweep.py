@@ -160,6 +160,7 @@ def test_the_report_of_a_sweep_is_a_page(
     (folder / "plot.png").write_bytes(b"\x89PNG")
     assert 'href="/-/reports/my-grid/"' in page(site, agent)
     html = site.http.get("/-/reports/my-grid/").text
+    assert f'href="/local/p/sweeps/{agent.sweep}"' in html
     assert '<img src="/-/reports/my-grid/plot.png" alt="a plot">' in html
     assert html.count("<img") == 1
     assert "<script>x" not in html

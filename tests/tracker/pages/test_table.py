@@ -152,10 +152,30 @@ def test_side_by_side_stands_what_differs_and_by_how_much(grid: Site):
 
 @pytest.mark.parametrize(
     ("query", "status"),
-    [("", 400), ("run=none", 404), ("&".join(f"run=r{i}" for i in range(99)), 400)],
+    [("", 400), ("run=none", 404)],
 )
 def test_what_cannot_be_compared(grid: Site, query: str, status: int):
     assert grid.http.get(f"/local/p/compare?{query}").status_code == status
+
+
+def test_what_is_chosen_goes_along_to_the_next_page(site: Site):
+    for i in range(130):
+        site.now += 1
+        site.start_run(f"r{i}")
+    html = site.http.get("/local/p?q=r&run=r129&run=r3").text
+    assert 'value="r129" aria-label="choose r129" checked' in html
+    assert '<input type="hidden" name="run" value="r3">' in html
+    assert "1 chosen on other pages" in html
+    after = next(str(a["value"]) for tag, a in Elements(html).found if a.get("name") == "after")
+    html = site.http.request(
+        "GET", "/local/p", params={"q": "r", "run": ["r129", "r3"], "after": after}
+    ).text
+    assert 'value="r3" aria-label="choose r3" checked' in html
+    assert '<input type="hidden" name="run" value="r129">' in html
+    query = "&".join(f"run=r{i}" for i in range(45))
+    html = site.http.get(f"/local/p/compare?{query}").text
+    assert "Compare 40 runs" in html
+    assert "5 more were chosen" in html
 
 
 def test_mean_curves_have_a_band(site: Site):

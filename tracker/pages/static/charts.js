@@ -266,7 +266,7 @@
         if (weight) {
           lines.push({ curve, stroke: stroke + "59", width: 1, points: { show: false }, label: "", class: "raw" });
           lines.push({ curve: { ...curve, y: smoothed(curve.y, weight) }, stroke, width: 2, points: { show: false }, label: curve.title });
-        } else lines.push({ curve, stroke, width: curves.length > 8 ? 1 : 1.5, label: curve.title });
+        } else lines.push({ curve, stroke, width: curves.length > 8 ? 1 : 1.5, points: { fill: stroke }, label: curve.title });
       }
       const text = style("--soft"), grid = { stroke: style("--line"), width: 1 };
       const axis = { stroke: text, grid, ticks: grid, font: "11px system-ui, sans-serif" };
