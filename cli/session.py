@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from fusion.config import RunConfig
     from fusion.contrastive.config import PretrainConfig
-    from fusion.data.dataset import Data
     from fusion.training.config import Config
     from fusion.training.tracking import Tracking
 
@@ -90,11 +89,11 @@ def run_options(command: Any) -> Any:
     return command
 
 
-def load_data(config: RunConfig | PretrainConfig, device: torch.device) -> Data:
-    """Return the data that a configuration names."""
-    from fusion.data.dataset import load
+def load_data(config: RunConfig | PretrainConfig, device: torch.device) -> Any:
+    """Return the data that a configuration names: `Data` of a folder, or `ArrayData`."""
+    from fusion.data.arrays import any_data
 
-    return load(
+    return any_data(
         config.data,
         split=config.split,
         train_pairs=config.train_pairs,

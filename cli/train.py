@@ -27,6 +27,7 @@ from fusion.config import RunConfig
 if TYPE_CHECKING:
     import torch
 
+    from fusion.data.arrays import ArrayData
     from fusion.data.dataset import Data
     from fusion.training.tracking import Tracking
 
@@ -54,8 +55,8 @@ def command(**values: Any) -> None:
     device = pick_device(values["device"], values["threads"])
     finished = output.read_summary(folder) is not None
     data = None if finished else load_data(config, device)
-    if not finished:
-        registry.check(config)
+    if data is not None:
+        registry.check(config, data.shape)
         transfer.check(config, online=mode == "online")
 
     with claimed(folder, config) as summary:
@@ -78,7 +79,7 @@ def _tracking(mode: str, config: RunConfig, folder: Path, values: dict[str, Any]
 
 def _train(
     config: RunConfig,
-    data: Data,
+    data: Data | ArrayData,
     device: torch.device,
     folder: Path,
     tracking: Tracking,
@@ -91,6 +92,7 @@ def _train(
     from fusion.training import measure, output, sealed
     from fusion.training.loop import StoppedError, speed
     from fusion.training.provenance import provenance
+    from fusion.training.score import terms
 
     sizes = ", ".join(f"{len(part.ids)} {name}" for name, part in data.parts.items())
     click.echo(f"{config.name}: {sizes} pairs, on {device}")
@@ -119,7 +121,7 @@ def _train(
         raise SystemExit(128 + stop.signum) from None
     stop.training = False
 
-    costs = measure.costs(result.model, *example(device))
+    costs = measure.costs(result.model, *example(device, data.shape))
     costs |= speed(result.history, len(data.parts["train"].ids))
     costs["peak_memory_mib"] = measure.peak_memory_mib(device)
     origin = provenance(device, data.hashes) | source(config)
@@ -128,7 +130,11 @@ def _train(
         click.echo(f"diverged in epoch {len(result.history) + 1}: loss or gradient not finite")
     else:
         part = data.parts[result.part]
-        output.write_predictions(folder, part.ids, part.labels, {"logit": result.logits_N})
+        if data.shape.classes == 2:
+            output.write_predictions(folder, part.ids, part.labels, {"logit": result.logits_N})
+        else:
+            columns = terms(result.part, result.logits_N, part.labels)
+            output.write_examples(folder, part.ids, columns)
         sealed.write_weights(folder / output.WEIGHTS, result.model)
         output.describe_weights(folder, config, summary)
     output.write_summary(folder, summary)
@@ -164,5 +170,5 @@ def _line(row: dict[str, float], epochs: int) -> str:
 
 
 def _written(folder: Path) -> list[str]:
-    names = ["summary.json", "predictions.csv", "weights.safetensors"]
+    names = ["summary.json", "predictions.csv", "examples.csv", "weights.safetensors"]
     return [name for name in names if (folder / name).exists()]

@@ -50,7 +50,7 @@ class RunConfig(Config):
     )
 
     data: DataName = "fusion:3000:0"
-    """Data set: a folder, or PROFILE:PAIRS[:SEED] to generate (profiles study, fusion, bind)."""
+    """Data: a folder, PROFILE:PAIRS[:SEED] (study, fusion, bind), or package.module:function."""
 
     split: Split = "default"
     """Partition of the pairs: default is 70/10/20 train/val/test, study is 80/20 without test."""
@@ -62,8 +62,7 @@ class RunConfig(Config):
     """Bring the depth map into the orientation of the image (the study did not)."""
 
     fusion: Fusion = "concat"
-    """Where and how RGB and LiDAR are merged: early, late, concat, add, mul, matmul, a unimodal
-    baseline (rgb, lidar), or your own, package.module:Class."""
+    """How RGB and LiDAR merge: a name that `runner.py models` lists, or package.module:Class."""
 
     downsample: Downsample = "maxpool"
     """How feature maps are halved; strided_append adds convolutions, strided_replace does not."""

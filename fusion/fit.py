@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from contract.names import BEST_EPOCH_METRICS
 from fusion.config import RunConfig
+from fusion.data.arrays import ArrayData
 from fusion.data.dataset import Data
 from fusion.models import transfer
 from fusion.models.registry import build, source
@@ -29,7 +29,7 @@ from fusion.training.loop import (
     initialised,
     train,
 )
-from fusion.training.score import score
+from fusion.training.score import loss_of, predicted, score
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Result:
 
 def fit(
     config: RunConfig,
-    data: Data,
+    data: Data | ArrayData,
     *,
     device: torch.device,
     checkpoint_path: Path | None = None,
@@ -65,15 +65,15 @@ def fit(
     `stop` says True, the checkpoint is written and StoppedError is raised. Without a
     checkpoint_path nothing is written.
     """
-    model = initialised(lambda: build(config), config.seed, device)
+    model = initialised(lambda: build(config, data.shape), config.seed, device)
     if pretrained is not None:
         transfer.initialise(model, pretrained)
 
     def loss(index_B: Tensor) -> Loss:
         batch = data.batch("train", index_B)
-        logits_B = model(batch.rgb_B3HW, batch.lidar_B4HW)
-        right = ((logits_B > 0) == (batch.labels_B > 0)).sum()
-        return Loss(binary_cross_entropy_with_logits(logits_B, batch.labels_B), right)
+        logits_B = model(batch.rgb_BCHW, batch.lidar_BCHW)
+        right = (predicted(logits_B) == batch.labels_B).sum()
+        return Loss(loss_of(logits_B, batch.labels_B), right)
 
     plan = Plan(
         config.seed,
@@ -114,9 +114,11 @@ def summarise(result: Result, costs: dict[str, Any], provenance: dict[str, Any])
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, data: Data, part: str) -> tuple[dict[str, float], np.ndarray]:
-    """Return PART/loss, PART/accuracy and PART/f1, and the logits (N,) of the part in order."""
+def evaluate(
+    model: nn.Module, data: Data | ArrayData, part: str
+) -> tuple[dict[str, float], np.ndarray]:
+    """Return PART/loss, PART/accuracy and PART/f1, and the logits (N,) or (N, K) in order."""
     model.eval()
     batches = data.batches(part, EVALUATION_BATCH)
-    logits_N = torch.cat([model(b.rgb_B3HW, b.lidar_B4HW) for b in batches]).cpu()
+    logits_N = torch.cat([model(b.rgb_BCHW, b.lidar_BCHW) for b in batches]).cpu()
     return score(part, logits_N, data.parts[part].labels), logits_N.numpy()

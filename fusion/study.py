@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from contract import outside, places
+from contract import places
 from contract.extras import require
 from contract.study import Check, Point, Section, Study
+from fusion.data.spec import is_outside
 
 
 def check(command: list[str]) -> Check | None:
@@ -43,17 +44,32 @@ def check_data(command: list[str], points: list[Point]) -> None:
     from fusion.data import parts
 
     known = list(configs(command, points))
-    asked = {(c.data, c.split, c.train_pairs) for c in known}
+    asked = {(c.data, c.split, c.train_pairs, c.align) for c in known}
     if asked:
         require("torch")
-    for data, split, train_pairs in sorted(asked):
-        parts.check(data, split, train_pairs)
-    fusions = {(c.fusion, c.downsample): c for c in known if hasattr(c, "fusion")}
-    if any(outside.NAME.fullmatch(fusion) for fusion, _ in fusions):
+    shapes = {}
+    for data, split, train_pairs, align in sorted(asked):
+        if is_outside(data):
+            options = {"split": split, "train_pairs": train_pairs, "align": align}
+            shapes[data] = shape_of(data, **options)
+        else:
+            parts.check(data, split, train_pairs)
+    theirs = [c for c in known if c.data in shapes or ":" in getattr(c, "fusion", "")]
+    if theirs:
+        from fusion.data.shape import STUDY
         from fusion.models import registry
 
-        for config in fusions.values():
-            registry.check(config)
+        for config in {(c.fusion, c.downsample, c.data): c for c in theirs}.values():
+            registry.check(config, shapes.get(config.data, STUDY))
+
+
+def shape_of(data: str, **options: Any) -> Any:
+    """Read a person's own data as a run would; return the shape that models must fit."""
+    import torch
+
+    from fusion.data import arrays
+
+    return arrays.load(data, device=torch.device("cpu"), **options).shape
 
 
 def prepare(command: list[str], points: list[Point]) -> None:
@@ -61,7 +77,8 @@ def prepare(command: list[str], points: list[Point]) -> None:
     from fusion.data.generate import resolve
 
     for data in sorted({config.data for config in configs(command, points)}):
-        resolve(data)
+        if not is_outside(data):
+            resolve(data)
 
 
 def sections(grid: Any, plan: Any) -> list[Section]:

@@ -27,8 +27,7 @@ def size(sweep: SweepFile, points: list[dict[str, Any]], most: int = 1000) -> li
         runs = counted(cap, "run") if cap else "runs without end (`run_cap` ends them)"
         checked = "the ends of every parameter checked" if known else OWN
         return [f"{name}: {method}, {runs}; {checked}"]
-    parameters = sweep.config["parameters"]
-    axes = [n for n in parameters if n != SEED and len({key(p.get(n)) for p in points}) > 1]
+    axes = [n for n in points[0] if n != SEED and len({key(p.get(n)) for p in points}) > 1]
     cells: dict[str, list[Any]] = {}
     for point in points:
         cells.setdefault(", ".join(f"{n}={point[n]}" for n in axes), []).append(point.get(SEED))

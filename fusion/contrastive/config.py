@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from fusion.config import Downsample, Schedule, Split
-from fusion.data.spec import DataName
+from fusion.data.spec import FolderName
 from fusion.training.config import Config
 
 Logits = Literal["study", "fixed", "learned"]
@@ -29,7 +29,7 @@ class PretrainConfig(Config):
         "projector_epochs finetune_epochs learning_rate finetune_learning_rate schedule"
     )
 
-    data: DataName = "study:4000:0"
+    data: FolderName = "study:4000:0"
     """Data set: a folder, or PROFILE:PAIRS[:SEED] to generate (profiles study, fusion, bind)."""
 
     split: Split = "default"

@@ -69,14 +69,14 @@ class Views:
     def rgb(self, part: str, index_B: Tensor) -> Tensor:
         """Return (B, 4 or 3, H, W), channels_last."""
         if self.inputs == "fusion":
-            return self.data.batch(part, index_B).rgb_B3HW
+            return self.data.batch(part, index_B).rgb_BCHW
         rgb_BHWC = self._rgb[part][index_B.to(self.device)]
         return ((rgb_BHWC - self._rgb_mean) / self._rgb_std).permute(0, 3, 1, 2)
 
     def lidar(self, part: str, index_B: Tensor) -> Tensor:
         """Return (B, 1 or 4, H, W), channels_last."""
         if self.inputs == "fusion":
-            return self.data.batch(part, index_B).lidar_B4HW
+            return self.data.batch(part, index_B).lidar_BCHW
         mean, std = self._depth_line
         depth_BHW = (self._depth[part][index_B.to(self.device)] - mean) / std
         return depth_BHW.clamp(max=FARTHEST)[:, None]
@@ -85,7 +85,7 @@ class Views:
         """Return the pairs at `index_B`."""
         if self.inputs == "fusion":
             batch = self.data.batch(part, index_B)
-            return batch.rgb_B3HW, batch.lidar_B4HW
+            return batch.rgb_BCHW, batch.lidar_BCHW
         return self.rgb(part, index_B), self.lidar(part, index_B)
 
     @torch.no_grad()

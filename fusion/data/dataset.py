@@ -28,6 +28,7 @@ from fusion.data.packed import Packed, Statistics, pack, statistics
 from fusion.data.parts import rows as rows_of
 from fusion.data.raycast import lidar_rays
 from fusion.data.scenes import MAX_RANGE
+from fusion.data.shape import STUDY
 
 __all__ = ["Batch", "Data", "DataError", "Part", "load", "resolve"]
 
@@ -35,8 +36,8 @@ __all__ = ["Batch", "Data", "DataError", "Part", "load", "resolve"]
 class Batch(NamedTuple):
     """Standardised and channels_last, on the device; `index_B` are positions in the part."""
 
-    rgb_B3HW: torch.Tensor
-    lidar_B4HW: torch.Tensor  # XYZA
+    rgb_BCHW: torch.Tensor
+    lidar_BCHW: torch.Tensor  # XYZA
     labels_B: torch.Tensor  # float32: 0 cube, 1 sphere
     index_B: torch.Tensor  # int64
 
@@ -67,6 +68,8 @@ class Data:
     `hashes`: "data" of all files, "split" of which pair is in which part, "test" of the test pairs
     and their files ("" where there is no test part), "curation" of the file that was taken up ("").
     """
+
+    shape = STUDY
 
     def __init__(
         self,

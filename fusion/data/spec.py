@@ -1,4 +1,4 @@
-"""How data is named: a folder, or PROFILE:PAIRS[:SEED] for data to generate.
+"""How data is named: a folder, PROFILE:PAIRS[:SEED] to generate, or a function that reads it.
 
 Nothing heavy is imported here: flags and the check of a sweep's cells use it.
 """
@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from contract import outside
 from fusion.training.config import Allowed
 
 PROFILES = ("study", "fusion", "bind")
@@ -20,6 +21,11 @@ ALLOWED = (
     f"a folder, or PROFILE:PAIRS[:SEED] with PROFILE one of {', '.join(PROFILES)} "
     f"and PAIRS an even number from {MIN_PAIRS} (fusion:3000:0)"
 )
+
+
+def is_outside(value: str) -> bool:
+    """Return whether a name is that of a person's own function (`fusion.data.arrays`)."""
+    return value.partition(":")[0] not in PROFILES and bool(outside.NAME.fullmatch(value))
 
 
 def _check(value: str) -> str:
@@ -39,4 +45,9 @@ def _meant(value: str) -> list[str]:
     return [f"{known}{colon}{rest}" for known in PROFILES] if profile not in PROFILES else []
 
 
-DataName = Annotated[str, AfterValidator(_check), Allowed(ALLOWED, _meant)]
+FolderName = Annotated[str, AfterValidator(_check), Allowed(ALLOWED, _meant)]
+DataName = Annotated[
+    str,
+    AfterValidator(lambda value: value if is_outside(value) else _check(value)),
+    Allowed(f"{ALLOWED}, or {outside.FORM} of a function of your own that reads it", _meant),
+]

@@ -75,7 +75,7 @@ def forward(model: nn.Module, data: Data, part: str) -> Embedded:
     )
     model.eval()
     try:
-        logits = [model(b.rgb_B3HW, b.lidar_B4HW) for b in data.batches(part, EVALUATION_BATCH)]
+        logits = [model(b.rgb_BCHW, b.lidar_BCHW) for b in data.batches(part, EVALUATION_BATCH)]
     finally:
         hook.remove()
     return Embedded(

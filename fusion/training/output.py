@@ -4,6 +4,7 @@ config.json          the configuration, from the start on
 checkpoint.safetensors   and checkpoint.previous.safetensors, see checkpoint.py
 history.jsonl        a row by finished epoch
 predictions.csv      pair, label, logit of the evaluated part (test, or val without a test part)
+examples.csv         instead, of more than two classes: what each example adds to each metric
 weights.safetensors  of the best epoch, with weights.json beside them
 summary.json         written last: where it is, the run has finished
 """
@@ -25,6 +26,7 @@ from fusion.training.config import Config, ConfigError, check
 
 CONFIG, HISTORY, SUMMARY = "config.json", "history.jsonl", "summary.json"
 CHECKPOINT, PREDICTIONS = "checkpoint.safetensors", "predictions.csv"
+EXAMPLES = "examples.csv"
 WEIGHTS, SIDECAR = "weights.safetensors", "weights.json"
 LOCK = ".lock"
 SCHEMA = 1
@@ -140,6 +142,11 @@ def write_predictions(
     """Write a row for each pair, with a column of logits (N,) for each name."""
     columns = {examples.LABEL: labels_N.astype(int), **logits}
     examples.write(folder / PREDICTIONS, ids, columns, examples.PREDICTIONS)
+
+
+def write_examples(folder: Path, ids: list[str], columns: Mapping[str, np.ndarray]) -> None:
+    """Write a row for each example, with what it adds to each metric."""
+    examples.write(folder / EXAMPLES, ids, columns)
 
 
 def write_summary(folder: Path, summary: dict[str, Any]) -> None:

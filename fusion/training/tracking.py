@@ -66,6 +66,7 @@ class Tracking:
         }
         kinds = {
             "predictions": ("predictions.csv",),
+            "examples": ("examples.csv",),
             "model": ("weights.safetensors", "weights.json"),
         }
         for kind, names in kinds.items():

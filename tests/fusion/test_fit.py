@@ -120,7 +120,7 @@ class Changed(Data):
 
 def broken(value: float) -> Callable[[Batch], Batch]:
     def change(batch: Batch) -> Batch:
-        batch.rgb_B3HW[0, 0, 0, 0] = value
+        batch.rgb_BCHW[0, 0, 0, 0] = value
         return batch
 
     return change
@@ -128,7 +128,7 @@ def broken(value: float) -> Callable[[Batch], Batch]:
 
 def test_a_worse_epoch_after_the_best_one_changes_nothing(config, data):
     def enlarge(batch: Batch) -> Batch:
-        return batch._replace(rgb_B3HW=batch.rgb_B3HW * 1e6)
+        return batch._replace(rgb_BCHW=batch.rgb_BCHW * 1e6)
 
     # val is one batch: from its second validation on, inputs are a million times too large
     result = fit(config, Changed(data, "val", 1, enlarge), device=CPU)

@@ -37,6 +37,17 @@ def test_the_size_of_a_sweep_in_words(tmp_path, monkeypatch, method, seeds, end)
     assert size(sweep, checked_points(sweep))[-1] == end
 
 
+def test_parameters_that_are_nested_are_axes(tmp_path):
+    (tmp_path / "t.py").touch()
+    nested = "net: {parameters: {depth: {values: [1, 2, 3]}}}"
+    text = f"program: t.py\nmethod: grid\nparameters:\n  seed: {{values: [0, 1]}}\n  {nested}\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    sweep, _ = prepare(tmp_path / "mine.yaml", None, None, ())
+    *cells, total = size(sweep, checked_points(sweep))
+    assert cells == [f"  net.depth={depth}  seeds [0, 1]" for depth in (1, 2, 3)]
+    assert total == "mine: 3 cells × 2 seeds = 6 runs; the program checks its own parameters"
+
+
 @pytest.mark.parametrize(
     ("counts", "seconds", "done_here", "end"),
     [

@@ -19,9 +19,9 @@ def raw(data: Data, part: str, **arguments):
     xyz_mean, xyz_std = (np.array(v)[:, None, None] for v in (s.xyz_mean, s.xyz_std))
     for batch in data.batches(part, **arguments):
         for n, index in enumerate(batch.index_B.tolist()):
-            xyza = batch.lidar_B4HW[n].double().numpy()
+            xyza = batch.lidar_BCHW[n].double().numpy()
             xyz = xyza[:3] * xyz_std + xyz_mean
-            rgb = batch.rgb_B3HW[n].double().numpy() * std + mean
+            rgb = batch.rgb_BCHW[n].double().numpy() * std + mean
             label = float(batch.labels_B[n])
             yield data.parts[part].ids[index], rgb, np.concatenate([xyz, xyza[3:]]), label
 
@@ -44,9 +44,9 @@ def test_batches_are_what_the_studys_loader_reads(data, data_root):
 
 def test_pixels_without_return_are_zero(data):
     for batch in data.batches("train", 64):
-        missing = batch.lidar_B4HW[:, 3] == 0
+        missing = batch.lidar_BCHW[:, 3] == 0
         assert missing.any()
-        assert not batch.lidar_B4HW.permute(0, 2, 3, 1)[missing].any()
+        assert not batch.lidar_BCHW.permute(0, 2, 3, 1)[missing].any()
 
 
 def test_statistics_are_those_of_the_training_part(data, data_root):
@@ -81,9 +81,9 @@ def test_order_and_layout_of_batches(data):
     assert torch.equal(shuffled[0], shuffled[1]) and not torch.equal(shuffled[0], shuffled[2])
     assert shuffled[0].sort().values.tolist() == list(range(count))
     batch = next(data.batches("train", 16))
-    assert batch.rgb_B3HW.shape == (16, 3, 64, 64) and batch.lidar_B4HW.shape == (16, 4, 64, 64)
+    assert batch.rgb_BCHW.shape == (16, 3, 64, 64) and batch.lidar_BCHW.shape == (16, 4, 64, 64)
     assert batch.labels_B.shape == (16,) and set(batch.labels_B.tolist()) == {0.0, 1.0}
-    for images in (batch.rgb_B3HW, batch.lidar_B4HW):
+    for images in (batch.rgb_BCHW, batch.lidar_BCHW):
         assert images.dtype == torch.float32
         assert images.is_contiguous(memory_format=torch.channels_last)
 

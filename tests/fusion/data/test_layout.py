@@ -153,4 +153,4 @@ def test_other_files_do_not_matter(copy):
 def test_float64_depth_is_taken(copy):
     for path in copy.glob("*/lidar/*.npy"):
         np.save(path, np.load(path).astype(np.float64))
-    assert next(load(copy).batches("train", 4)).lidar_B4HW.dtype == torch.float32
+    assert next(load(copy).batches("train", 4)).lidar_BCHW.dtype == torch.float32
