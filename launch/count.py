@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contract.sweepfile.file import SweepFile
-from contract.sweepfile.points import SEED, expand
+from contract.sweepfile.points import expand, seed_of
 from contract.values import key
 from contract.words import counted
 from launch.prepare import guest
@@ -27,10 +27,11 @@ def size(sweep: SweepFile, points: list[dict[str, Any]], most: int = 1000) -> li
         runs = counted(cap, "run") if cap else "runs without end (`run_cap` ends them)"
         checked = "the ends of every parameter checked" if known else OWN
         return [f"{name}: {method}, {runs}; {checked}"]
-    axes = [n for n in points[0] if n != SEED and len({key(p.get(n)) for p in points}) > 1]
+    own = seed_of(points[0])
+    axes = [n for n in points[0] if n != own and len({key(p.get(n)) for p in points}) > 1]
     cells: dict[str, list[Any]] = {}
     for point in points:
-        cells.setdefault(", ".join(f"{n}={point[n]}" for n in axes), []).append(point.get(SEED))
+        cells.setdefault(", ".join(f"{n}={point[n]}" for n in axes), []).append(point.get(own))
     lines = [f"  {cell or 'one cell'}  seeds {seeds}" for cell, seeds in cells.items()][:most]
     seeds = counted(len(points) // max(1, len(cells)), "seed")
     total = f"{counted(len(cells), 'cell')} × {seeds} = {counted(len(points), 'run')}"

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from contract import places
 from contract.sweepfile.file import SweepFile
-from contract.sweepfile.points import SEED, GridError, axis_values
+from contract.sweepfile.points import GridError, axis_values, seed_of
 from contract.values import key
 from launch.count import unfinished
 from launch.overlay import write
@@ -102,7 +102,7 @@ def extends(new: dict[str, Any], old: dict[str, Any]) -> bool:
     return set(mine) == set(theirs) and all(
         {key(value) for value in had} <= {key(value) for value in mine[name]}
         for name, had in theirs.items()
-        if name != SEED
+        if name != seed_of(theirs)
     )
 
 
@@ -113,14 +113,13 @@ def values(spec: dict[str, Any]) -> list[Any]:
 
 def with_seeds_of(config: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     """Return `config` with the seeds of the existing sweep kept beside its own."""
-    if "seed" not in config["parameters"] or (old.get("description") or "").startswith(ADDED_SEEDS):
+    name = seed_of(config["parameters"])
+    narrowed = (old.get("description") or "").startswith(ADDED_SEEDS)
+    if name not in config["parameters"] or narrowed:
         return config
-    seeds = values(old["parameters"]["seed"])
-    added = [s for s in values(config["parameters"]["seed"]) if s not in seeds]
-    return {
-        **config,
-        "parameters": {**config["parameters"], "seed": {"values": [*seeds, *added]}},
-    }
+    seeds = values(old["parameters"][name])
+    added = [s for s in values(config["parameters"][name]) if s not in seeds]
+    return {**config, "parameters": {**config["parameters"], name: {"values": [*seeds, *added]}}}
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import yaml
 
 from contract import places
 from contract.sweepfile import read
+from contract.sweepfile.points import seed_of
 from contract.sweepfile.read import SweepConfigError
 from contract.sweepfile.space import SweepConfig
 
@@ -111,8 +112,9 @@ class SweepFile:
             self.origins[f"parameters.{name}"] = f"--set {assignment}"
 
     def set_seeds(self, count: int) -> None:
-        """Make the replicates seeds 0 .. count - 1."""
-        self.config["parameters"]["seed"] = {"values": list(range(count))}
+        """Make the replicates seeds 0 .. count - 1, under the file's own name for them."""
+        own = self.config["parameters"]
+        own[seed_of(own)] = {"values": list(range(count))}
 
     def check(self, points: list[dict[str, Any]], check: Callable[[dict[str, Any]], Any]) -> None:
         """Pass every point through `check`; SweepFileError lists file, line and key of each fault.

@@ -7,6 +7,7 @@ YAML reads as a string), `0.001` and `1.0e-3` are one value, and `true` is not `
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from contract.sweepfile import read
 from contract.sweepfile.read import SweepConfigError
 from contract.sweepfile.search import SEED
 from contract.values import key
+
+SEEDLIKE = re.compile(r"(.+[._-])?seed")
 
 
 class GridError(Exception):
@@ -56,6 +59,14 @@ def _distinct(values: Iterable[Any]) -> list[Any]:
     for value in values:
         seen.setdefault(key(value), value)
     return list(seen.values())
+
+
+def seed_of(parameters: Iterable[str]) -> str:
+    """Return the parameter that holds the seed: `seed`, or the only one that is called like it
+    (`random_seed`, `trainer.seed`); `seed` where there is none.
+    """
+    found = [name for name in parameters if SEEDLIKE.fullmatch(name)]
+    return found[0] if len(found) == 1 else SEED
 
 
 def ends(parameters: Mapping[str, Any]) -> dict[str, Any]:

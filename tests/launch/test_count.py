@@ -37,6 +37,16 @@ def test_the_size_of_a_sweep_in_words(tmp_path, monkeypatch, method, seeds, end)
     assert size(sweep, checked_points(sweep))[-1] == end
 
 
+def test_seeds_go_under_the_name_that_the_sweep_has_for_them(tmp_path):
+    (tmp_path / "t.py").touch()
+    text = "program: t.py\nmethod: grid\nparameters:\n  random_seed: {values: [0, 1]}\n"
+    (tmp_path / "mine.yaml").write_text(text + "  depth: {values: [1, 2, 3]}\n")
+    sweep, _ = prepare(tmp_path / "mine.yaml", None, 4, ())
+    assert sweep.config["parameters"]["random_seed"] == {"values": [0, 1, 2, 3]}
+    total = size(sweep, checked_points(sweep))[-1]
+    assert total == "mine: 3 cells × 4 seeds = 12 runs; the program checks its own parameters"
+
+
 def test_parameters_that_are_nested_are_axes(tmp_path):
     (tmp_path / "t.py").touch()
     nested = "net: {parameters: {depth: {values: [1, 2, 3]}}}"
