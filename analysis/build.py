@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from analysis.grid import cells, plan
 from analysis.grid.cells import Cell, Grid
 from analysis.judge import (
     answer,
+    checklist,
     claims,
     collapse,
     compare,
@@ -20,6 +22,7 @@ from analysis.judge import (
     cost,
     effects,
     family,
+    more,
     planning,
     sequential,
     stats,
@@ -34,7 +37,7 @@ from analysis.read.snapshot import Run, Snapshot
 from analysis.schema import report as schema
 from contract.names import PROVENANCE
 from contract.plan import Plan
-from contract.study import Section, StudyError, load
+from contract.study import Answer, Section, StudyError, load
 from contract.values import number
 
 TABLE_METRICS = ["val/loss", "test/f1", "test/accuracy", "val/f1", "val/accuracy"]
@@ -68,6 +71,8 @@ def build(
         kind=design.kind,
         question=design.question,
         answer=answer.answer(pooled, compared, grid.axes, judged[0]) if judged else [],
+        goal=str(((snapshot.sweep.get("config") or {}).get("metric") or {}).get("name") or ""),
+        checklist=None,
         file=sweep_file(snapshot, design),
         open_percent=100 * collapse.open_rate(max((len(c.runs) for c in grid.cells), default=0)),
         sweep=sweep_info(snapshot),
@@ -89,10 +94,15 @@ def build(
         constants=schema.Constants(held=found.held, varied=found.varied, leaked=found.leaked),
         unexpected=[run_ref(run, False) for run in grid.unexpected],
         warnings=[],
+        more=None,
         looks=looks,
         rules=rules(),
         provenance=provenance(snapshot, grid, file, sha256),
     )
+    answers, explained = asked_guest(design, grid), compare.comparability(design).explained_by
+    later = {"more": more.more(report, grid)}
+    later["checklist"] = checklist.checklist(report, answers, explained)
+    report = report.model_copy(update=later)
     lines = warnings(report, data, judged)
     lines += [line for section in sections for line in section.warnings]
     return report.model_copy(update={"warnings": lines})
@@ -104,6 +114,14 @@ def of_guest(design: Plan, grid: Grid) -> list[Section]:
         return load(design.study).sections(grid, design)
     except (StudyError, ImportError) as error:
         return [Section("", warnings=(f"What the study itself says is missing: {error}.",))]
+
+
+def asked_guest(design: Plan, grid: Grid) -> Mapping[str, Answer]:
+    """What the plan's study answers of the checklist; nothing where it cannot be had."""
+    try:
+        return load(design.study).checklist(grid, design)
+    except (StudyError, ImportError):
+        return {}
 
 
 def arrange(snapshot: Snapshot) -> tuple[Grid, Plan]:

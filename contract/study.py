@@ -17,6 +17,25 @@ Point = dict[str, Any]  # a point of the grid: parameter -> value
 Check = Callable[[Point], Any]
 
 
+# What a study of fusion is asked (analysis/judge/checklist.py) and only its guest can tell
+UNIMODAL, HELD_OUT, MISSING = (
+    "unimodal baselines", "held-out test untouched by selection", "missing-modality tests",
+)  # fmt: skip
+GUESTS = {
+    UNIMODAL: "which arms see a part of the inputs alone, only the study's guest knows",
+    HELD_OUT: "on which part the program chose its epoch, only the study's guest knows",
+    MISSING: "whether inputs were taken away at the test, only the study's guest knows",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """met: yes, no, or None where it cannot be told from the runs. evidence: a few words."""
+
+    met: bool | None
+    evidence: str
+
+
 class StudyError(Exception):
     """A study that cannot be had."""
 
@@ -51,14 +70,16 @@ class Study:
     refuses data that is missing or too small, before anything begins. prepare(command, points)
     makes the data that points need, once, before agents want it at the same time.
     sections(grid, plan) are the study's own parts of a report, from an `analysis.grid.cells.Grid`
-    and the `contract.plan.Plan`; StudyError says what the plan lacks for them. viewed: its examples
-    are pairs of a data folder, which the viewer opens.
+    and the `contract.plan.Plan`; StudyError says what the plan lacks for them. checklist answers
+    what of GUESTS it can, from the same. viewed: its examples are pairs of a data folder, which the
+    viewer opens.
     """
 
     check: Callable[[list[str]], Check | None] = lambda command: None
     check_data: Callable[[list[str], list[Point]], None] = lambda command, points: None
     prepare: Callable[[list[str], list[Point]], None] = lambda command, points: None
     sections: Callable[[Any, Any], list[Section]] = lambda grid, plan: []
+    checklist: Callable[[Any, Any], Mapping[str, Answer]] = lambda grid, plan: {}
     viewed: bool = False
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from contract import places
 from contract.extras import require
-from contract.study import Check, Point, Section, Study
+from contract.study import Answer, Check, Point, Section, Study
 from fusion.data.spec import is_outside
 
 
@@ -88,4 +88,18 @@ def sections(grid: Any, plan: Any) -> list[Section]:
     return sections(grid, plan)
 
 
-STUDY = Study(check=check, check_data=check_data, prepare=prepare, sections=sections, viewed=True)
+def checklist(grid: Any, plan: Any) -> dict[str, Answer]:
+    """Return what only the study knows of its runs: its baselines, its selection, its tests."""
+    from fusion.report.checklist import checklist
+
+    return checklist(grid)
+
+
+STUDY = Study(
+    check=check,
+    check_data=check_data,
+    prepare=prepare,
+    sections=sections,
+    checklist=checklist,
+    viewed=True,
+)

@@ -19,8 +19,9 @@ def write(config: dict[str, Any], path: Path) -> None:
     write_atomic(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
-def read_budget(name: str, folder: Path | None, sweep: Path) -> tuple[int, dict[str, Any]]:
-    """Return the number of seeds and the fixed parameters of a budget in a plan's folder.
+def read_budget(name: str, folder: Path | None, sweep: Path) -> tuple[int | None, dict[str, Any]]:
+    """Return the number of seeds (None: the sweep's own) and the fixed parameters of a budget in a
+    plan's folder.
 
     Raises SweepFileError where the plan has none (`folder` is None), or none of that name.
     """
@@ -34,8 +35,10 @@ def read_budget(name: str, folder: Path | None, sweep: Path) -> tuple[int, dict[
     except SweepConfigError as error:
         raise SweepFileError(f"{known[name]}: {error.message}") from None
     seeds, parameters = content.get("seeds"), content.get("parameters")
-    if type(seeds) is not int or seeds < 1 or not isinstance(parameters, dict):
+    whole = seeds is None or (type(seeds) is int and seeds > 0)
+    if not whole or not isinstance(parameters, dict):
         raise SweepFileError(
-            f"{known[name]}: a budget is `seeds: 5` and `parameters: {{epochs: 8}}`"
+            f"{known[name]}: a budget is `seeds: 5` (or the sweep's own) and "
+            "`parameters: {epochs: 8}`"
         )
     return seeds, parameters

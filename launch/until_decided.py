@@ -17,8 +17,6 @@ from launch.crew import Crew, run_agents
 from launch.overlay import write
 from launch.register import ADDED_SEEDS, register, values
 
-# The level of every look is alpha / looks, so few looks keep some power.
-MOST_LOOKS = 4
 FEWEST_SEEDS = 3
 # Tells every report of the sweep, whoever makes it, at which level it may decide.
 LOOKED = "seeds added until decided: look {look} of {looks}"
@@ -26,6 +24,8 @@ LOOKED = "seeds added until decided: look {look} of {looks}"
 
 def schedule(start: int, most: int) -> list[int]:
     """Return the number of seeds at each look, evenly from `start` to `most`, at most 4 looks."""
+    from analysis.judge.sequential import MOST_LOOKS
+
     looks = min(MOST_LOOKS, most - start + 1)
     return [start + round(i * (most - start) / (looks - 1)) for i in range(looks)]
 
@@ -61,7 +61,7 @@ def until_decided(sweep: SweepFile, path: str, max_seeds: int, crew: Crew) -> tu
         written = report(path, looks=(look, len(counts)), seeds=first_seeds(own, count))
         made = json.loads(written.with_name("report.json").read_text(encoding="utf-8"))
         found = undecided(made)
-        cells = cells_of(found) if look < len(counts) else []
+        cells = cells_of(made, found) if look < len(counts) else []
         click.echo(
             f"look {look} of {len(counts)}, {counted(count, 'seed')}: {len(found)} undecided on "
             f"{made['primary']}" + (f"; seeds for {counted(len(cells), 'cell')}" if cells else "")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.judge import compare, multiple, planning, stats, verdict
+from analysis.judge import compare, multiple, planning, sequential, stats, verdict
 from analysis.judge.compare import Data
 from analysis.judge.draft import Draft
 from analysis.judge.verdict import Facts, Verdict
@@ -167,6 +167,7 @@ def ruling(data: Data, found: Judged) -> Ruling:
         detectable_family=detectable(item, facts),
         seeds_needed=alone, seeds_needed_family=corrected,
         seeds_needed_low=low, seeds_needed_high=high,
+        seeds_needed_looks=needed_by_looks(item, facts) if undecided else None,
         needs=needs(item, alone, corrected, (low, high)) if undecided else "",
     )  # fmt: skip
 
@@ -215,6 +216,14 @@ def needed(item: Draft, facts: Facts) -> tuple[int | None, int | None]:
         for level in (facts.alpha, facts.alpha * facts.share)
     )
     return alone, corrected
+
+
+def needed_by_looks(item: Draft, facts: Facts) -> int | None:
+    """Seeds for the observed Δ where seeds are added in looks, each at its part of the level."""
+    alpha = min(facts.alpha, sequential.alpha_of_look(1, sequential.MOST_LOOKS))
+    return planning.seeds_needed(
+        item.over_seeds.delta, spread(item), var_examples=fixed(item), alpha=alpha * facts.share
+    )
 
 
 def needed_range(item: Draft, facts: Facts) -> tuple[int | None, int | None]:

@@ -9,13 +9,15 @@ constant (0.0125 against 0.0182 a look at K = 4) and is valid for t-tests of few
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from analysis.judge import stats
 from analysis.judge.verdict import UNDECIDED
 from analysis.schema import report as schema
+from contract.values import key
 
+MOST_LOOKS = 4  # the level of every look is alpha / looks, so few keep some power
 # How a sweep's description tells of its looks, so that every report of it knows.
 LOOK = re.compile(r"look (\d+) of (\d+)$")
 
@@ -50,22 +52,28 @@ def looks_in(description: str | None) -> tuple[int, int] | None:
 
 
 def undecided(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Contrasts on the primary metric that more seeds could decide, of a report.json.
+    """Pooled effects and contrasts on the primary metric that more seeds could decide, of a
+    report.json.
 
     The report of a look judges at the level of that look; verdicts other than INCONCLUSIVE and
     INSUFFICIENT do not call for seeds.
     """
     return [
-        contrast
-        for contrast in report.get("contrasts", [])
-        if contrast["metric"] == report.get("primary") and contrast["verdict"] in UNDECIDED
+        item
+        for item in [*report.get("effects", []), *report.get("contrasts", [])]
+        if item["metric"] == report.get("primary") and item["verdict"] in UNDECIDED
     ]
 
 
-def cells_of(contrasts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The configs of the cells of these contrasts, each once."""
-    cells: dict[str, dict[str, Any]] = {}
-    for contrast in contrasts:
-        cells.setdefault(contrast["a_label"], contrast["a"])
-        cells.setdefault(contrast["b_label"], contrast["b"])
-    return list(cells.values())
+def cells_of(report: Mapping[str, Any], open_: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The configs of the cells behind these contrasts and effects, each once, as the grid has
+    them."""
+    contrasts = [item for item in open_ if "axis" not in item]
+    wanted = {key(item[end]) for item in contrasts for end in "ab"}
+    levels = {(item["axis"], key(item[end])) for item in open_ if "axis" in item for end in "ab"}
+    return [
+        cell["config"]
+        for cell in report["cells"]
+        if key(cell["config"]) in wanted
+        or any((axis, key(value)) in levels for axis, value in cell["config"].items())
+    ]

@@ -190,6 +190,45 @@ class Provenance(Model):
     """Runs that count and say nothing about that key."""
 
 
+class CheckItem(Model):
+    """One thing that the field asks of such a study."""
+
+    item: str
+    """What is asked."""
+    met: bool | None
+    """Whether these runs meet it; null where it cannot be told from them."""
+    evidence: str
+    """Why."""
+
+
+class Checklist(Model):
+    """What the field asks of a study of fusion, as these runs meet it."""
+
+    source: str
+    """Where the items come from."""
+    items: list[CheckItem]
+    """All of them, always."""
+
+
+class More(Model):
+    """What it takes to resolve what is open on the primary metric."""
+
+    question: bool
+    """Whether it answers the question that is open; else only something beside it."""
+    comparisons: int
+    """Comparisons that are open."""
+    seeds: int
+    """Seeds a cell: of the question, what the one that needs most of those with a forecast needs;
+    beside it, what the one that needs fewest does."""
+    without: int
+    """Open comparisons for which no number of seeds up to 1000 is forecast, at these examples."""
+    runs: int
+    """Runs that this adds, of the cells that open comparisons are about."""
+    minutes: Number
+    """What those runs would take one agent, as long as a run of their cell took here; null where
+    the source does not say when runs ended."""
+
+
 class Looks(Model):
     """Sequential looks: alpha is what this look may spend."""
 
@@ -212,6 +251,10 @@ class Report(Model):
     """Question that the sweep asks; empty where none is declared."""
     answer: list[str]
     """What the verdicts on the primary metric say: pooled effects, then contrasts."""
+    goal: str
+    """The sweep's own metric, which a search or early stopping chooses by; empty without one."""
+    checklist: Checklist | None
+    """What the field asks of a study of fusion, as these runs meet it."""
     file: str
     """The sweep's file and budget, as a command takes them; empty where no plan names them."""
     open_percent: Number
@@ -255,6 +298,8 @@ class Report(Model):
     """Runs that are no point of the grid."""
     warnings: list[str]
     """What a reader must know before the results."""
+    more: More | None
+    """What resolves what is open; null where nothing is, or no number of seeds is forecast."""
     looks: Looks | None
     """Present where seeds were added until decided."""
     rules: dict[str, Number]

@@ -113,6 +113,8 @@ class Ruling(Model):
     """seeds_needed_family at the lower end of the 95 % interval of the spread."""
     seeds_needed_high: int | None
     """At the upper end; null above 1000."""
+    seeds_needed_looks: int | None
+    """seeds_needed_family at the level of one of four looks, as `--until-decided` has it."""
     needs: str
     """Where undecided: what would be needed (seeds, or examples), in words."""
 

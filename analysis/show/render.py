@@ -33,6 +33,7 @@ from analysis.schema.report import (
     CostRatio,
     Dominance,
     Effect,
+    More,
     Report,
 )
 from analysis.show import text
@@ -124,6 +125,14 @@ class View:
         names = [n for n in roles if n == "val/loss" or n not in doubled]
         order = ["quality", "cost", "other"]
         return sorted(names, key=lambda n: (n != "val/loss", order.index(roles[n])))
+
+    def first_columns(self) -> list[str]:
+        """Metrics of the first table: those that are judged, else the first ones."""
+        return self.judged() or self.columns[:2]
+
+    def others(self) -> list[str]:
+        """Metrics that the first table does not show."""
+        return [name for name in self.columns if name not in self.first_columns()]
 
     def title(self, name: str) -> str:
         """Title with unit."""
@@ -219,20 +228,45 @@ class View:
         file = report.file or "FILE"
         if report.grid.done < report.grid.expected:
             lines.append(f"Run what is left: `python runner.py sweep {file}`")
-        open_ = [c for c in self.contrasts(report.primary) if c.verdict in UNDECIDED]
-        if open_:
-            asked = [
-                max(c.seeds_needed_family, c.n + 1)
-                for c in open_
-                if c.seeds_needed_family and c.verdict == INCONCLUSIVE
-            ]
-            most = min(asked, default=int(report.rules["advised_seeds"] or 0))
-            first = f"`python runner.py sweep {file} --until-decided --max-seeds {most}`"
-            why = f"the open contrast that needs fewest would be found with {most}" if asked else ""
-            lines.append(f"Add seeds where a contrast is open: {first}" + f" ({why})" * bool(why))
+        if report.more is not None:
+            lines.append(f"{self.resolve(report.more)}: `{self.until(file, report.more.seeds)}`")
+        elif self.open_with(INCONCLUSIVE):
+            lines.append("Seeds alone would not resolve what is open: it needs more examples")
+        elif self.open_with(*UNDECIDED):
+            most = max(int(report.rules["advised_seeds"] or 0), self.runs_of_a_cell + 1)
+            lines.append(f"Add seeds where a comparison is open: `{self.until(file, most)}`")
         if explore := self.explore():
             lines.append(f"See the samples behind a contrast: `{explore}`")
         return lines
+
+    def open_with(self, *verdicts: str) -> bool:
+        """Whether a comparison on the primary metric has one of these verdicts."""
+        items = [*self.report.effects, *self.report.contrasts]
+        return any(i.metric == self.report.primary and i.verdict in verdicts for i in items)
+
+    def checked(self) -> str:
+        """How many items of the checklist are met, not met, or cannot be told."""
+        met = [c.met for c in self.report.checklist.items] if self.report.checklist else []
+        return f"{met.count(True)} ✔, {met.count(False)} ✘, {met.count(None)} cannot be told"
+
+    def until(self, file: str, most: int) -> str:
+        """The command that adds seeds to what is open."""
+        return f"python runner.py sweep {file} --until-decided --max-seeds {most}"
+
+    def resolve(self, more: More) -> str:
+        """What more seeds would resolve, at the spread that was seen, and what they cost here."""
+        if more.question:
+            what = f"Resolve the question, of which {counted(more.comparisons, 'comparison')} "
+            what += f"{'is' if more.comparisons == 1 else 'are'} open"
+        else:
+            what = "The question is resolved; for what is open beside it"
+        cost = counted(more.runs, "more run")
+        if more.minutes is not None:
+            cost += f", about {counted(int(more.minutes), 'minute')} of one agent here"
+        text = f"{what}: {more.seeds} seeds a cell, by the spread seen ({cost})"
+        if more.without:
+            text += f"; {more.without} would stay open, with these examples"
+        return text
 
     @property
     def runs_of_a_cell(self) -> int:
@@ -286,14 +320,23 @@ class View:
     def sensitivity(self) -> list[Contrast]:
         """Contrasts for which something beyond the two intervals can be said."""
         return [
-            c for c in self.report.contrasts
+            c for c in self.contrasts(self.report.primary)
             if c.unmatched_a or c.unmatched_b or c.failed_at_chance is not None
             or c.bca_low is not None
         ]  # fmt: skip
 
-    def incomplete(self) -> list[CellReport]:
-        """Cells with a point that is not done."""
-        return [c for c in self.report.cells if set(c.states.values()) - {"done"}]
+    def incomplete(self) -> list[tuple[list[tuple[str, str]], str]]:
+        """([(state, its seeds)], the cells with points in these states) of what is not done."""
+        rows: dict[str, tuple[list[tuple[str, str]], list[str]]] = {}
+        for cell in self.report.cells:
+            states: dict[str, list[str]] = {}
+            for seed, state in cell.states.items():
+                if state != "done":
+                    states.setdefault(state, []).append(seed)
+            said = [(state, ", ".join(seeds)) for state, seeds in states.items()]
+            if said:
+                rows.setdefault(key(said), (said, []))[1].append(cell.label)
+        return [(said, text.listing(labels, ROWS)) for said, labels in rows.values()]
 
 
 def tables(report: Report) -> dict[str, str]:

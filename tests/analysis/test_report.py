@@ -253,8 +253,8 @@ def test_without_a_test_part_the_table_shows_the_validation_part(sweep) -> None:
         run.summary = {k: v for k, v in run.summary.items() if not k.startswith("test/")}
         run.predictions = None
     text = text_of(made)
-    assert "| cell | validation loss [nats] | validation F1 | validation accuracy | param" in text
-    assert "| validation loss [nats] | Δ | validation F1 | Δ |" in text
+    assert "| cell | parameters | FLOPs" in text
+    assert "| validation accuracy | Δ | validation loss [nats] | Δ | validation F1 | Δ |" in text
     assert "There is no test split" in text
 
 

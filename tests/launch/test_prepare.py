@@ -85,6 +85,11 @@ def test_seeds_come_from_the_flag_before_the_budget(file):
     assert sweep.config["parameters"]["seed"] == {"values": list(range(7))}
 
 
+def test_a_budget_without_seeds_leaves_those_of_the_sweep(file):
+    sweep, _ = prepare(file, "default", None, ())
+    assert sweep.config["parameters"]["seed"] == {"values": [0, 1]}
+
+
 @pytest.mark.parametrize(
     "old, new, words",
     [

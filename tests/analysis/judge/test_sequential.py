@@ -18,6 +18,7 @@ def contrast(a: str, b: str, verdict: str, p: float | None = 0.5, metric: str = 
 
 REPORT = {
     "primary": "test/loss",
+    "cells": [{"config": {"fusion": name}} for name in ("late", "concat", "add", "rgb")],
     "contrasts": [
         contrast("concat", "late", "INCONCLUSIVE"),
         contrast("add", "late", "DIFFERENT", 1e-6),
@@ -28,8 +29,19 @@ REPORT = {
 
 
 def test_cells_of_undecided_contrasts_on_the_primary_metric() -> None:
-    found = cells_of(undecided(REPORT))
-    assert found == [{"fusion": "concat"}, {"fusion": "late"}]
+    found = cells_of(REPORT, undecided(REPORT))
+    assert found == [{"fusion": "late"}, {"fusion": "concat"}]
+
+
+def test_an_open_pooled_effect_asks_for_seeds_of_all_its_cells() -> None:
+    cells = [{"fusion": f, "pool": p} for f in ("late", "add") for p in ("max", "mean", "no")]
+    effect = {
+        "axis": "pool", "a": "no", "b": "max", "metric": "test/loss", "verdict": "INCONCLUSIVE",
+    }  # fmt: skip
+    report = {**REPORT, "contrasts": [], "effects": [effect]}
+    report["cells"] = [{"config": cell} for cell in cells]
+    found = cells_of(report, undecided(report))
+    assert found == [cell for cell in cells if cell["pool"] != "mean"]
 
 
 @pytest.mark.parametrize(
@@ -64,4 +76,5 @@ def test_a_report_of_a_look_uses_its_level(sweep) -> None:
     report = build(made)
     assert report.looks is not None and report.looks.alpha == pytest.approx(5e-11)
     assert report.contrasts[0].verdict != "DIFFERENT"
-    assert cells_of(undecided(report.model_dump())) == [{"fusion": "concat"}, {"fusion": "late"}]
+    content = report.model_dump()
+    assert cells_of(content, undecided(content)) == [{"fusion": "late"}, {"fusion": "concat"}]
