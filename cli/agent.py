@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.options import server_options
+from cli.options import server_options, warm_option
 from launch.register import LaunchError
 from launch.servers import choose, require_online
 
@@ -19,11 +19,13 @@ from launch.servers import choose, require_online
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Start this file (default: `program` of the sweep, in the current folder).",
 )
+@warm_option
 @server_options
 def command(
     sweep: str,
     count: int | None,
     program: Path | None,
+    warm: bool | None,
     tracker: str | None,
     data_dir: Path | None,
 ) -> None:
@@ -40,4 +42,4 @@ def command(
     click.echo(server.line)
     from launch.agent import work
 
-    work(sweep, count, program, server)
+    work(sweep, count, program, server, warm)

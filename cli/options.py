@@ -19,3 +19,13 @@ def server_options(command):
         type=click.Choice(["embedded", "wandb"]),
         help="Server to use (default: yours where you are logged in or WANDB_BASE_URL is set).",
     )(command)
+
+
+def warm_option(command):
+    """Add `--warm`, shared by the commands that start agents."""
+    return click.option(
+        "--warm/--no-warm",
+        default=None,
+        help="Fork every run from a process that has loaded the libraries which the program "
+        "imports at its top (default: for our own program).",
+    )(command)

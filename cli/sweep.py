@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.options import server_options
+from cli.options import server_options, warm_option
 from contract.sweepfile.file import SweepFileError
 from launch.servers import choose, require_online
 
@@ -54,6 +54,7 @@ def command() -> None:
 @click.option("--register-only", is_flag=True, help="Register it and print its path; run nothing.")
 @click.option("--until-decided", is_flag=True, help="Add seeds to the cells of open contrasts.")
 @click.option("--max-seeds", type=click.IntRange(min=4), help="Most seeds of --until-decided.")
+@warm_option
 @server_options
 def run(
     file: Path,
@@ -65,6 +66,7 @@ def run(
     register_only: bool,
     until_decided: bool,
     max_seeds: int | None,
+    warm: bool | None,
     tracker: str | None,
     data_dir: Path | None,
 ) -> None:
@@ -107,7 +109,7 @@ def run(
         click.echo(registered(sweep, server))
         return
     folders = (sweep.path.parent, Path.cwd())
-    crew = Crew(agents, server, program_of(sweep), folders)
+    crew = Crew(agents, server, program_of(sweep), folders, warm)
     written, code = job.run(sweep, points, crew, max_seeds)
     click.echo(f"wrote {written}")
     if code:

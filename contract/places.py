@@ -13,6 +13,7 @@ from pathlib import Path
 HOME = "FUSION_RUNNER_HOME"
 CODE = Path(__file__).resolve().parent.parent  # the folder that holds the packages and sweeps/
 RUNNER = CODE / "runner.py"
+NEST = CODE / "launch" / "nest.py"  # what processes begin as that agents fork
 SWEEPS = CODE / "sweeps"
 PLAN = ".plan.yaml"  # what the file of a plan is called after its sweep
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import queue
+import select
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from wandb import wandb_agent
+from wandb.env import SERVICE
 from wandb.errors import CommError
 
 from contract import places
 from launch.program import RUNNER
 from launch.register import LaunchError
 from launch.servers import Chosen
+from launch.warm import Forked, Warm
 from tracker.runs.take_over import LEASE_HEADER
 
 HEADERS = "WANDB_X_EXTRA_HTTP_HEADERS"  # JSON; the client sends them with all that it says of a run
@@ -24,10 +30,13 @@ HEADERS = "WANDB_X_EXTRA_HTTP_HEADERS"  # JSON; the client sends them with all t
 POLL_INTERVAL = 0.5
 
 
-def work(sweep: str, count: int | None, program: Path | None, server: Chosen) -> None:
+def work(
+    sweep: str, count: int | None, program: Path | None, server: Chosen, warm: bool | None
+) -> None:
     """Run one agent for "entity/project/id" until the server has nothing more, or `count` runs.
 
-    `program`: what to start in the place of the sweep's own.
+    `program`: what to start in the place of the sweep's own. `warm`: whether runs are forked from a
+    process that has loaded their libraries; None: those of our own program.
     """
     prepare_environment()
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as background jobs of scripts begin
@@ -35,11 +44,15 @@ def work(sweep: str, count: int | None, program: Path | None, server: Chosen) ->
         signal.signal(signal.SIGINT, signal.default_int_handler)
     Agent.PROGRAM = program
     Agent.POLL_INTERVAL = POLL_INTERVAL  # type: ignore[assignment]
+    Process.WARM = Warm(warm)
     wandb_agent.Agent = Agent  # type: ignore[misc]
+    wandb_agent.AgentProcess = Process  # type: ignore[misc]
     try:
         wandb_agent.run_agent(sweep, count=count)
     except CommError as error:  # no such sweep, or no server any more
         raise LaunchError(f"SWEEP {sweep!r}: {server.url} says: {error}") from error
+    finally:
+        Process.WARM.close()
 
 
 def prepare_environment() -> None:
@@ -77,6 +90,48 @@ def prepare_program(program: str | None, instead: Path | None) -> str | None:
     return str(path) if program else None
 
 
+class Process(wandb_agent.AgentProcess):
+    """The client's handle of a run, forked where that is possible."""
+
+    WARM = Warm(False)
+
+    def __init__(self, env: dict[str, str], command: list[str], **options: Any) -> None:
+        env.pop(SERVICE, None)  # each run starts a service of its own, as the client has it
+        self._popen = self.WARM.begin(command, env)
+        self._proc = None
+        if self._popen is None:
+            super().__init__(env=env, command=command, **options)
+
+
+class Ends:
+    """In the place of the client's queue, in which nothing ever lies: a poll waits for less time
+    where a run ends meanwhile.
+    """
+
+    def __init__(self, processes: dict[str, Process]) -> None:
+        self.processes = processes
+        self.first = True
+
+    def get(self, block: bool, timeout: float) -> Any:
+        """Wait until a run ends or the time is up; the first poll comes at once."""
+        timeout, self.first = 0 if self.first else timeout, False
+        if not hasattr(os, "pidfd_open"):
+            time.sleep(timeout)
+            raise queue.Empty
+        with contextlib.ExitStack() as opened:
+            fds = []
+            for process in self.processes.values():
+                if isinstance(process._popen, Forked):
+                    fds.append(process._popen.pidfd)
+                elif process.poll() is None:  # not waited for, so its number is still its own
+                    fds.append(os.pidfd_open(process._popen.pid))
+                    opened.callback(os.close, fds[-1])
+                else:
+                    raise queue.Empty
+            select.select(fds, [], [], timeout)
+        raise queue.Empty
+
+
 class Agent(wandb_agent.Agent):
     """The client's agent; SIGTERM and SIGUSR1 reach its runs, and no further run begins.
 
@@ -89,6 +144,7 @@ class Agent(wandb_agent.Agent):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._queue = Ends(self._run_processes)
         self._received: list[int] = []
         self._starting = False
         for signum in (signal.SIGTERM, signal.SIGUSR1):

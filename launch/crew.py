@@ -33,13 +33,15 @@ INCOMPLETE = 3
 class Crew:
     """Who works on a sweep: so many agents, for a server, on a program.
 
-    modules: folders in which a person's modules are looked for.
+    modules: folders in which a person's modules are looked for. warm: whether runs are forked from
+    a process that has loaded their libraries; None: those of our own program.
     """
 
     agents: int
     server: Chosen
     program: Program
     modules: tuple[Path, ...] = ()
+    warm: bool | None = None
 
 
 def run_agents(path: str, config: dict[str, Any], crew: Crew) -> int:
@@ -52,7 +54,7 @@ def run_agents(path: str, config: dict[str, Any], crew: Crew) -> int:
         return 0
     logs = places.runs() / "agents"
     click.echo(f"sweep {path}: {counted(crew.agents, 'agent')}; logs are in {logs}")
-    agents = Agents(path, crew.program, crew.modules)
+    agents = Agents(path, crew)
     with terminated_as_interrupt():
         try:
             agents.start(crew.agents)
@@ -80,16 +82,18 @@ class Agents:
 
     sweep: str
     program: Program
-    modules: tuple[Path, ...] = ()
+    crew: Crew
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     logs: list[Path] = field(default_factory=list)
 
     def start(self, count: int) -> None:
         """Start `count` agents in process groups of their own, so that Ctrl-C reaches them once."""
         command = [sys.executable, str(places.RUNNER), "agent", self.sweep]
-        command += ["--program", str(places.RUNNER)] if self.program.ours else []
+        command += ["--program", str(places.RUNNER)] if self.crew.program.ours else []
+        if self.crew.warm is not None:
+            command += ["--warm" if self.crew.warm else "--no-warm"]
         env = os.environ | {places.HOME: str(places.home())}
-        env[outside.FOLDERS] = outside.folders(*self.modules)
+        env[outside.FOLDERS] = outside.folders(*self.crew.modules)
         folder = places.runs() / "agents"
         folder.mkdir(parents=True, exist_ok=True)
         for _ in range(count):
@@ -101,7 +105,7 @@ class Agents:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    cwd=self.program.folder,
+                    cwd=self.crew.program.folder,
                     process_group=0,
                 )
             self.processes.append(process)

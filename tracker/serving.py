@@ -39,7 +39,9 @@ def listen(data_dir: Path, host: str, port: int | None) -> socket.socket:
     remembered = last_port(data_dir)
     wanted = [port] if port is not None else [remembered, 0] if remembered else [0]
     for candidate in wanted:
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        # Named, for else asyncio leaves Nagle's algorithm on in every connection, and an answer
+        # on a kept one waits 40 ms for an acknowledgement
+        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind((host, candidate))

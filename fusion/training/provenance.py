@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+import sys
 from importlib.machinery import all_suffixes
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,6 +30,7 @@ def provenance(
         "numpy": _version("numpy"),
         "platform": platform.platform(),
         "cpu": _cpu(),
+        "process": _process(),
         "gpu": torch.cuda.get_device_name(device) if on_cuda else "",
         "threads": torch.get_num_threads(),
         "precision": "tf32" if on_cuda and torch.backends.cudnn.allow_tf32 else "float32",
@@ -37,6 +39,14 @@ def provenance(
         "test_hash": hashes.get("test", ""),
         "curation_hash": hashes.get("curation", ""),
     }
+
+
+def _process() -> str:
+    """Return how this process began: an agent forked it, libraries loaded, or it was "started".
+
+    The peak memory of both counts the libraries: those of a forked process are shared with others.
+    """
+    return "forked" if places.NEST in map(Path, sys.orig_argv[1:2]) else "started"
 
 
 def _dirty(checkout: Path) -> bool:

@@ -117,7 +117,10 @@ def runs_in(folder: Path) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if f"--output={folder}\0".encode() in (entry / "cmdline").read_bytes():
+            words = (
+                (entry / "cmdline").read_bytes().replace(b"\0", b" ").split()
+            )  # of forked ones, too
+            if f"--output={folder}".encode() in words:
                 found.append(int(entry.name))
     return found
 
