@@ -34,6 +34,7 @@ PROVENANCE = (
     "numpy",
     "platform",
     "cpu",
+    "process",
     "gpu",
     "threads",
     "precision",

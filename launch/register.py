@@ -33,6 +33,9 @@ class LaunchError(Exception):
     exit_code = 2
 
 
+QUIET = ("WANDB_SILENT", "WANDB_QUIET")  # under which the client does not print a sweep's path
+
+
 def register(file: Path, update: str | None = None) -> str:
     """Register `file` with the real `wandb sweep`; return "entity/project/id".
 
@@ -40,7 +43,10 @@ def register(file: Path, update: str | None = None) -> str:
     """
     command = [sys.executable, "-P", "-m", "wandb", "sweep"]
     command += ["--update", update] if update else []
-    done = subprocess.run([*command, str(file)], capture_output=True, text=True, cwd=places.home())
+    loud = {name: value for name, value in os.environ.items() if name not in QUIET}
+    done = subprocess.run(
+        [*command, str(file)], capture_output=True, text=True, cwd=places.home(), env=loud
+    )
     output = click.unstyle(done.stdout + done.stderr)
     found = re.search(r"wandb agent '?([^\s']+)", output)
     if done.returncode != 0 or found is None:

@@ -26,7 +26,8 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.e2e
 def test_a_sweep_is_registered_once_and_its_path_printed(runner, file):
-    home = {"FUSION_RUNNER_HOME": str(file.parent)}
+    # silent: what the client does not print is not needed
+    home = {"FUSION_RUNNER_HOME": str(file.parent), "WANDB_SILENT": "true"}
     first = runner("sweep", file, "--register-only", **home)
     path = first.stdout.splitlines()[-1]
     assert path.startswith("local/theirs/"), first.stderr
