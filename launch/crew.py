@@ -81,7 +81,6 @@ class Agents:
     """The agent processes of one sweep, each with its own log."""
 
     sweep: str
-    program: Program
     crew: Crew
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     logs: list[Path] = field(default_factory=list)
