@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from analysis import metrics
-from analysis.grid import cells, plan
+from analysis import choices, confirm, metrics
+from analysis.grid import at, cells, plan
 from analysis.grid.cells import Cell, Grid
+from analysis.grid.configs import display, lookup, seed_label
 from analysis.judge import (
     answer,
     checklist,
@@ -22,6 +24,7 @@ from analysis.judge import (
     cost,
     effects,
     family,
+    importance,
     more,
     planning,
     sequential,
@@ -35,9 +38,11 @@ from analysis.metrics import Metric
 from analysis.read import snapshot as snapshots
 from analysis.read.snapshot import Run, Snapshot
 from analysis.schema import report as schema
+from contract import places
 from contract.names import PROVENANCE
 from contract.plan import Plan
 from contract.study import Answer, Section, StudyError, load
+from contract.sweepfile.points import SEED
 from contract.values import number
 
 TABLE_METRICS = ["val/loss", "test/f1", "test/accuracy", "val/f1", "val/accuracy"]
@@ -58,8 +63,9 @@ def build(
         grid, design = arrange(snapshot)
     if sections is None:
         sections = of_guest(design, grid)
-    data = Data(snapshot, grid, design)
     judged, costs_known, others = report_metrics(snapshot, grid, design)
+    design = margin_of_primary(design, judged)
+    data = Data(snapshot, grid, design)
     pairs = plan.cell_pairs(design, grid)
     looks = sequential.looks(snapshot.looks)
     alpha = looks.alpha if looks is not None and looks.alpha is not None else stats.ALPHA
@@ -90,9 +96,11 @@ def build(
         pareto=cost.pareto(compared, costs, judged[0] if judged else None),
         noise=noise(data, judged),
         claims=claims.answer_all(design, grid, compared, costs),
+        search=importance.search(grid, judged[0] if judged else None, is_bayes(snapshot)),
         sections={section.name: section.values for section in sections if section.name},
+        choices=choices.made(snapshot, grid, design, judged),
         constants=schema.Constants(held=found.held, varied=found.varied, leaked=found.leaked),
-        unexpected=[run_ref(run, False) for run in grid.unexpected],
+        unexpected=[run_ref(run, False, seed_key=grid.seed_key) for run in grid.unexpected],
         warnings=[],
         more=None,
         looks=looks,
@@ -103,9 +111,14 @@ def build(
     later = {"more": more.more(report, grid)}
     later["checklist"] = checklist.checklist(report, answers, explained)
     report = report.model_copy(update=later)
-    lines = warnings(report, data, judged)
+    lines = [*confirm.said(snapshot, grid), *warnings(report, data, judged)]
     lines += [line for section in sections for line in section.warnings]
     return report.model_copy(update={"warnings": lines})
+
+
+def is_bayes(snapshot: Snapshot) -> bool:
+    """Whether earlier runs chose the points."""
+    return (snapshot.sweep.get("config") or {}).get("method") == "bayes"
 
 
 def of_guest(design: Plan, grid: Grid) -> list[Section]:
@@ -125,9 +138,20 @@ def asked_guest(design: Plan, grid: Grid) -> Mapping[str, Answer]:
 
 
 def arrange(snapshot: Snapshot) -> tuple[Grid, Plan]:
-    """Cells and plan; the axis of the question varies fastest."""
-    design = plan.plan(snapshot, cells.arrange(snapshot))
-    return cells.arrange(snapshot, last=design.axis), design
+    """Cells and plan; the axis of the question varies fastest.
+
+    The runs of the grid hold their metrics as they are to be read. Raises LayoutError, ChoiceError
+    or AtError (exit code 2) where what was said of the report does not fit its runs.
+    """
+    known = plan.known_for(snapshot)
+    asked = partial(description, snapshot, known or Plan())
+    names = plan.wanted_names(known, snapshot)
+    read = at.resolved(snapshot, names, known.at if known else "", lambda n: asked(n).better)
+    grid = cells.arrange(read, known=known)
+    design = plan.plan(known, grid, snapshot.choices)
+    grid = cells.arrange(read, last=design.axis, known=known)
+    plan.require_metrics(snapshot, grid)
+    return grid, design
 
 
 def judge(
@@ -159,15 +183,15 @@ def report_metrics(
     snapshot: Snapshot, grid: Grid, design: Plan
 ) -> tuple[list[Metric], list[Metric], list[Metric]]:
     """(judged qualities, costs, others shown only) that the runs which count really hold."""
-    goal = (snapshot.sweep.get("config") or {}).get("metric") or {}
-    goals = {str(goal.get("name")): str(goal.get("goal", "minimize"))} if goal else {}
-    describe = partial(metrics.describe, facts=design.facts, goals=goals)
+    describe = partial(description, snapshot, design)
     found: Counter[str] = Counter()
     for run in compare.counted(grid):
         found.update(n for n, v in run.summary.items() if number(v) is not None)
-    judged = [describe(n) for n in plan.metric_names(design, snapshot, grid)]
-    known = [metric for metric in metrics.COSTS if found[metric.name]]
-    judged = [population(snapshot, design, metric) for metric in judged]
+    names = plan.metric_names(design, snapshot, grid)
+    judged = [replace(describe(name), role="quality") for name in names]
+    if grid.seed_key.lower().endswith("fold") and "population" not in snapshot.choices:
+        judged = [replace(metric, population="seeds") for metric in judged]
+    known = [metric for metric in metrics.COSTS if found[metric.name] and metric.name not in names]
     taken = {metric.name for metric in [*judged, *known]}
     shown = [n for n in TABLE_METRICS if n in found and n not in taken]
     if not any(metric.per_example or metric.role == "cost" for metric in [*judged, *known]):
@@ -175,11 +199,24 @@ def report_metrics(
     return judged, known, [describe(name) for name in shown]
 
 
-def population(snapshot: Snapshot, design: Plan, metric: Metric) -> Metric:
-    """The metric with what it is about: what was said of the report, else of it in the plan."""
-    fact = design.facts.get(metric.name, design.facts.get(metrics.last_word(metric.name)))
-    declared = fact.population if fact is not None else metric.population
-    return replace(metric, population=snapshot.population or declared)
+def margin_of_primary(design: Plan, judged: list[Metric]) -> Plan:
+    """The plan with a margin that names no metric as that of the primary one."""
+    margins = {name or judged[0].name: size for name, size in design.margins.items() if judged}
+    return design.model_copy(update={"margins": margins})
+
+
+def description(snapshot: Snapshot, design: Plan, name: str) -> Metric:
+    """What is known of a metric: what was said of this report, else in the plan, else the sweep's
+    goal; its population is that of examples where nobody says so, and never of folds."""
+    said = snapshot.choices
+    own, direction = plan.goal(snapshot)
+    metric = metrics.describe(name, design.facts, {own: direction} if own else {})
+    fact = design.facts.get(name, design.facts.get(metrics.last_word(name)))
+    better = metric.better or design.better
+    if "better" in said and name not in said.get("facts", {}):
+        better = said["better"]
+    about = said.get("population") or (fact.population if fact else "") or design.population
+    return replace(metric, better=better, population=about or metric.population)
 
 
 def info(metric: Metric) -> schema.MetricInfo:
@@ -199,7 +236,7 @@ def sweep_info(snapshot: Snapshot) -> schema.SweepInfo:
         project=str(sweep.get("project", "")),
         entity=str(sweep.get("entity", "")),
         url=str(sweep.get("url", "")),
-        method=str((sweep.get("config") or {}).get("method", "grid")),
+        method=str(sweep["config"].get("method", "grid")) if sweep.get("config") else "",
         state=str(sweep.get("state", "")),
     )
 
@@ -237,11 +274,11 @@ def cell_report(data: Data, cell: Cell, shown: list[Metric]) -> schema.CellRepor
     )
 
 
-def run_ref(run: Run, counted: bool, seed: str = "") -> schema.RunRef:
+def run_ref(run: Run, counted: bool, seed: str = "", seed_key: str = SEED) -> schema.RunRef:
     """A run in the report's format."""
     return schema.RunRef(
         id=run.id,
-        seed=seed or cells.seed_label(cells.lookup(run.config, "seed", "")),
+        seed=seed or seed_label(lookup(run.config, seed_key, "")),
         state=run.state,
         url=run.url,
         counted=counted,
@@ -266,7 +303,7 @@ def provenance(snapshot: Snapshot, grid: Grid, file: str, sha256: str) -> schema
     missing: dict[str, int] = {}
     for name in PROVENANCE:
         values = [compare.attribute(run, name) for run in runs]
-        distinct = dict.fromkeys(cells.display(v) for v in values if v is not None)
+        distinct = dict.fromkeys(display(v) for v in values if v is not None)
         absent = sum(value is None for value in values)
         if distinct:
             environment[name] = [*distinct, *["none"] * bool(absent)]
@@ -278,7 +315,7 @@ def provenance(snapshot: Snapshot, grid: Grid, file: str, sha256: str) -> schema
         snapshot_schema=snapshots.SCHEMA,
         as_of=max((run.heartbeat_at or run.created_at for run in snapshot.runs), default=""),
         runs=len(snapshot.runs),
-        source_command=f"python runner.py report {sweep_path(snapshot)}",
+        source_command=f"python runner.py report {what(snapshot)}",
         command=f"python runner.py report --offline {file}",
         environment=environment,
         missing=missing,
@@ -290,13 +327,17 @@ def sweep_file(snapshot: Snapshot, design: Plan) -> str:
     name = str(snapshot.sweep.get("name") or "")
     if not design.name or not (name == design.name or name.startswith(f"{design.name}-")):
         return ""
+    if not (places.SWEEPS / f"{design.name}.yaml").is_file():
+        return f"{design.name}.yaml"
     budget = name.removeprefix(design.name).removeprefix("-")
     return f"sweeps/{design.name}.yaml" + (f" --budget {budget}" if budget else "")
 
 
-def sweep_path(snapshot: Snapshot) -> str:
-    """entity/project/id."""
-    return "/".join(str(snapshot.sweep.get(name, "")) for name in ("entity", "project", "id"))
+def what(snapshot: Snapshot) -> str:
+    """What a command takes to read these runs, with what was said of the report."""
+    sweep = snapshot.sweep
+    path = "/".join(str(sweep.get(name, "")) for name in ("entity", "project", "id"))
+    return shlex.join(sweep.get("what") or [path]) + choices.words(snapshot.choices)
 
 
 def rules() -> dict[str, Any]:

@@ -70,7 +70,10 @@ FP32_RESOLUTION = 1e-6
 def describe(
     name: str, facts: Mapping[str, Fact] | None = None, goals: Mapping[str, str] | None = None
 ) -> Metric:
-    """The metric of that name: facts by its name or by its last part, as is the sweep's goal."""
+    """The metric of that name: facts by its name or by its last part, as is the sweep's goal.
+
+    goals: name of a metric -> lower or higher.
+    """
     if name in COST:
         return COST[name]
     facts, last = facts or {}, last_word(name)
@@ -78,7 +81,7 @@ def describe(
     part, _, rest = name.partition("/")
     of_example = TERMS.get(rest) if part in PARTS else None
     goal = {**{last_word(n): g for n, g in (goals or {}).items()}, **(goals or {})}
-    better = {"minimize": "lower", "maximize": "higher"}.get(goal.get(name, goal.get(last, "")), "")
+    better = goal.get(name, goal.get(last, ""))
     role = "quality" if fact or better or of_example else "other"
     if fact is None:
         return Metric(name, name, better=better, role=role, per_example=of_example)

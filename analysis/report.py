@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis import build
-from analysis.grid import cells
+import yaml
+
+from analysis import build, choices, confirm
+from analysis.grid.configs import lookup, seed_label
 from analysis.judge import verdict
 from analysis.read import snapshot
 from analysis.read.snapshot import Snapshot
@@ -18,7 +21,8 @@ from analysis.show.pictures import cost as cost_plot
 from analysis.show.pictures import curves, forest, panels
 from analysis.show.pictures import results as plots
 from contract import places
-from contract.files import whole
+from contract.files import whole, write_atomic
+from contract.plan import file_of, load
 from contract.sweepfile.points import SEED
 from contract.words import slug
 
@@ -48,50 +52,81 @@ class NothingComparableError(ReportError):
 
 
 def report(
-    sweep: str | None,
+    what: str | Sequence[str] | None,
     output: Path | None = None,
     *,
     offline: Path | None = None,
     strict: bool = False,
     looks: tuple[int, int] | None = None,
     seeds: list[Any] | None = None,
-    population: str = "",
+    query: Mapping[str, Any] | None = None,
+    said: Mapping[str, Any] | None = None,
+    plan: Path | None = None,
+    beside: Path | None = None,
 ) -> Path:
-    """Write the report of `sweep` ("entity/project/id", "project/id" or "id"); return report.md.
+    """Write the report of `what` and return report.md.
 
-    offline: render this snapshot and ask no server. looks: (this look, looks planned) of a
-    procedure that adds seeds until contrasts are decided; it is remembered in the snapshot. seeds:
-    the only ones that this look may see; runs with others are left out. population: "seeds" where
-    the metrics are no means over a test set; it is remembered in the snapshot, too.
+    what: one sweep or several ("entity/project/id", "project/id" or "id"), or a project of which
+    `query` chooses runs. offline: render this snapshot and ask no server. looks: (this look, looks
+    planned) of a procedure that adds seeds until contrasts are decided. seeds: the only ones that
+    this look may see; runs with others are left out. said: what is to be otherwise than found or
+    planned, as `analysis.choices.said` makes it. plan: the plan's file, else the one that is found
+    for the sweep, in the folder `beside` first. Looks, plan and what was said are remembered in the
+    snapshot.
     Raises ReportError (exit code 2), IncompleteError (3) or NothingComparableError (4); in the last
     two cases the report is written first.
     """
-    if offline is not None:
-        taken = snapshot.load(offline)
-        if sweep and sweep.split("/")[-1] != taken.sweep.get("id"):
-            raise ReportError(f"{offline} holds sweep {taken.sweep.get('id')!r}, not {sweep!r}")
-        folder = output or folder_of(taken)
-    else:
-        if not sweep:
-            raise ReportError("SWEEP is missing: entity/project/id, project/id, id, or --offline")
-        from analysis.read import fetch
-
-        source = fetch.find(sweep)
-        folder = output or folder_of(Snapshot(source.info, []))
-        taken = source.read(previous(folder, source.info["id"]))
+    taken, folder = _offline(offline, what) if offline else _online(what, query, output)
+    folder = output or folder
     if looks is not None:
         taken.looks = looks
-    if population:
-        taken.population = population
+    if file := plan or (None if offline else _plan_of(taken, beside)):
+        taken.plan = load(file).model_dump(
+            mode="json", exclude_defaults=True, exclude={"budgets", "beside"}
+        )
+    if said:
+        taken.choices = {**taken.choices, **said}
     if seeds is not None:
-        seen = {cells.seed_label(seed) for seed in seeds}
-        taken.runs = [
-            run for run in taken.runs
-            if cells.seed_label(cells.lookup(run.config, SEED, "")) in seen
-        ]  # fmt: skip
+        seen = {seed_label(seed) for seed in seeds}
+        taken.runs = [run for run in taken.runs if seed_label(lookup(run.config, SEED, "")) in seen]
     written = write(taken, folder, keep=output is None)
     check(written, folder, strict)
     return folder / "report.md"
+
+
+def _offline(file: Path, what: str | Sequence[str] | None) -> tuple[Snapshot, Path]:
+    """A snapshot and the folder of its report."""
+    taken = snapshot.load(file)
+    asked = [what] if isinstance(what, str) else list(what or [])
+    if asked and [one.split("/")[-1] for one in asked] != [taken.sweep.get("id")]:
+        raise ReportError(f"{file} holds sweep {taken.sweep.get('id')!r}, not {' '.join(asked)!r}")
+    return taken, folder_of(taken)
+
+
+def _online(
+    what: str | Sequence[str] | None, query: Mapping[str, Any] | None, output: Path | None
+) -> tuple[Snapshot, Path]:
+    """The runs as the server has them now, and the folder of their report."""
+    asked = [what] if isinstance(what, str) else list(what or [])
+    if not asked:
+        raise ReportError("SWEEP is missing: entity/project/id, project/id, id, or --offline")
+    from analysis.read.find import find
+
+    source = find(*asked, query=query)
+    folder = output or folder_of(Snapshot(source.info, []))
+    taken = source.read(previous(folder, source.info["id"]))
+    if not taken.runs and "what" in source.info and "parts" not in source.info:
+        raise ReportError(f"no run of the project fits {' '.join(source.info['what'])}")
+    return taken, folder
+
+
+def _plan_of(taken: Snapshot, beside: Path | None) -> Path | None:
+    """The file of a plan that somebody wrote for the sweep; those that are shipped stay there."""
+    sweep = taken.sweep
+    named = {"name": sweep.get("name"), "project": sweep.get("project")}
+    config = sweep.get("config") or {}
+    file = file_of({**config, **named}, beside) if config else None
+    return file if file and file.parent != places.SWEEPS else None
 
 
 def previous(folder: Path, sweep_id: str) -> Snapshot | None:
@@ -131,6 +166,7 @@ def write(taken: Snapshot, folder: Path, *, keep: bool = False) -> Report:
     files = {SNAPSHOT: packed}
     files |= {name: plots.png(picture) for name, picture in figures.items() if picture is not None}
     files |= {name: text.encode() for name, text in texts.items()}
+    files["report.html"] = render.html(made.sweep.name, texts["report.md"], files).encode()
     try:
         if keep:
             move_aside(folder, taken)
@@ -192,11 +228,39 @@ def check(made: Report, folder: Path, strict: bool) -> None:
         )
 
 
-def as_page(report_md: Path) -> Path:
-    """Write report.html beside report.md: one self-contained page."""
-    body = report_md.read_text(encoding="utf-8")
-    page = report_md.with_name("report.html")
-    first = body.splitlines()[0].lstrip("# ") if body else "report"
-    with whole(page) as path:
-        path.write_text(render.html(first, body, report_md.parent), encoding="utf-8", newline="\n")
-    return page
+def write_plan(report_md: Path) -> Path:
+    """Write what a report found as NAME.plan.yaml in the current folder, to edit; return the file.
+
+    From there it is found by itself. Raises ReportError where there is another.
+    """
+    taken = snapshot.load(report_md.with_name(SNAPSHOT))
+    grid, design = build.arrange(taken)
+    judged, _, _ = build.report_metrics(taken, grid, design)
+    text = choices.as_plan(grid, build.margin_of_primary(design, judged), judged)
+    file = Path(f"{slug(str(taken.sweep.get('name') or taken.sweep['id']))}{places.PLAN}")
+    if file.exists() and file.read_text(encoding="utf-8") != text:
+        raise ReportError(
+            f"--write-plan: {file} is there already; move it away, or use it as it is"
+        )
+    write_atomic(file, text)
+    return file
+
+
+def write_confirmation(report_md: Path, count: int) -> list[Path]:
+    """Write sweeps that run the first `count` points of a search again on fresh seeds, in the
+    current folder; return the files. Raises ConfirmError, and ReportError where there are others.
+    """
+    taken = snapshot.load(report_md.with_name(SNAPSHOT))
+    grid, design = build.arrange(taken)
+    judged, _, _ = build.report_metrics(taken, grid, design)
+    made = confirm.sweeps(taken, grid, judged[0] if judged else None, count)
+    texts = {
+        Path(f"{slug(sweep['name'])}.yaml"): yaml.safe_dump(sweep, sort_keys=False)
+        for sweep in made
+    }
+    for file, text in texts.items():
+        if file.exists() and file.read_text(encoding="utf-8") != text:
+            raise ReportError(f"--confirm: {file} is there already; move it away")
+    for file, text in texts.items():
+        write_atomic(file, text)
+    return list(texts)

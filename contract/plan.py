@@ -115,7 +115,7 @@ class Fact(Model):
     better: Literal["lower", "higher", ""] = ""
     bound: float | None = None
     chance: float | None = None
-    population: Literal["examples", "seeds"] = "examples"
+    population: Literal["examples", "seeds", ""] = ""
 
 
 class Plan(Model):
@@ -123,13 +123,17 @@ class Plan(Model):
 
     axis: what the question is about; every value of it is contrasted with `baseline`, within every
     level of the other axes. main: the contrasts that answer the question, of two values or of two
-    cells; they have most of the family's level. Without any, pooled effects do. noise_floor: two
-    cells that are the same model (A/A). margins: metric -> differences smaller than this are of no
-    interest, declared before looking. `metrics` are read from test/, or from val/ where there is no
-    test part; facts are found by a metric's name or by its last part. published: figures that the
-    guest's sections compare with, by its own names. beside: sweeps whose claims are listed here
-    too, as theirs to answer. budgets: the folder of its budgets; None: it has none. study: the
-    guest (contract/study.py).
+    cells; they have most of the family's level. Without any, pooled effects do. pooled: further
+    axes whose pooled effects belong to the family. by: the other axes, where not all that vary.
+    seed_key: the config key that matches replicates ("none": they are not matched; "": found).
+    noise_floor: two cells that are the same model (A/A). margins: metric -> differences smaller
+    than this are of no interest, declared before looking. `metrics`: names as runs log them, or
+    what stands below test/ (where there is none, val/); none: the sweep's own. better: the
+    direction of those whose facts say none. at: last, best, min, max or an epoch; "": what the
+    summary says. Facts are found by a metric's name or by its last part; population holds for those
+    whose facts say nothing. published: figures that the guest's sections compare with, by its own
+    names. beside: sweeps whose claims are listed here too, as theirs to answer. budgets: the folder
+    of its budgets; None: it has none. study: the guest (contract/study.py).
     """
 
     name: str = ""
@@ -137,10 +141,16 @@ class Plan(Model):
     question: str = ""
     axis: str = ""
     baseline: Any = None
+    pooled: list[str] = []
+    by: list[str] = []
+    seed_key: str = ""
     contrasts: list[Pair] = []
     across: list[CellPair] = []
     main: list[Pair] = []
-    metrics: list[str] = ["loss", "f1", "accuracy"]
+    metrics: list[str] = []
+    better: Literal["lower", "higher", ""] = ""
+    at: str = Field(default="", pattern=r"^(last|best|min|max|\d+)?$", coerce_numbers_to_str=True)
+    population: Literal["examples", "seeds", ""] = ""
     margins: dict[str, float] = {}
     noise_floor: tuple[dict[str, Any], dict[str, Any]] | None = None
     claims: list[Claim] = []
@@ -160,6 +170,12 @@ def plan_of(sweep: Mapping[str, Any], beside: Path | None = None) -> Plan | None
     folder `beside` (that of the sweep's file), in the current folder and its `sweeps`, and among
     those that are shipped. Raises PlanError where the file that is found is no plan.
     """
+    file = file_of(sweep, beside)
+    return load(file) if file else None
+
+
+def file_of(sweep: Mapping[str, Any], beside: Path | None = None) -> Path | None:
+    """Return the file of a sweep's plan, as `plan_of` looks for it; None where there is none."""
     here = Path.cwd()
     folders = [*([beside] if beside else []), here, here / "sweeps", places.SWEEPS]
     names = [str(sweep.get(key) or "") for key in ("name", "project")]
@@ -167,7 +183,7 @@ def plan_of(sweep: Mapping[str, Any], beside: Path | None = None) -> Plan | None
         if word and Path(word).name == word and len(word) <= LONGEST:
             for folder in folders:
                 if (file := folder / f"{word}{places.PLAN}").is_file():
-                    return load(file)
+                    return file
     return None
 
 
@@ -224,7 +240,7 @@ def _plan(file: Path) -> tuple[Plan, dict[str, str]]:
         faults = [_fault(item, where) for item in error.errors(include_url=False)]
         raise PlanError("\n".join(dict.fromkeys(faults))) from None
     for metric in plan.margins:
-        if metric not in plan.metrics:
+        if plan.metrics and metric not in plan.metrics:
             text = f"not among the metrics{suggest(metric, plan.metrics)}"
             raise _error(text, f"margins.{metric}", where)
     for i, claim in enumerate(plan.claims):
@@ -277,6 +293,8 @@ def _fault(error: Mapping[str, Any], where: dict[str, str]) -> str:
         close = nearest(given, allowed)
         message = f"{given!r} is not one of {', '.join(allowed)}"
         message += f"; did you mean {close!r}?" if close else ""
+    elif loc == ("at",):
+        message = f"{given!r} is not one of last, best, min, max or a number, of an epoch"
     elif loc == ("study",):
         message = f"{given!r} is no package.module:attribute"
     else:

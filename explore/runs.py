@@ -57,7 +57,7 @@ def fetch(sweep: str, folder: Path, reports: Path) -> Snapshot:
 
     Raises FetchError.
     """
-    from analysis.read import fetch as server
+    from analysis.read import find as server
 
     source = server.find(sweep)
     kept = folder / "snapshots" / f"{source.info['id']}.json.gz"

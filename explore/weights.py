@@ -72,7 +72,7 @@ def _download(sweep: dict[str, Any], run_id: str, target: Path) -> Path:
     import wandb
     from wandb.errors import CommError
 
-    from analysis.read.fetch import quiet
+    from analysis.read.ask import quiet
 
     name = f"{sweep['entity']}/{sweep['project']}/model-{run_id}:latest"
     try:

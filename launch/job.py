@@ -33,7 +33,7 @@ def run(
     path = registered(sweep, crew.server)
     code = run_agents(path, sweep.config, crew)
     if max_seeds is None or code:
-        written = report(path)
+        written = report(path, beside=sweep.path.parent)
     else:
         try:
             written, code = until_decided(sweep, path, max_seeds, crew)

@@ -58,7 +58,8 @@ def until_decided(sweep: SweepFile, path: str, max_seeds: int, crew: Crew) -> tu
     code = 0
     for look, count in enumerate(counts, start=1):
         put_back(sweep.config, path, look, len(counts))
-        written = report(path, looks=(look, len(counts)), seeds=first_seeds(own, count))
+        seen = first_seeds(own, count)
+        written = report(path, looks=(look, len(counts)), seeds=seen, beside=sweep.path.parent)
         made = json.loads(written.with_name("report.json").read_text(encoding="utf-8"))
         found = undecided(made)
         cells = cells_of(made, found) if look < len(counts) else []

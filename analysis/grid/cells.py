@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 
 from analysis import metrics
+from analysis.grid.configs import NO_SEED, display, lookup, seed_label
 from analysis.grid.copies import copies
+from analysis.grid.layout import Layout, layout
 from analysis.read.snapshot import Run, Snapshot, number
-from contract.sweepfile.points import SEED, GridError, axis_values, expand
+from contract.plan import Plan
+from contract.sweepfile.points import SEED
 from contract.values import canonical, key
 
 LIVE = ("running", "pending")
 INTERRUPTED = "interrupted"
-NO_SEED = "-"
 
 
 @dataclass
@@ -53,14 +55,15 @@ class Slot:
 class Cell:
     """A grid point without the seed. slots: seed -> Slot, in the order of the seeds.
 
-    seeded: False where the sweep lists no seed: its runs are replicates, numbered from 1, and those
-    of two cells are not matched.
+    seeded: False where no seed is known: its runs are replicates, numbered from 1, and those of two
+    cells are not matched. declared: how many (cell, seed) were asked for.
     """
 
     config: dict[str, Any]
     label: str
     slots: dict[str, Slot] = field(default_factory=dict)
     seeded: bool = True
+    declared: int = 0
     _values: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -97,13 +100,18 @@ class Cell:
 
 @dataclass
 class Grid:
-    """axes: axis -> its values; unexpected: runs that are no point of the grid."""
+    """axes: axis -> its values; unexpected: runs that are no point of the grid.
+
+    seed_key: config key of the seed, "" for none. tied: config key -> the axis it changes with.
+    """
 
     axes: dict[str, list[Any]]
     cells: list[Cell]
     unexpected: list[Run]
     search: bool  # random or bayes: points were drawn, not listed
     run_cap: int = 0
+    seed_key: str = SEED
+    tied: dict[str, str] = field(default_factory=dict)
 
     @property
     def slots(self) -> list[Slot]:
@@ -135,55 +143,48 @@ def diverged(run: Run) -> bool:
     """Whether the run says so, or any of its summary losses is NaN or infinite."""
     if run.summary.get("diverged") is True:
         return True
-    losses = (number(v) for k, v in run.summary.items() if k.split("/")[-1] == "loss")
+    losses = (number(v) for k, v in run.summary.items() if metrics.last_word(k) == "loss")
     return any(loss is not None and not math.isfinite(loss) for loss in losses)
 
 
-def arrange(snapshot: Snapshot, last: str = "") -> Grid:
+def arrange(snapshot: Snapshot, last: str = "", known: Plan | None = None) -> Grid:
     """Sort the snapshot's runs into the cells of its sweep.
 
     `last` names the axis that varies fastest, so that the cells that are compared stand together.
-    Here values become canonical: those of the sweep, and the configs of the runs that a grid holds.
+    known: what a plan says of seed and axes. Here values become canonical: those of the sweep, and
+    the configs of the runs that a grid holds. Raises LayoutError where a plan's words do not fit.
     """
-    config = canonical(snapshot.sweep.get("config") or {})
     runs = [replace(run, config=canonical(run.config)) for run in snapshot.runs]
-    points = None
-    if config.get("method", "grid") == "grid":
-        try:
-            points = expand(config)
-        except GridError:
-            points = None
-    axes = _axes(config, points)
+    runs = sorted(without_interrupted(runs), key=lambda r: (r.created_at, r.id))
+    plan = layout(snapshot, runs, known)
+    axes = plan.axes
     if last in axes:
         axes = {name: values for name, values in axes.items() if name != last} | {last: axes[last]}
     cells: dict[str, Cell] = {}
-    for point in points or []:
-        cell = _cell(cells, {axis: point[axis] for axis in axes}, axes)
-        seed = seed_label(point.get(SEED, NO_SEED))
-        cell.slots[seed] = Slot(seed)
+    for config, seed in plan.points or []:
+        cell = _cell(cells, {axis: config[axis] for axis in axes}, axes)
+        cell.declared += 1
+        cell.slots.setdefault(seed, Slot(seed))
     unexpected = []
-    for run in sorted(without_interrupted(runs), key=lambda r: (r.created_at, r.id)):
-        found = run_point(run, list(axes))
+    for run in runs:
+        found = run_point(run, list(axes), plan.whole or plan.search)
         place = key(found) if found is not None else ""
-        if found is None or (points is not None and place not in cells):
+        if found is None or (plan.whole and place not in cells):
             unexpected.append(run)
             continue
-        listed = points is not None and snapshot.looks is None  # looks add seeds beyond the grid
-        _place(_cell(cells, found, axes), run, listed, unexpected)
-    if points is not None:
+        listed = plan.whole and snapshot.looks is None  # looks add seeds beyond the grid
+        _place(_cell(cells, found, axes), run, plan, listed, unexpected)
+    if not plan.search:
         rank = {axis: {key(v): i for i, v in enumerate(axes[axis])} for axis in axes}
-        places = sorted(cells.values(), key=lambda c: [rank[a][key(c.config[a])] for a in axes])
+        places = sorted(
+            cells.values(), key=lambda c: [rank[a].get(key(c.config[a]), -1) for a in axes]
+        )
         cells = {key(cell.config): cell for cell in places}
-    for cell in cells.values():
-        _number(cell)
-    cap = config.get("run_cap")
+    _number(list(cells.values()), plan)
     return Grid(
-        axes,
-        list(cells.values()),
-        unexpected,
-        search=points is None,
-        run_cap=cap if isinstance(cap, int) and not isinstance(cap, bool) else 0,
-    )
+        axes, list(cells.values()), unexpected, search=plan.search, run_cap=plan.run_cap,
+        seed_key=plan.seed_key, tied=plan.tied,
+    )  # fmt: skip
 
 
 def without_interrupted(runs: list[Run]) -> list[Run]:
@@ -191,20 +192,25 @@ def without_interrupted(runs: list[Run]) -> list[Run]:
 
     When a training process is killed, the wandb client's service can outlive it and report a clean
     end (exit code 0). Such a run has logged fewer epochs than its config asks for, and its summary
-    lacks what is written at the end. Known only for sweeps that log `epoch`, from 0 or 1.
+    lacks what the program writes at its end: what no history holds and every run has that logged
+    all its epochs. Where there is no such thing, a run that ended by itself is done: it may have
+    stopped early. Known only for sweeps that log `epoch`, from 0 or 1.
     """
     logged = {run.id: last_epoch(run) for run in runs}
     firsts = [float(np.nanmin(run.history["epoch"])) for run in runs if logged[run.id] is not None]
     if not firsts:
         return runs
     missing = 1 if min(firsts) == 0 else 0  # epochs counted from 0 end one lower
+
+    def short(run: Run) -> bool:
+        epochs = run.config.get("epochs")
+        return isinstance(epochs, int) and (logged[run.id] or 0) < epochs - missing
+
+    ends = [set(run.summary) for run in runs if run.finished and not short(run)]
+    last = set.intersection(*ends) - {n for run in runs for n in run.history} if ends else set()
     return [
         replace(run, state=INTERRUPTED)
-        if run.finished
-        and run.summary.get("diverged") is not True
-        and "best_epoch" not in run.summary
-        and isinstance(epochs := run.config.get("epochs"), int)
-        and (logged[run.id] or 0) < epochs - missing
+        if run.finished and short(run) and not diverged(run) and not last <= run.summary.keys()
         else run
         for run in runs
     ]
@@ -218,9 +224,12 @@ def last_epoch(run: Run) -> float | None:
     return float(np.nanmax(column))
 
 
-def _place(cell: Cell, run: Run, listed: bool, unexpected: list[Run]) -> None:
-    seed = seed_label(lookup(run.config, SEED, NO_SEED if cell.slots else run.id))
-    if seed not in cell.slots and set(cell.slots) == {NO_SEED}:
+def _place(cell: Cell, run: Run, plan: Layout, listed: bool, unexpected: list[Run]) -> None:
+    """Put a run into its slot. Where the seed is none of the sweep's, all are in one, for now."""
+    seed = NO_SEED
+    if plan.seed_key and plan.sure:
+        seed = seed_label(lookup(run.config, plan.seed_key, NO_SEED))
+    if seed not in cell.slots and set(cell.slots) == {NO_SEED} and plan.whole:
         seed = NO_SEED  # the sweep does not vary the seed: whatever the run chose is its one seed
     if seed not in cell.slots:
         if listed:
@@ -230,33 +239,53 @@ def _place(cell: Cell, run: Run, listed: bool, unexpected: list[Run]) -> None:
     cell.slots[seed].runs.append(run)
 
 
-def _number(cell: Cell) -> None:
-    """Repeats of a cell without a seed are its replicates: a slot for each finished run."""
-    if set(cell.slots) != {NO_SEED}:
+def _number(cells: list[Cell], plan: Layout) -> None:
+    """Tell the replicates of cells apart that are all in one slot.
+
+    By the seeds that their program chose, where most of those stand in other cells, too; else each
+    finished run is a replicate of its own, and those of two cells are not matched.
+    """
+    loose = [cell for cell in cells if set(cell.slots) == {NO_SEED}]
+    seeds = [
+        {seed_label(lookup(run.config, plan.seed_key, NO_SEED)) for run in cell.slots[NO_SEED].runs}
+        for cell in (loose if plan.seed_key else [])
+    ]
+    drawn = Counter(seed for found in seeds for seed in found)
+    shared = [seed for seed, count in drawn.items() if count > 1]
+    matched = (len(drawn) > 1 and 2 * len(shared) >= len(drawn)) or len(seeds) == 1
+    for cell in loose:
+        runs = cell.slots[NO_SEED].runs
+        if matched:
+            names = [seed_label(lookup(run.config, plan.seed_key, NO_SEED)) for run in runs]
+            slots = {name: Slot(name) for name in sorted(dict.fromkeys(names), key=_natural)}
+            for name, run in zip(names, runs, strict=True):
+                slots[name].runs.append(run)
+            cell.slots = slots or cell.slots
+        else:
+            cell.seeded = False
+            _replicates(cell)
+
+
+def _natural(label: str) -> tuple[bool, float, str]:
+    found = canonical(label)
+    is_number = isinstance(found, int | float)
+    return not is_number, float(found) if is_number else 0.0, label
+
+
+def _replicates(cell: Cell) -> None:
+    """A slot for each finished run, with the runs that failed before it; more where more were
+    declared."""
+    runs = cell.slots[NO_SEED].runs
+    if len(cell.slots[NO_SEED].finished) < 2 and cell.declared < 2:
         return
-    cell.seeded = False
-    slot = cell.slots[NO_SEED]
-    if len(slot.finished) > 1:
-        ends = [i for i, run in enumerate(slot.runs) if run.finished]
+    groups = [[run] for run in runs]
+    if len(runs) > cell.declared:
+        ends = [i for i, run in enumerate(runs) if run.finished] or [len(runs) - 1]
         starts = [0, *(end + 1 for end in ends[:-1])]
-        groups = [slot.runs[start : end + 1] for start, end in zip(starts, ends, strict=True)]
-        groups[-1] += slot.runs[ends[-1] + 1 :]
-        cell.slots = {
-            str(i): Slot(str(i), runs, expected=slot.expected and i == 1)
-            for i, runs in enumerate(groups, 1)
-        }
-
-
-def _axes(config: Mapping[str, Any], points: list[dict[str, Any]] | None) -> dict[str, list[Any]]:
-    parameters = config.get("parameters") or {}
-    if points is None:
-        fixed = {name for name, spec in parameters.items() if set(spec or {}) == {"value"}}
-        return {name: [] for name in parameters if name not in fixed and name != SEED}
-    listed = {n: v for n, v in axis_values(parameters) if n != SEED}
-    swept = {name: values for name, values in listed.items() if len(values) > 1}
-    if not swept:  # a sweep narrowed to one cell keeps the axes that it lists
-        swept = {n: v for n, v in listed.items() if "values" in (parameters.get(n) or {})}
-    return {name: list(values) for name, values in swept.items()}
+        groups = [runs[start : end + 1] for start, end in zip(starts, ends, strict=True)]
+        groups[-1] += runs[ends[-1] + 1 :]
+    groups += [[] for _ in range(cell.declared - len(groups))]
+    cell.slots = {str(i): Slot(str(i), group) for i, group in enumerate(groups, 1)}
 
 
 def _cell(cells: dict[str, Cell], config: dict[str, Any], axes: dict[str, list[Any]]) -> Cell:
@@ -289,42 +318,11 @@ def pair_label(a: Mapping[str, Any], b: Mapping[str, Any], axes: Mapping[str, li
     return (f"{level}: " if level else "") + " − ".join(ends)
 
 
-def display(item: Any) -> str:
-    """A config value as text, numbers short, lists as JSON."""
-    if isinstance(item, float):
-        return f"{item:.6g}"
-    return item if isinstance(item, str) else key(item)
-
-
-def seed_label(seed: Any) -> str:
-    """A seed as the key of a JSON object: 0, 0.0 and "0" are one seed."""
-    return display(canonical(seed))
-
-
-def run_point(run: Run, axes: list[str]) -> dict[str, Any] | None:
-    """The run's values on the axes; None where its config lacks one (it never started)."""
+def run_point(run: Run, axes: list[str], whole: bool = True) -> dict[str, Any] | None:
+    """The run's values on the axes; None where it never started: its config is empty, or where it
+    should be `whole`, lacks one."""
     found = {axis: lookup(run.config, axis, NO_SEED) for axis in axes}
-    if any(item is NO_SEED for item in found.values()):
+    lacking = [axis for axis, item in found.items() if item is NO_SEED]
+    if (lacking and whole) or not run.config:
         return None
-    return found
-
-
-def lookup(config: Mapping[str, Any], name: str, default: Any) -> Any:
-    """config[name], also where the run wrote hyphens as underscores or nested the name."""
-    for spelling in (name, name.replace("-", "_")):
-        if spelling in config:
-            return config[spelling]
-    head, _, rest = name.partition(".")
-    inner = config.get(head)
-    return lookup(inner, rest, default) if rest and isinstance(inner, Mapping) else default
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dicts as dotted names."""
-    flat: dict[str, Any] = {}
-    for name, item in config.items():
-        if isinstance(item, Mapping):
-            flat |= flatten(item, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = item
-    return flat
+    return found | dict.fromkeys(lacking)

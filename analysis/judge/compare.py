@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from analysis import metrics
-from analysis.grid.cells import Cell, Grid, flatten
+from analysis.grid.cells import Cell, Grid
+from analysis.grid.configs import flatten, seedlike
 from analysis.judge import collapse, stats, terms
 from analysis.metrics import Metric
 from analysis.read.snapshot import Examples, Run, Snapshot
@@ -68,10 +69,11 @@ def constants(grid: Grid) -> Constants:
     for run in runs:
         for name, item in flatten(run.config).items():
             seen.setdefault(name, {})[key(item)] = item
-    swept = {name.replace("-", "_") for name in grid.axes} | {SEED}
+    swept = _swept(grid) | ({*seedlike(seen)} if not grid.seed_key else set())
     varied = {name: list(values) for name, values in grid.axes.items()}
+    varied |= {name: list(seen.get(name, {}).values()) for name in grid.tied}
     seeds = dict.fromkeys(seed for cell in grid.cells for seed in cell.slots)
-    varied[SEED] = list(seeds)
+    varied[grid.seed_key or SEED] = list(seeds)
     if grid.search:
         varied |= {axis: list(seen.get(axis, {}).values()) for axis in grid.axes}
     held, leaked = {}, {}
@@ -82,6 +84,12 @@ def constants(grid: Grid) -> Constants:
             next(iter(values.values())) if len(values) == 1 else list(values.values())
         )
     return Constants(held, varied, leaked)
+
+
+def _swept(grid: Grid) -> set[str]:
+    """Config keys that may differ: axes, what goes with them, and the seed."""
+    names = {name.replace("-", "_") for name in (*grid.axes, *grid.tied)}
+    return names | {SEED, grid.seed_key.replace("-", "_")}
 
 
 class Data:
@@ -145,16 +153,18 @@ class Data:
         if place not in self._faithful:
             said = cell.finite(metric.name)
             self._faithful[place] = {
-                seed: _same(said[seed], float(terms.mean()), metric)
+                seed: _same(said[seed], float(terms.mean()), metric, cell.runs[seed])
                 for seed, terms in self.terms(cell, metric).items()
                 if seed in said
             }
         return self._faithful[place]
 
 
-def _same(said: float, given: float, metric: Metric) -> bool:
-    """Equal up to float32: fractions by less than any one example, the rest by a thousandth."""
-    counted = metric.per_example in (terms.correctness, terms.f1_terms)
+def _same(said: float, given: float, metric: Metric, run: Run) -> bool:
+    """Equal up to float32: fractions of predictions by less than any one example, the rest, which
+    may be percentages or means over batches, by a thousandth."""
+    logged = run.terms is not None and metric.name in run.terms.columns
+    counted = not logged and metric.per_example in (terms.correctness, terms.f1_terms)
     slack = 1e-5 if counted else 1e-3 * abs(given) + 1e-6
     return abs(said - given) <= slack
 
@@ -166,17 +176,28 @@ def differing(data: Data, a: Cell, b: Cell, metric: Metric) -> list[str]:
     (they are a warning).
     """
     rules = comparability(data.plan)
-    swept = {name.replace("-", "_") for name in data.grid.axes} | {SEED}
+    swept = _swept(data.grid)
     allowed = swept | {k for axis in swept for k in rules.explained_by.get(axis, [])}
     runs = [r for c in (a, b) for s, r in c.runs.items() if s in c.finite(metric.name)]
     found = [k for k in rules.error if k not in allowed and len(_known(runs, k)) > 1]
-    sets = {examples.digest for run in runs if (examples := examples_of(run, metric))}
-    if len(sets) > 1 and EXAMPLES not in found:
+    if EXAMPLES not in found and not _same_examples(a, b, metric):
         found.append(EXAMPLES)
     agreed = {**_tagged(data.faithful(a, metric), "a"), **_tagged(data.faithful(b, metric), "b")}
     if len(set(agreed.values())) > 1:
         found.append(DEFINITION)
     return found
+
+
+def _same_examples(a: Cell, b: Cell, metric: Metric) -> bool:
+    """Whether both are tested on the same examples: seed by seed, where those are matched, since
+    folds have each their own."""
+    sets: dict[str, set[str]] = {}
+    for cell in (a, b):
+        for seed in cell.finite(metric.name):
+            if examples := examples_of(cell.runs[seed], metric):
+                place = seed if a.seeded and b.seeded else ""
+                sets.setdefault(place, set()).add(examples.digest)
+    return all(len(found) == 1 for found in sets.values())
 
 
 def examples_of(run: Run, metric: Metric) -> Examples | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis.grid.cells import Cell
 from analysis.judge import compare, stats
-from analysis.judge.compare import Data
+from analysis.judge.compare import Data, examples_of
 from analysis.judge.stats import Crossed, Estimate
 from analysis.metrics import Metric
 
@@ -159,11 +159,13 @@ def _cross(data: Data, item: Draft, seeds_a: list[list[str]], seeds_b: list[list
 def stack(data: Data, cell: Cell, metric: Metric, seeds: list[str]) -> np.ndarray | None:
     """Per-example terms of these seeds, shape (S, N).
 
-    None where fewer than two seeds are asked for, one has no predictions, the sizes differ, or a
-    summary's value is not the mean of its terms.
+    None where fewer than two seeds are asked for, one has no terms, they are not about the same
+    examples, or a summary's value is not the mean of its terms.
     """
     terms, flags = data.terms(cell, metric), data.faithful(cell, metric)
     if len(seeds) < 2 or not all(seed in terms and flags.get(seed) for seed in seeds):
         return None
-    sizes = {terms[seed].size for seed in seeds}
-    return np.stack([terms[seed] for seed in seeds]) if len(sizes) == 1 and min(sizes) > 1 else None
+    sets = {e.digest: len(e.pairs) for s in seeds if (e := examples_of(cell.runs[s], metric))}
+    if len(sets) != 1 or min(sets.values()) < 2:
+        return None
+    return np.stack([terms[seed] for seed in seeds])

@@ -25,7 +25,7 @@ def declared(data: Data) -> list[Pooled]:
     if plan.kind != "ablation":
         return []
     result = []
-    for axis in [plan.axis] if plan.name else list(axes):
+    for axis in [axis for axis in dict.fromkeys([plan.axis, *plan.pooled]) if axis in axes]:
         baseline = plan.baseline if axis == plan.axis else axes[axis][0]
         levels = [level for level in axes[axis][:MAX_LEVELS] if key(level) != key(baseline)]
         found = [(axis, level, baseline) for level in levels]

@@ -52,7 +52,8 @@ class Member:
 def judge(data: Data, members: list[Member], metric: Metric, alpha: float) -> list[Judged]:
     """Verdicts of the family of a metric, with what the plan declares of it."""
     noise = compare.noise_floor(data, metric.name)
-    margin = data.plan.margins.get(last_word(metric.name))
+    margins = data.plan.margins
+    margin = margins.get(metric.name, margins.get(last_word(metric.name)))
     return corrected(members, alpha, margin, noise[0] if noise else None)
 
 

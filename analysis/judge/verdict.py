@@ -174,9 +174,10 @@ def _different_here(facts: Facts) -> Verdict:
     higher, lower, low, high = _ordered(facts, facts.seeds)
     by = abs(facts.delta)
     by_text = with_span(by, low, high).split(" ")[0]
+    runs = "" if facts.matched else f"; {facts.replicates}"
     what = "the data do not show" if facts.examples else "no per-example terms were logged to show"
     text = (
-        f"On this test set {higher} is higher by {by_text} (95 % CI {span(low, high)}); "
+        f"On this test set {higher} is higher by {by_text} (95 % CI {span(low, high)}{runs}); "
         f"{what} that this holds for new examples."
     )
     return Verdict(DIFFERENT_HERE, text, higher, lower, by, low, high)
@@ -187,7 +188,8 @@ def _inconclusive(facts: Facts) -> Verdict:
     if not high > low:
         text = f"Not resolved: Δ = {fmt(facts.delta)} in every replicate, so there is no spread."
         return Verdict(INCONCLUSIVE, text, by=abs(facts.delta))
-    text = f"Not resolved: Δ = {with_span(facts.delta, low, high)} (95 % CI)"
+    runs = "" if facts.matched else f"; {facts.replicates}"
+    text = f"Not resolved: Δ = {with_span(facts.delta, low, high)} (95 % CI{runs})"
     p, corrected = facts.p, facts.p_holm
     if not math.isfinite(p):
         p, corrected = facts.p_here, facts.p_here_holm

@@ -9,6 +9,7 @@ import numpy as np
 from analysis.grid.cells import INTERRUPTED
 from analysis.judge import compare, terms, verdict
 from analysis.judge.compare import Data
+from analysis.judge.readings import curves, folds, tied, without_terms
 from analysis.metrics import Metric
 from analysis.schema import report as schema
 from analysis.show.text import fmt, listing
@@ -29,8 +30,10 @@ def warnings(report: schema.Report, data: Data, judged: list[Metric]) -> list[st
         *leaks(report),
         *lacking(data, judged),
         *definitions(data, judged),
-        *without_predictions(data, judged),
-        *population(data, judged),
+        *tied(data),
+        *folds(data),
+        *curves(data, judged),
+        *without_terms(data, judged),
         *environment(report, data),
         *saturation(report),
         *chance(data, judged),
@@ -109,7 +112,8 @@ def leaks(report: schema.Report) -> list[str]:
     leaked = report.constants.leaked
     if not leaked:
         return []
-    return [f"Not varied by the sweep, but different between runs: {listing(list(leaked))}."]
+    what = "Not varied by the sweep" if report.sweep.method else "No axis"
+    return [f"{what}, but different between runs: {listing(list(leaked))}."]
 
 
 def lacking(data: Data, judged: list[Metric]) -> list[str]:
@@ -145,39 +149,6 @@ def definitions(data: Data, judged: list[Metric]) -> list[str]:
                 f"({listing(wrong, 3)})."
             )
     return lines
-
-
-def without_predictions(data: Data, judged: list[Metric]) -> list[str]:
-    """Runs without per-example predictions: their contrasts speak about this test set alone."""
-    parts = {metric.part for metric in judged if metric.per_example is not None}
-    runs = compare.counted(data.grid)
-    lacking = [
-        r.id for r in runs
-        if not r.terms and (r.predictions is None or r.predictions.part not in parts)
-    ]  # fmt: skip
-    if not parts or not lacking:
-        return []
-    return [
-        f"{len(lacking)} finished runs have no predictions per example ({listing(lacking, 3)}); "
-        "their contrasts take the test set as given."
-    ]
-
-
-def population(data: Data, judged: list[Metric]) -> list[str]:
-    """Metrics that are taken for means over a test set without any term of an example."""
-    unknown = [
-        m.name
-        for m in judged
-        if m.population == "examples" and m.per_example is None
-        if not any(data.terms(cell, m) for cell in data.grid.cells)
-    ]
-    if not unknown:
-        return []
-    return [
-        f"No per-example terms are known for {listing(unknown)}: nothing is said of new examples. "
-        "Where it is no mean over a test set (a return, a loss of a stream), --population seeds "
-        "says so."
-    ]
 
 
 def environment(report: schema.Report, data: Data) -> list[str]:
@@ -242,8 +213,10 @@ def few_seeds(report: schema.Report) -> list[str]:
     counts = [contrast.n for contrast in report.contrasts]
     if not counts or max(counts) >= int(report.rules["advised_seeds"] or 0):
         return []
+    matched = all(contrast.matched for contrast in report.contrasts)
+    kind = "matched seeds" if matched else "replicates of the smaller arm"
     return [
-        f"Exploratory: at most {max(counts)} matched seeds. "
+        f"Exploratory: at most {max(counts)} {kind}. "
         f"{fmt(report.rules['advised_seeds'])} or more resolve something."
     ]
 

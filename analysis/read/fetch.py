@@ -1,4 +1,4 @@
-"""Read a sweep through wandb.Api into a snapshot. The only module here that knows wandb.
+"""Read runs through wandb.Api into a snapshot.
 
 Histories are read by full scan: `run.history()` samples 500 random rows. Runs that were finished in
 an earlier snapshot and whose history has not grown since are not read again; their config, summary
@@ -7,30 +7,24 @@ and state come with the list of runs and are always fresh.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
-import os
-import re
 import tempfile
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from analysis.grid.cells import flatten
+from analysis.grid.configs import flatten
 from analysis.judge.sequential import looks_in
+from analysis.read.ask import attempt, quiet
 from analysis.read.snapshot import Examples, Predictions, Run, Snapshot, Terms
 from contract import examples as tables
 from contract.values import number, plain
 
-ATTEMPTS = 4
-FIRST_WAIT = 0.5  # seconds; doubles with each further attempt
 THREADS = 8
 # The client's cache notes where a download goes in one place for all threads: two at once could
 # give a run the predictions of another.
@@ -38,55 +32,58 @@ DOWNLOAD = Lock()
 PER_PAGE = 200
 SCAN_ROWS = 10_000  # rows of a page of the scan
 MAX_VALUES = 400_000  # rows × metrics kept of one run; longer histories are thinned evenly
-PROJECTS = 200  # projects in which a bare sweep id is looked for
-ABSENT = re.compile(r"could not find|not found|does not exist|no such", re.IGNORECASE)
-T = TypeVar("T")
+ALL_VALUES = 40_000_000  # the same of all runs together
+FEWEST_VALUES = 2_000  # of one run, however many there are
 log = logging.getLogger(__name__)
-
-
-class FetchError(Exception):
-    """A sweep that cannot be found or read."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True)
 class Source:
-    """A sweep on a server, not yet read, and how much of a history is read at once and kept."""
+    """Runs on a server, not yet read, and how much of a history is read at once and kept.
+
+    wanted: (entity/project, filters, id of the sweep where there are several) of each list of runs.
+    """
 
     api: Any
     info: dict[str, Any]
+    wanted: tuple[tuple[str, dict[str, Any], str], ...]
     scan_rows: int = SCAN_ROWS
     max_values: int = MAX_VALUES
 
     def read(self, previous: Snapshot | None = None) -> Snapshot:
         """Read the runs; those that `previous` holds as finished are taken from there."""
         known = {run.id: run for run in previous.runs} if previous else {}
-        path = f"{self.info['entity']}/{self.info['project']}"
         with quiet(), tempfile.TemporaryDirectory(prefix="fusion-report-") as folder:
-            listed = attempt(lambda: self._list(path), f"listing the runs of {path}")
+            listed = self._list()
+            # a snapshot stays readable, however many runs it holds
+            most = min(self.max_values, max(FEWEST_VALUES, ALL_VALUES // max(len(listed), 1)))
             shared: dict[str, Examples] = {}
             for run in known.values():
-                if run.predictions is not None:
-                    shared.setdefault(run.predictions.examples.digest, run.predictions.examples)
+                for held in (run.predictions, run.terms):
+                    if held is not None:
+                        shared.setdefault(held.examples.digest, held.examples)
 
-            def read_one(item: Any) -> Run:
+            def read_one(found: tuple[Any, str]) -> Run:
+                item, sweep = found
                 run = read_run(item)
+                run.sweep = sweep
                 earlier = known.get(run.id)
                 if earlier is not None and unchanged(run, earlier):
                     run.history, run.predictions = earlier.history, earlier.predictions
                     run.terms = earlier.terms
                 else:
-                    self._read_files(item, run, Path(folder), shared)
+                    self._read_files(item, run, Path(folder), shared, most)
                 return run
 
             with ThreadPoolExecutor(THREADS) as pool:
                 runs = list(pool.map(read_one, listed))
         return Snapshot(self.info, runs, looks_in(self.info["config"].get("description")))
 
-    def _read_files(self, item: Any, run: Run, folder: Path, shared: dict[str, Examples]) -> None:
+    def _read_files(
+        self, item: Any, run: Run, folder: Path, shared: dict[str, Examples], most: int
+    ) -> None:
         run.history = attempt(
-            lambda: read_history(item, self.scan_rows, self.max_values),
+            lambda: read_history(item, self.scan_rows, most),
             f"reading the history of {run.id}",
         )
         if run.finished:
@@ -95,90 +92,19 @@ class Source:
                 f"reading the examples of {run.id}",
             )
 
-    def _list(self, path: str) -> list[Any]:
-        runs = self.api.runs(
-            path, filters={"sweep": self.info["id"]}, per_page=PER_PAGE, lazy=False
-        )
-        return list(runs)
-
-
-def find(sweep: str) -> Source:
-    """The sweep "entity/project/id", "project/id" or "id" on the server in use.
-
-    A bare id is looked for in the projects of the default entity. Raises FetchError.
-    """
-    import wandb
-
-    parts = [part for part in sweep.strip("/").split("/") if part and part != "sweeps"]
-    if not 1 <= len(parts) <= 3:
-        raise FetchError(f"SWEEP {sweep!r}: allowed are entity/project/id, project/id and id")
-    with quiet():
-        api = attempt(lambda: wandb.Api(timeout=60), "connecting to the W&B server", 1)
-        entity = parts[0] if len(parts) == 3 else api.default_entity
-        if len(parts) > 1:
-            projects = [parts[-2]]
-        else:
-            found = attempt(lambda: list(api.projects(entity)), "listing projects")
-            projects = [project.name for project in found][:PROJECTS]
-        for project in projects:
-            with contextlib.suppress(LookupError):
-                item = attempt(
-                    lambda p=project: api.sweep(f"{entity}/{p}/{parts[-1]}"), f"reading {sweep}"
-                )
-                return Source(api, describe(item, str(entity), project))
-    where = f"{entity}/{projects[0]}" if len(projects) == 1 else f"any project of {entity}"
-    raise FetchError(
-        f"SWEEP {sweep!r}: no sweep {parts[-1]!r} in {where} on {api.settings['base_url']}; "
-        "`wandb sweep` prints the id"
-    )
-
-
-def describe(sweep: Any, entity: str, project: str) -> dict[str, Any]:
-    """The sweep as the snapshot holds it."""
-    return {
-        "id": sweep.id,
-        "name": sweep.name,
-        "entity": entity,
-        "project": project,
-        "url": sweep.url,
-        "state": str(getattr(sweep, "state", None) or sweep._attrs.get("state") or ""),
-        "config": plain(sweep.config),
-    }
-
-
-def attempt(
-    call: Callable[[], T], doing: str, attempts: int = ATTEMPTS, wait: float = FIRST_WAIT
-) -> T:
-    """call(), again after 0.5, 1 and 2 s where it fails; FetchError after the fourth failure.
-
-    LookupError at once where the server says that there is no such thing.
-    """
-    for number_of_try in range(attempts):
-        try:
-            return call()
-        except Exception as error:
-            if ABSENT.search(str(error)):
-                raise LookupError(str(error)) from error
-            log.debug("%s failed: %s", doing, error)
-            if number_of_try == attempts - 1:
-                times = f" {attempts} times" if attempts > 1 else ""  # the client itself retried
-                raise FetchError(f"{doing} failed{times}: {error}") from error
-            time.sleep(wait * 2**number_of_try)
-    raise AssertionError("unreachable")
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the client's own messages out of ours."""
-    before = os.environ.get("WANDB_SILENT")
-    os.environ["WANDB_SILENT"] = "true"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["WANDB_SILENT"]
-        else:
-            os.environ["WANDB_SILENT"] = before
+    def _list(self) -> list[tuple[Any, str]]:
+        """Every run once, with its sweep."""
+        found: dict[str, tuple[Any, str]] = {}
+        for path, filters, sweep in self.wanted:
+            runs = attempt(
+                lambda p=path, f=filters: list(
+                    self.api.runs(p, filters=f, per_page=PER_PAGE, lazy=False)
+                ),
+                f"listing the runs of {path}",
+            )
+            for run in runs:
+                found.setdefault(run.id, (run, sweep))
+        return list(found.values())
 
 
 def unchanged(run: Run, earlier: Run) -> bool:
@@ -213,7 +139,8 @@ def read_run(item: Any) -> Run:
 def read_history(item: Any, page: int, most: int) -> dict[str, np.ndarray]:
     """metric -> values per logged row, by full scan of pages; NaN where a row lacks the metric.
 
-    Of histories with more than `most` values every k-th row is kept: a snapshot stays readable.
+    Of histories with more than `most` values every k-th row is kept, and those that hold a metric's
+    lowest, highest and last value: a snapshot stays readable, and what it says of them exact.
     """
     rows = [
         {
@@ -224,25 +151,40 @@ def read_history(item: Any, page: int, most: int) -> dict[str, np.ndarray]:
         for row in item.scan_history(page_size=page, use_cache=False)
     ]
     names = list(dict.fromkeys(name for row in rows for name in row))
+    table = {name: np.array([row.get(name, math.nan) for row in rows]) for name in sorted(names)}
     every = max(1, math.ceil(len(rows) * len(names) / most))
-    if every > 1:
-        rows = rows[::every] + ([] if (len(rows) - 1) % every == 0 else rows[-1:])
-    return {name: np.array([row.get(name, math.nan) for row in rows]) for name in sorted(names)}
+    if every == 1:
+        return table
+    kept = {*range(0, len(rows), every), len(rows) - 1}
+    for column in table.values():
+        known = np.flatnonzero(np.isfinite(column))
+        if known.size:
+            kept |= {int(known[i(column[known])]) for i in (np.argmin, np.argmax)} | {
+                int(known[-1])
+            }
+    return {name: column[sorted(kept)] for name, column in table.items()}
 
 
 def read_examples(
     item: Any, folder: Path, shared: dict[str, Examples]
 ) -> tuple[Predictions | None, Terms | None]:
-    """What the newest artifacts of types `predictions` and `examples` hold that the run logged."""
+    """What the newest artifacts of types `predictions` and `examples` hold that the run logged; or
+    a file of the run that is called like one in the latter."""
     newest = {artifact.type: artifact for artifact in sorted(item.logged_artifacts(), key=_version)}
     files: dict[str, tuple[Path, str]] = {}
     for kind in tables.IDS.keys() & newest.keys():
-        artifact, name = newest[kind], f"{kind}.csv"
-        if name in artifact.manifest.entries:
+        artifact = newest[kind]
+        found = [name for name in tables.names(kind) if name in artifact.manifest.entries]
+        for name in found[:1]:
             with DOWNLOAD:
                 entry = artifact.get_entry(name)
                 path = Path(entry.download(root=str(folder), skip_cache=True))
             files[kind] = path, str((artifact.metadata or {}).get("part") or "test")
+    if tables.EXAMPLES not in newest:
+        asked = item.files(names=tables.names(tables.EXAMPLES))
+        for file in (file for file in asked if file.size):  # one that is not there has none
+            with DOWNLOAD, file.download(root=str(folder), replace=True) as opened:
+                files.setdefault(tables.EXAMPLES, (Path(opened.name), "test"))
     predictions = files.get(tables.PREDICTIONS)
     terms = files.get(tables.EXAMPLES)
     return (

@@ -89,6 +89,7 @@ class Run:
     terms: Terms | None = None
     marker: str = ""  # changes whenever the server's history of the run does
     heartbeat_at: str = ""
+    sweep: str = ""  # its sweep's id, where the snapshot holds several
 
     @property
     def finished(self) -> bool:
@@ -99,13 +100,15 @@ class Run:
 class Snapshot:
     """A sweep and its runs. looks: how often a sequential procedure has looked, of how many.
 
-    population: "seeds" or "examples" where somebody said what the metrics are about; else "".
+    plan: the plan that was given or found beside the sweep, where it is none that is shipped.
+    choices: what was said of this report alone, as fields of a plan; it overrules the plan.
     """
 
-    sweep: dict[str, Any]  # id, name, entity, project, url, state, config
+    sweep: dict[str, Any]  # id, name, entity, project, url, state, config; parts: several sweeps
     runs: list[Run]
     looks: tuple[int, int] | None = None
-    population: str = ""
+    plan: dict[str, Any] = field(default_factory=dict)
+    choices: dict[str, Any] = field(default_factory=dict)
 
     @property
     def body(self) -> bytes:
@@ -182,7 +185,8 @@ def _encode(snapshot: Snapshot) -> dict[str, Any]:
         "looks": list(snapshot.looks) if snapshot.looks else None,
         "examples": sets,
         "runs": runs,
-        **({"population": snapshot.population} if snapshot.population else {}),
+        **({"plan": plain(snapshot.plan)} if snapshot.plan else {}),
+        **({"choices": plain(snapshot.choices)} if snapshot.choices else {}),
     }
 
 
@@ -213,6 +217,7 @@ def _encode_run(run: Run, sets: dict[str, Any]) -> dict[str, Any]:
         terms = {"terms": {"examples": examples.digest, "columns": columns}}
     return {
         **terms,
+        **({"sweep": run.sweep} if run.sweep else {}),
         "id": run.id,
         "name": run.name,
         "state": run.state,
@@ -246,7 +251,10 @@ def _decode(content: dict[str, Any]) -> Snapshot:
         sweep=content["sweep"],
         runs=[_decode_run(item, sets) for item in content["runs"]],
         looks=(int(looks[0]), int(looks[1])) if looks else None,
-        population=str(content.get("population") or ""),
+        plan=content.get("plan") or {},
+        # population: how a snapshot of version 1 said this one choice at first
+        choices=content.get("choices")
+        or ({"population": content["population"]} if content.get("population") else {}),
     )
 
 

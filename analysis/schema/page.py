@@ -22,6 +22,41 @@ Numbers have ten significant digits. `null` stands for what is undefined or unkn
 one value, a quality of a run that diverged. Cells are joined by `config`: `a` and `b` of a contrast
 equal the `config` of two cells. Intervals named `low` and `high` are 95 % intervals over seeds and
 can be recomputed from `values` and `deltas`; `crossed` intervals take examples as samples too.
+
+Beside it: `cells.csv` (a row a cell and metric), `runs.csv` (a row a run, a column a metric),
+`runs-long.csv` (a row a run and metric), `contrasts.csv`, `effects.csv`, `costs.csv`, `table.tex`
+(for booktabs; bold by verdict, not by mean, a dagger where nothing was resolved) and `report.html`.
+
+## Terms per example
+
+What a run must log so that a verdict speaks of new examples (DIFFERENT): a table `examples.csv`, or
+`examples.parquet` where pyarrow is installed, in an artifact of type `examples` or as a file of the
+run. A column `example` of ids, and one for each metric under its own name; a row is an example, and
+the mean of a column is the run's metric. Any metric will do that is such a mean.
+
+```python
+from contract import examples
+
+examples.log(wandb.run, examples.write(Path("examples.csv"), ids, {{"test/top1": right}}))
+```
+
+## A plan
+
+`NAME.plan.yaml` beside `NAME.yaml`, `report --plan FILE`, or what `report --write-plan` writes:
+
+| key | meaning | flag |
+|---|---|---|
+| `seed_key` | config key that matches replicates; `none`: they are unpaired | `--seed-key` |
+| `metrics` | names as runs log them; the first is primary | `--metric` |
+| `better` | `lower` or `higher`; `facts: {{NAME: {{better: …}}}}` for one metric | `--better` |
+| `at` | `last`, `best`, `min`, `max` or an epoch | `--at` |
+| `axis` | the key whose values are the arms | `--axis` |
+| `baseline` | the arm that others are contrasted with | `--baseline` |
+| `by` | the other axes, where not all that vary | `--by` |
+| `pooled` | further axes whose pooled effects belong to the family | – |
+| `margins` | metric -> differences that are of no interest | `--margin` |
+| `population` | `examples` or `seeds` | `--population` |
+| `facts` | metric -> title, unit, better, bound, chance, population | – |
 """
 
 

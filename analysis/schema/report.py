@@ -24,6 +24,7 @@ from analysis.schema.results import (
     NoiseFloor,
     Statement,
 )
+from analysis.schema.search import Search
 
 __all__ = [
     "ClaimAnswer",
@@ -55,7 +56,7 @@ class SweepInfo(Model):
     url: str
     """Page of the sweep."""
     method: str
-    """grid, random or bayes."""
+    """grid, random or bayes; empty for several sweeps and for runs that somebody chose."""
     state: str
     """State on the server when the runs were read."""
 
@@ -165,6 +166,17 @@ class Constants(Model):
     """Axis (and seed) -> values."""
     leaked: dict[str, list[Any]]
     """Config keys that differ between runs although the sweep does not vary them."""
+
+
+class Choice(Model):
+    """A choice that the report rests on."""
+
+    flag: str
+    """The flag of `report` that makes it."""
+    value: str
+    """What was chosen."""
+    how: str
+    """By whom: said (with the flag), plan, or how it was found."""
 
 
 class Provenance(Model):
@@ -294,6 +306,8 @@ class Report(Model):
     in the study's form; null where it has nothing to say."""
     constants: Constants
     """Held, varied, leaked."""
+    choices: list[Choice]
+    """Seed, metric, direction, axis and what else was chosen, said or found."""
     unexpected: list[RunRef]
     """Runs that are no point of the grid."""
     warnings: list[str]
@@ -302,6 +316,8 @@ class Report(Model):
     """What resolves what is open; null where nothing is, or no number of seeds is forecast."""
     looks: Looks | None
     """Present where seeds were added until decided."""
+    search: Search | None
+    """Present for random and bayes searches."""
     rules: dict[str, Number]
     """The constants of the method that the text quotes."""
     provenance: Provenance

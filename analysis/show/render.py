@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 import jinja2
 
-from analysis.grid.cells import cell_label, display, pair_label
+from analysis.grid.cells import cell_label, pair_label
+from analysis.grid.configs import display
 from analysis.judge.effects import effect_label
 from analysis.judge.verdict import (
     DIFFERENT,
@@ -36,7 +37,7 @@ from analysis.schema.report import (
     More,
     Report,
 )
-from analysis.show import text
+from analysis.show import latex, text
 from contract.study import Section
 from contract.values import key
 from contract.words import counted
@@ -57,17 +58,16 @@ def markdown(report: Report, pictures: list[str], sections: Sequence[Section] = 
     return re.sub(r"\n{3,}", "\n\n", rendered).strip() + "\n"
 
 
-def html(title: str, body_markdown: str, folder: Path) -> str:
-    """The Markdown as one self-contained page: pictures become data URLs."""
+def html(title: str, body_markdown: str, pictures: Mapping[str, bytes]) -> str:
+    """The Markdown as one self-contained page: pictures (file name -> PNG) become data URLs."""
     from markdown_it import MarkdownIt
 
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(body_markdown)
 
     def embed(match: re.Match[str]) -> str:
-        path = folder / match[1]
-        if not path.is_file():
+        if match[1] not in pictures:
             return match[0]
-        data = base64.b64encode(path.read_bytes()).decode()
+        data = base64.b64encode(pictures[match[1]]).decode()
         return f'src="data:image/png;base64,{data}"'
 
     body = re.sub(r'src="([\w.-]+\.png)"', embed, body)
@@ -152,8 +152,8 @@ class View:
     def explore(self) -> str:
         """The command that opens the samples behind the first contrast; "" without predictions."""
         first = next((c for c in self.report.contrasts if c.crossed), None)
-        if first is None:
-            return ""
+        if first is None or "data_hash" not in self.report.provenance.environment:
+            return ""  # the viewer opens the study's examples
         sweep = self.report.sweep
         words = ["--runs", f"{sweep.entity}/{sweep.project}/{sweep.id}"]
         words += ["--contrast", self.pair(first)]
@@ -226,6 +226,8 @@ class View:
         """What to run next, exactly: the rest of the grid, more seeds, a look at the samples."""
         report, lines = self.report, []
         file = report.file or "FILE"
+        if not report.sweep.method:  # chosen runs: no sweep to go on with
+            return lines
         if report.grid.done < report.grid.expected:
             lines.append(f"Run what is left: `python runner.py sweep {file}`")
         if report.more is not None:
@@ -363,14 +365,23 @@ def tables(report: Report) -> dict[str, str]:
         for cell in report.cells
         for ref in cell.runs
     ]
+    long = [
+        {**{n: row[n] for n in (*axes, "seed", "id", "state")}, "metric": name, "value": row[name]}
+        for row in runs
+        for name in dict.fromkeys(metric.name for metric in report.metrics)
+        if row.get(name) is not None
+    ]
     files = {
         "cells.csv": cells,
         "runs.csv": runs,
+        "runs-long.csv": long,
         "contrasts.csv": [_flat(item.model_dump()) for item in report.contrasts],
         "effects.csv": [_flat(item.model_dump()) for item in report.effects],
         "costs.csv": [_flat(item.model_dump()) for item in report.costs],
     }
-    return {name: _csv(rows) for name, rows in files.items() if rows}
+    made = {name: _csv(rows) for name, rows in files.items() if rows}
+    paper = latex.table(report)
+    return {**made, "table.tex": paper} if paper else made
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from analysis.grid.cells import Grid, display
+from analysis.grid.cells import Grid
+from analysis.grid.configs import display
 from analysis.judge.verdict import DIFFERENT, DIFFERENT_HERE
 from analysis.show import render
 from analysis.show.text import NONE, escape, fmt, with_span

@@ -33,7 +33,7 @@ def test_facts_are_found_by_the_whole_name_then_by_its_last_part() -> None:
 
 
 def test_the_sweeps_own_goal_gives_the_direction() -> None:
-    goals = {"val/auc": "maximize"}
+    goals = {"val/auc": "higher"}
     assert metrics.describe("val/auc", goals=goals).better == "higher"
     assert metrics.describe("test/auc", goals=goals).better == "higher"
     assert metrics.describe("test/loss", goals=goals).better == ""
@@ -41,6 +41,7 @@ def test_the_sweeps_own_goal_gives_the_direction() -> None:
 
 def scaled(made: Snapshot, factor: float) -> Snapshot:
     """The same runs with accuracies in another unit, and without predictions."""
+    made.sweep["config"]["metric"] = {"name": "test/accuracy", "goal": "maximize"}
     for run in made.runs:
         run.predictions = None
         run.summary = {

@@ -132,7 +132,7 @@ def test_a_snapshot_renders_the_same_bytes(rendered: Path, tmp_path: Path) -> No
 
 
 def test_the_page_is_self_contained(rendered: Path) -> None:
-    page = reports.as_page(rendered).read_text()
+    page = rendered.with_name("report.html").read_text()
     assert page.count('src="data:image/png;base64,') >= 4
     assert 'src="results.png"' not in page and "<table>" in page
     assert page.count("<details><summary>") == page.count("</details>") >= 6

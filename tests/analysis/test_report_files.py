@@ -77,7 +77,7 @@ def test_names_from_outside_cannot_break_the_page(sweep, tmp_path: Path) -> None
     from markdown_it import MarkdownIt
 
     written = render(messy(sweep), tmp_path / "r")
-    page = reports.as_page(written).read_text()
+    page = written.with_name("report.html").read_text()
     assert "<i>" not in page
     assert 'href="http://e"' not in page
     assert "a|b *c* &lt;i&gt;" in page

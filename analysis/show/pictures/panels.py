@@ -121,7 +121,7 @@ def search(report: Report) -> Figure | None:
     cells = [c for c in report.cells if report.primary in c.metrics]
     axes = [
         axis for axis in report.axes
-        if any(isinstance(c.config.get(axis), int | float) for c in cells)
+        if all(isinstance(c.config.get(axis), int | float) for c in cells)
     ][:4]  # fmt: skip
     if not axes or not cells:
         return None

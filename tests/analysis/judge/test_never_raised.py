@@ -122,7 +122,7 @@ def test_repeats_of_a_cell_without_a_seed_are_unpaired_replicates(sweep) -> None
         del run.config["seed"]
     taken.runs.pop()
     report = build(taken)
-    assert report.grid.expected == report.grid.done == 2 and report.grid.duplicates == 0
+    assert report.grid.expected == report.grid.done == 11 and report.grid.duplicates == 0
     contrast = report.contrasts[0]
     assert not contrast.matched and contrast.n == 5 and contrast.deltas == {}
     assert contrast.verdict == "DIFFERENT" and "5 unpaired runs each" in contrast.sentence
@@ -132,7 +132,10 @@ def test_repeats_of_a_cell_without_a_seed_are_unpaired_replicates(sweep) -> None
 
 
 def test_effects_over_cells_without_seeds(sweep) -> None:
-    report = build(unseeded(made_by(sweep, 5)))
+    taken = unseeded(made_by(sweep, 5))
+    for run in taken.runs:
+        del run.config["seed"]
+    report = build(taken)
     assert report.effects and not any(e.matched for e in report.effects)
     effect = report.effects[0]
     deltas = [c.delta or 0.0 for c in report.contrasts if c.metric == effect.metric]
@@ -179,7 +182,7 @@ def test_a_return_is_about_seeds_where_somebody_says_so(sweep, tmp_path) -> None
     assert "no per-example terms were logged" in here.contrasts[0].sentence
     assert any("--population seeds" in warning for warning in here.warnings)
     path = tmp_path / "s.json.gz"
-    taken.population = "seeds"
+    taken.choices = {"population": "seeds"}
     snapshot.save(taken, path)
     report = build(snapshot.load(path))
     assert report.contrasts[0].verdict == DIFFERENT

@@ -19,8 +19,10 @@ from wandb.sdk.artifacts.artifact_manifest_entry import ArtifactManifestEntry
 
 from analysis import report as reports
 from analysis.grid import cells
-from analysis.read import fetch, snapshot
-from analysis.read.fetch import FetchError
+from analysis.read import ask, snapshot
+from analysis.read.ask import FetchError
+from analysis.read.fetch import parse_predictions
+from analysis.read.find import find
 from analysis.read.snapshot import Snapshot
 from tracker import server
 
@@ -59,7 +61,7 @@ def populate(folder: Path, *arguments: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def taken(world: dict[str, str]) -> snapshot.Snapshot:
-    return fetch.find(world["sweep"]).read()
+    return find(world["sweep"]).read()
 
 
 def by_id(taken: snapshot.Snapshot) -> dict[str, snapshot.Run]:
@@ -68,7 +70,7 @@ def by_id(taken: snapshot.Snapshot) -> dict[str, snapshot.Run]:
 
 def test_the_sweep_is_found_by_id_by_project_and_by_full_path(world: dict[str, str]) -> None:
     infos = [
-        fetch.find(path.format(**world)).info
+        find(path.format(**world)).info
         for path in ("{sweep}", "awkward/{sweep}", "local/awkward/{sweep}")
     ]
     assert infos[0] == infos[1] == infos[2]
@@ -78,7 +80,7 @@ def test_the_sweep_is_found_by_id_by_project_and_by_full_path(world: dict[str, s
 @pytest.mark.parametrize("path", ["nothing", "awkward/nothing", "a/b/c/d", "local/none/{sweep}"])
 def test_a_sweep_that_is_not_there(world: dict[str, str], path: str) -> None:
     with pytest.raises(FetchError, match="SWEEP"):
-        fetch.find(path.format(**world))
+        find(path.format(**world))
 
 
 def test_predictions_are_downloaded_one_after_the_other(
@@ -99,7 +101,7 @@ def test_predictions_are_downloaded_one_after_the_other(
             running.pop()
 
     monkeypatch.setattr(ArtifactManifestEntry, "download", slow)
-    fetch.find(world["sweep"]).read()
+    find(world["sweep"]).read()
     assert len(at_once) > 1 and set(at_once) == {1}
 
 
@@ -128,13 +130,13 @@ def test_long_histories_are_read_in_full_over_many_pages(world, taken) -> None:
     losses = np.delete(history["val/loss"], 7)
     np.testing.assert_allclose(losses, 1 / np.delete(np.arange(1.0, 2501), 7))
     assert math.isnan(history["val/loss"][7])
-    source = replace(fetch.find(world["sweep"]), scan_rows=300)
+    source = replace(find(world["sweep"]), scan_rows=300)
     again = by_id(source.read())[world["long"]].history
     np.testing.assert_array_equal(again["val/loss"], history["val/loss"])
 
 
 def test_histories_beyond_the_limit_are_thinned_evenly(world) -> None:
-    source = replace(fetch.find(world["sweep"]), max_values=3000)
+    source = replace(find(world["sweep"]), max_values=3000)
     history = by_id(source.read())[world["long"]].history
     steps = history["_step"]
     assert steps.size == 834 and steps[-1] == 2499
@@ -172,12 +174,12 @@ def read_again(before: Snapshot, after: Snapshot) -> set[str]:
 
 
 def test_finished_runs_are_not_read_twice(world, taken) -> None:
-    again = fetch.find(world["sweep"]).read(taken)
+    again = find(world["sweep"]).read(taken)
     unfinished = {run.id for run in taken.runs if not run.finished}
     assert read_again(taken, again) == unfinished and world["failed"] in unfinished
     assert by_id(again)[world["plain"]].predictions is by_id(taken)[world["plain"]].predictions
     populate(Path(world["folder"]), world["sweep"], world["plain"])
-    grown = fetch.find(world["sweep"]).read(again)
+    grown = find(world["sweep"]).read(again)
     read = read_again(again, grown)
     assert world["plain"] in read and world["long"] not in read
     assert by_id(grown)[world["plain"]].history["epoch"].tolist() == [1.0, 2.0, 3.0, 4.0]
@@ -199,11 +201,20 @@ def test_a_failing_call_is_repeated_a_bounded_number_of_times() -> None:
             raise OSError("connection reset")
         return len(calls)
 
-    assert fetch.attempt(lambda: flaky(3), "reading", wait=0.001) == 3
+    assert ask.attempt(lambda: flaky(3), "reading", wait=0.001) == 3
     calls.clear()
     with pytest.raises(FetchError, match="reading failed 4 times: connection reset"):
-        fetch.attempt(lambda: flaky(99), "reading", wait=0.001)
+        ask.attempt(lambda: flaky(99), "reading", wait=0.001)
     assert len(calls) == 4
+    calls.clear()
+
+    def busy() -> int:
+        calls.append(1)
+        if len(calls) < 8:
+            raise OSError("429 Too Many Requests")
+        return len(calls)
+
+    assert ask.attempt(busy, "reading", wait=0.001) == 8
 
 
 def test_terms_of_examples_are_read_in_the_order_of_their_ids(world, taken) -> None:
@@ -223,4 +234,4 @@ def test_terms_of_examples_are_read_in_the_order_of_their_ids(world, taken) -> N
 def test_a_malformed_predictions_file_is_no_predictions(tmp_path: Path, text: str) -> None:
     path = tmp_path / "predictions.csv"
     path.write_text(text)
-    assert fetch.parse_predictions(path, "test", {}) is None
+    assert parse_predictions(path, "test", {}) is None
