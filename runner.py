@@ -64,7 +64,12 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f"cli.{COMMANDS[cmd_name][0]}").command
+        from contract.words import called
+
+        found = importlib.import_module(f"cli.{COMMANDS[cmd_name][0]}").command
+        for one in (found, *getattr(found, "commands", {}).values()):
+            one.help, one.epilog = called(one.help or ""), called(one.epilog or "")
+        return found
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         if args[0] not in COMMANDS and not args[0].startswith("-"):
@@ -95,6 +100,7 @@ def run() -> None:
         sys.exit(130)
     except Exception as error:
         from contract.extras import EXTRAS, missing
+        from contract.words import called
 
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
             error = missing(error.name)
@@ -105,7 +111,7 @@ def run() -> None:
         if isinstance(error, click.UsageError):
             text = error.format_message().rstrip(".")
             text += f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
-        click.echo(f"error: {text}", err=True)
+        click.echo(called(f"error: {text}"), err=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 

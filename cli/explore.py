@@ -11,6 +11,7 @@ import click
 from cli.browser import browse
 from cli.options import server_options
 from contract import places
+from contract.words import called
 from launch.servers import choose
 
 
@@ -116,10 +117,8 @@ def command(
         found = prepared(chosen, folder, options).dataset
         tags = curation.collect(found)
         curation.write(tags, chosen.data, export_tags)
-        click.echo(
-            f"{tags.sentence}; take them up with: runner.py data curate {chosen.data.root} "
-            f"{export_tags}"
-        )
+        how = called(f"runner.py data curate {chosen.data.root} {export_tags}")
+        click.echo(f"{tags.sentence}; take them up with: {how}")
         click.echo(f"wrote {export_tags}")
     elif only_prepare:
         prepared(chosen, folder, options)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterable
+from pathlib import Path
+
+INSTALLED = "fusion-runner"
+OWN = re.compile(r"(?:python )?runner\.py (?=[a-z])")
 
 
 def counted(number: int, thing: str) -> str:
@@ -23,6 +28,16 @@ def suggest(word: object, known: Iterable[object]) -> str:
     known = [str(k) for k in known]
     near = nearest(word, known)
     return f"; did you mean {near!r}?" if near else f"; known: {', '.join(known)}"
+
+
+def called(text: str, by: str | None = None) -> str:
+    """Return a message with the commands in it as its reader calls them. They are written as
+    `runner.py COMMAND`, the name in a checkout; installed, there is none to be seen.
+
+    by: the name that this process was called by, unless another is given.
+    """
+    by = Path(sys.argv[0]).name if by is None else by
+    return OWN.sub(f"{INSTALLED} ", text) if by == INSTALLED else text
 
 
 def slug(text: str, most: int = 80) -> str:

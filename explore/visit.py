@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from contract.extras import require
+from contract.words import called
 from explore import app, embeddings, mongod, screenshot
 from explore.choose import Chosen
 from explore.curation import collect
@@ -71,4 +72,5 @@ def remind(data: DataSet, ready: Prepared) -> None:
     tags = collect(ready.dataset)
     known = data.curation
     if (tags.exclude, tags.move) != (known.get("exclude", []), known.get("move", {})):
-        click.echo(f"{tags.sentence}; write them down with: runner.py explore --export-tags FILE")
+        how = called("runner.py explore --export-tags FILE")
+        click.echo(f"{tags.sentence}; write them down with: {how}")

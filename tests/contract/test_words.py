@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from contract.words import identifier, slug, suggest
+from contract.words import called, identifier, slug, suggest
 
 
 def test_a_near_word_is_suggested_else_all_are_listed() -> None:
     assert suggest("epoch", ["epochs", "seed"]) == "; did you mean 'epochs'?"
     assert suggest("zzz", ["epochs", "seed"]) == "; known: epochs, seed"
+
+
+def test_commands_are_named_as_their_reader_calls_them() -> None:
+    text = 'start it with `runner.py serve` or eval "$(python runner.py env)"; `runner.py`'
+    assert called(text) == called(text, "runner.py") == text
+    assert called(text, "fusion-runner") == (
+        'start it with `fusion-runner serve` or eval "$(fusion-runner env)"; `runner.py`'
+    )
 
 
 def test_a_slug_stays_in_its_folder() -> None:

@@ -86,15 +86,17 @@ def long_and_sparse(sweep: str, folder: Path) -> str:
 def killed(sweep: str, folder: Path) -> str:
     """A run whose process dies by SIGKILL in the middle."""
     code = (
-        "import os, signal, sys, time; from pathlib import Path\n"
-        "sys.path.insert(0, os.path.dirname(sys.argv[1])); import populate\n"
-        "run = populate.start(sys.argv[2], Path(sys.argv[3]), 'late', 2)\n"
+        "import os, signal, sys, time; from pathlib import Path; import populate\n"
+        "run = populate.start(sys.argv[1], Path(sys.argv[2]), 'late', 2)\n"
         "run.log({'epoch': 1, 'val/loss': 0.5}); print(run.id, flush=True)\n"
         "while not list(populate.wandb.Api().run(run.path).scan_history()): time.sleep(0.2)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, __file__, sweep, str(folder)], capture_output=True, text=True
+        [sys.executable, "-c", code, sweep, str(folder)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     return done.stdout.strip().splitlines()[-1]
