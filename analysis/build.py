@@ -108,9 +108,12 @@ def build(
         provenance=provenance(snapshot, grid, file, sha256),
     )
     answers, explained = asked_guest(design, grid), compare.comparability(design).explained_by
-    later = {"more": more.more(report, grid)}
-    later["checklist"] = checklist.checklist(report, answers, explained)
-    report = report.model_copy(update=later)
+    report = report.model_copy(
+        update={
+            "more": more.more(report, grid),
+            "checklist": checklist.checklist(report, answers, explained),
+        }
+    )
     lines = [*confirm.said(snapshot, grid), *warnings(report, data, judged)]
     lines += [line for section in sections for line in section.warnings]
     return report.model_copy(update={"warnings": lines})

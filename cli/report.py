@@ -18,28 +18,31 @@ QUERY = ("filter", "group", "tag", "name")
 
 def options(command: Any) -> Any:
     """Add the options that choose runs, and those that say what is otherwise found."""
-    many = {"multiple": True}
     added = [
         click.option(
-            "--filter", **many, metavar="JSON", help='Runs of a project: {"config.lr": 0.1}.'
+            "--filter", multiple=True, metavar="JSON", help='Runs of a project: {"config.lr": 0.1}.'
         ),
-        click.option("--group", **many, help="Runs of a project: their group."),
-        click.option("--tag", **many, help="Runs of a project: one of their tags."),
-        click.option("--name", **many, metavar="REGEX", help="Runs of a project: their name."),
+        click.option("--group", multiple=True, help="Runs of a project: their group."),
+        click.option("--tag", multiple=True, help="Runs of a project: one of their tags."),
+        click.option(
+            "--name", multiple=True, metavar="REGEX", help="Runs of a project: their name."
+        ),
         click.option(
             "--plan",
             type=click.Path(path_type=Path, dir_okay=False, exists=True),
             help="A plan of the comparison (default: NAME.plan.yaml where there is one).",
         ),
-        click.option("--metric", **many, help="Metric to judge (default: the sweep's own)."),
-        click.option("--better", **many, metavar="lower|higher", help="Or METRIC=lower."),
+        click.option("--metric", multiple=True, help="Metric to judge (default: the sweep's own)."),
+        click.option("--better", multiple=True, metavar="lower|higher", help="Or METRIC=lower."),
         click.option(
             "--at", metavar="last|best|min|max|EPOCH", help="Where in a run (default: its summary)."
         ),
         click.option("--axis", metavar="KEY", help="Config key whose values are the arms."),
-        click.option("--by", **many, metavar="KEY", help="The other axes (default: all)."),
+        click.option("--by", multiple=True, metavar="KEY", help="The other axes (default: all)."),
         click.option("--baseline", metavar="VALUE", help="Arm that others are contrasted with."),
-        click.option("--margin", **many, metavar="SIZE", help="Or METRIC=SIZE: of no interest."),
+        click.option(
+            "--margin", multiple=True, metavar="SIZE", help="Or METRIC=SIZE: of no interest."
+        ),
         click.option(
             "--seed-key", metavar="KEY|none", help="Config key that matches replicates."
         ),

@@ -87,7 +87,7 @@ def _csv(path: Path) -> list[list[str]]:
 
 def _parquet(path: Path) -> list[list[str]]:
     try:
-        from pyarrow import parquet
+        from pyarrow import parquet  # type: ignore[import-not-found]
     except ImportError:
         raise ValueError(f"{path.name} needs pyarrow: pip install pyarrow, or log a CSV") from None
     table = parquet.read_table(path)

@@ -23,7 +23,8 @@ def save_all(dataset: Dataset, predictions: Predictions) -> None:
     """Save the views that these predictions give."""
     for name, view, text in _views(dataset, predictions):
         _save(dataset, name, view, text)
-    pairs = plan.cell_pairs(plan.plan(predictions.snapshot, predictions.grid), predictions.grid)
+    snapshot, grid = predictions.snapshot, predictions.grid
+    pairs = plan.cell_pairs(plan.plan(plan.known_for(snapshot), grid, snapshot.choices), grid)
     arms = {id(arm.cell): arm.label for arm in predictions.arms}
     wanted = [(arms[id(a)], arms[id(b)]) for a, b in pairs if id(a) in arms and id(b) in arms]
     wanted += [(arms[id(arm.cell)], arm.label) for arm in predictions.others]

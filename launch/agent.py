@@ -123,7 +123,8 @@ class Ends:
             for process in self.processes.values():
                 if isinstance(process._popen, Forked):
                     fds.append(process._popen.pidfd)
-                elif process.poll() is None:  # not waited for, so its number is still its own
+                elif process._popen and process.poll() is None:
+                    # not waited for, so its number is still its own
                     fds.append(os.pidfd_open(process._popen.pid))
                     opened.callback(os.close, fds[-1])
                 else:

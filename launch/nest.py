@@ -79,7 +79,7 @@ def send(control: socket.socket, answer: dict[str, object], *fds: int) -> None:
     socket.send_fds(control, [json.dumps(answer).encode()], fds)
 
 
-def serve(control: socket.socket) -> "dict[str, list[str] | dict[str, str]] | None":
+def serve(control: socket.socket) -> "dict | None":
     """Fork until the agent is gone: None then, and in each forked process what it is to be."""
     loaded = stamps()
     selector = selectors.DefaultSelector()

@@ -15,7 +15,8 @@ from tests.test_house import ROOMS, imports, sources
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OWN = {*ROOMS, "tests", "benchmarks"}
-UNDECLARED = {"wandb_workspaces"}  # asked for by --publish alone, which says how to install it
+# Asked for by --publish and by examples.parquet alone, which say how to install them
+UNDECLARED = {"wandb_workspaces", "pyarrow"}
 NOT_IMPORTED = {
     "h11": "uvicorn's parser, for the sake of its version",
     "setproctitle": "imported by its name, where runs are forked",

@@ -7,7 +7,7 @@ there every config key that varies is an axis, one that an arm lacks is null, an
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,12 +63,12 @@ def layout(snapshot: Snapshot, runs: list[Run], known: Plan | None) -> Layout:
     seed, sure = _seed_of(swept, config, runs, wanted.seed_key)
     axes = {n: v for n, v in swept.items() if n != seed and not (_unmatched(wanted) and _is(n))}
     if wanted.by:
-        named = dict.fromkeys([*wanted.by, *([wanted.axis] if wanted.axis else [])])
+        named = [*wanted.by, *([wanted.axis] if wanted.axis else [])]
         _known(named, axes, "--by")
         left = [n for n in axes if n not in named and len(axes[n]) > 1]
         if left:
             raise LayoutError(f"--by: the sweep also varies {', '.join(left)}; name it as well")
-        axes = {name: axes[name] for name in axes if name in named}
+        axes = {name: values for name, values in axes.items() if name in named}
     rows = None
     if points is not None:
         label = NO_SEED if not (seed and sure) else ""
@@ -87,7 +87,7 @@ def _is(name: str) -> bool:
     return bool(seedlike([name]))
 
 
-def _known(names: Mapping[str, Any], axes: Mapping[str, Any], flag: str) -> None:
+def _known(names: Iterable[str], axes: Mapping[str, Any], flag: str) -> None:
     for name in names:
         if name not in axes:
             raise LayoutError(f"{flag} {name!r} is no axis of these runs{suggest(name, axes)}")

@@ -101,11 +101,11 @@ def design(configs: list[dict[str, Any]], axes: list[str]) -> Design:
         found = [config.get(axis) for config in configs]
         keys = [key(value) for value in found]
         levels = list(dict.fromkeys(keys))
-        numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
+        numbers = [v for v in found if isinstance(v, int | float) and not isinstance(v, bool)]
         if len(levels) < 2:
             left[axis] = "did not vary"
-        elif numeric and len(levels) >= SMOOTH:
-            scaled = rankdata([float(v) for v in found]) / len(found) - 0.5
+        elif len(numbers) == len(found) and len(levels) >= SMOOTH:
+            scaled = rankdata(numbers) / len(found) - 0.5
             columns[axis] = _centred(np.stack([scaled, scaled**2], axis=1))
         elif len(levels) > LEVELS:
             left[axis] = f"has {len(levels)} levels, more than {LEVELS}"

@@ -40,7 +40,7 @@ MULTIPLE = 16  # four blocks halve a map
 class Arrays:
     """What a reader returned, checked. ids hold the class, as those of a folder do."""
 
-    def __init__(self, read: Mapping[str, Any], flag: str) -> None:
+    def __init__(self, read: Any, flag: str) -> None:
         """Raise DataError that names the key, what it is and what it should be."""
         self.flag = flag
         if not isinstance(read, Mapping):

@@ -111,7 +111,7 @@ def test_a_contrast_is_the_one_that_the_report_states(data: DataSet, sweep: Swee
         made = run.predictions
         of_example = known.per_example(made.logits[None], made.examples.labels)
         run.summary[known.name] = float(of_example.mean())
-    design = plan.plan(snapshot, grid)
+    design = plan.plan(plan.known_for(snapshot), grid, snapshot.choices)
     pair = grid.cells[1], grid.cells[0]
     stated = draft(compare.Data(snapshot, grid, design), [pair], known).estimate.delta
     found = contrast(collect(snapshot, data), "late", "concat", metric)

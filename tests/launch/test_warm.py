@@ -220,6 +220,7 @@ def test_a_run_outlives_its_agent_and_the_nest_does_not(world, tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert agent.stdout is not None
     nest = psutil.Process(int(agent.stdout.readline()))
     agent.kill()
     agent.wait()

@@ -111,8 +111,9 @@ def _cross(
         cut |= whisker(panel, "x", real(y.mean), x.low, x.high, across, colour, 1.2, alpha=faint)
     if y.sd:
         cut |= whisker(panel, "y", real(x.mean), y.low, y.high, up, colour, 1.2, alpha=faint)
-    edge = {"mfc": "white", "mec": colour} if hollow else {"mec": "white"}
-    panel.plot([real(x.mean)], [real(y.mean)], marker, ms=7, color=colour, zorder=5, **edge)
+    face, edge = ("white", colour) if hollow else (colour, "white")
+    at = [real(x.mean)], [real(y.mean)]
+    panel.plot(*at, marker, ms=7, color=colour, zorder=5, mfc=face, mec=edge)
     return cut
 
 

@@ -28,7 +28,7 @@ def test_it_says_seeds_runs_minutes_and_the_command(sweep) -> None:
     assert item.verdict == "INCONCLUSIVE" and more is not None and more.question
     assert more.seeds == max(item.seeds_needed_looks or 0, 4)
     assert more.runs == 2 * (more.seeds - 3)
-    assert more.minutes == pytest.approx(-(-more.runs * 90 // 60))
+    assert more.minutes is not None and more.minutes == pytest.approx(-(-more.runs * 90 // 60))
     text = markdown(report, [])
     assert f"--until-decided --max-seeds {more.seeds}`" in text
     assert f"about {int(more.minutes)} minutes of one agent here" in text

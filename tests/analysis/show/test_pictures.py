@@ -10,6 +10,7 @@ from analysis.build import arrange, build
 from analysis.show.pictures import cost as cost_plot
 from analysis.show.pictures import curves, forest, panels
 from analysis.show.pictures import results as plots
+from analysis.show.pictures.results import real
 
 
 def test_a_huge_sweep_has_pictures_of_a_readable_size(sweep) -> None:
@@ -154,7 +155,7 @@ def test_the_forest_draws_what_decides_and_nothing_without_inference(sweep) -> N
     picture = forest.forest(report)
     assert picture is not None
     item = next(c for c in report.contrasts if c.metric == report.primary)
-    drawn = [list(line.get_xdata()) for line in picture.axes[0].lines]
+    drawn = [np.asarray(line.get_xdata()).tolist() for line in picture.axes[0].lines]
     assert [item.decides_low, item.decides_high] in drawn
     words = [text.get_text() for text in picture.legends[0].get_texts()]
     assert "95 % after correction: decides" in words
@@ -180,9 +181,10 @@ def test_every_picture_says_which_way_is_better(sweep) -> None:
 
 def test_the_front_holds_no_mean_that_another_passes_in_both(sweep) -> None:
     report = build(sweep(seeds=3))
-    metrics = [report.metric(name) for name in ("parameters", "test/loss")]
-    front = cost_plot.front(*metrics, report.cells)
-    means = [tuple(c.metrics[m.name].mean for m in metrics) for c in report.cells]
+    cost, loss = report.metric("parameters"), report.metric("test/loss")
+    front = cost_plot.front(cost, loss, report.cells)
+    found = [c.metrics for c in report.cells]
+    means = [(real(m[cost.name].mean), real(m[loss.name].mean)) for m in found]
     assert front == sorted(front) and len(front) > 1
     for x, y in means:
         assert any(fx <= x and fy <= y for fx, fy in front)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any, cast
 
 import pytest
 import torch
@@ -55,7 +56,9 @@ def test_conformance(fusion, downsample):
         by_rgb = not torch.equal(model(other_rgb, lidar), logits)
         by_lidar = not torch.equal(model(rgb, other_lidar), logits)
     assert (by_rgb, by_lidar) == (fusion != "lidar", fusion != "rgb")
-    assert set(model.encoders) == ({"rgb", "lidar"} if FUSIONS[fusion].two_encoders else set())
+    assert set(cast("dict[str, Any]", model.encoders)) == (
+        {"rgb", "lidar"} if FUSIONS[fusion].two_encoders else set()
+    )
 
 
 @pytest.mark.parametrize("key", STUDY_PARAMETERS, ids="-".join)

@@ -1,6 +1,7 @@
 """A run `live` that logs, for each line on its standard input, what the line names."""
 
 import sys
+from typing import Any
 
 import numpy as np
 import wandb
@@ -17,7 +18,7 @@ with wandb.init(project="live", id="live") as run:
     print("begun", flush=True)
     for line in sys.stdin:
         if line.strip() == "all":
-            rows = [[i, i * i] for i in range(20)]
+            rows: list[Any] = [[i, i * i] for i in range(20)]
             run.log(
                 {
                     "picture": picture(),
