@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.judge.verdict import DIFFERENT
+from analysis.judge.verdict import DIFFERENT, DIFFERENT_HERE, EQUIVALENT, INSUFFICIENT
 from analysis.schema.report import CellReport, Contrast, Report
 from analysis.show import text
 from contract.values import key
@@ -14,6 +14,10 @@ SPECIAL = {
 }
 
 
+RESOLVED = {DIFFERENT: "", DIFFERENT_HERE: r"$^\ddagger$", EQUIVALENT: r" $\approx$"}
+OPEN = r"$^\dagger$"
+
+
 def escape(name: str) -> str:
     """Text from outside as literal LaTeX, on one line."""
     return "".join(SPECIAL.get(letter, letter) for letter in " ".join(name.split()))
@@ -23,7 +27,7 @@ def table(report: Report) -> str:
     """One row an arm, two columns a metric: mean ± half-width, and Δ from the baseline.
 
     Bold: DIFFERENT from the baseline and better, where a direction is known. Dagger: compared, and
-    not resolved. "" where nothing was judged.
+    not resolved; without an interval where there is no inference. "" where nothing was judged.
     """
     names = list(dict.fromkeys(contrast.metric for contrast in report.contrasts))
     if not names:
@@ -48,7 +52,7 @@ def table(report: Report) -> str:
         "% \\usepackage{booktabs}",
         "% mean +- half-width of the 95 % interval over replicates; differences from the baseline",
         "% bold: different after correction over the family, in the direction that is better",
-        "% dagger: not resolved",
+        "% dagger: not resolved; double dagger: different on this test set; approx: equivalent",
         "\\begin{tabular}{l" + "rl" * len(names) + "}",
         "\\toprule",
         f"{head} \\\\",
@@ -67,10 +71,12 @@ def _cells(report: Report, cell: CellReport, name: str, contrast: Contrast | Non
         mean = escape(text.plus_minus(name, stats.mean, stats.half))
     if contrast is None:
         return f" & {mean} & "
+    if contrast.verdict == INSUFFICIENT:
+        return f" & {mean} & {escape(text.fmt(contrast.delta, 3))}{OPEN}"
     interval = contrast.crossed or contrast
     delta = escape(text.with_span(contrast.delta, interval.low, interval.high))
     if contrast.verdict != DIFFERENT:
-        return f" & {mean} & {delta}$^\\dagger$"
+        return f" & {mean} & {delta}{RESOLVED.get(contrast.verdict, OPEN)}"
     better = report.metric(name).better
     higher = (contrast.delta or 0) > 0
     if better and higher != (better == "higher"):

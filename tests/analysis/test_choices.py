@@ -89,7 +89,7 @@ def test_the_table_of_a_paper_is_bold_by_verdict(tmp_path: Path) -> None:
     table = rendered(taken(), tmp_path / "s", said=said).with_name("table.tex").read_text()
     rows = [line for line in table.splitlines() if line.startswith("x\\_")]
     # b is as a, c is lower where higher is better
-    assert ["\\dagger" in row for row in rows] == [False, True, False] * 2
+    assert ["\\approx" in row for row in rows] == [False, True, False] * 2
     assert "\\textbf" not in "".join(rows)
 
 
