@@ -23,7 +23,6 @@ from analysis.show.pictures import results as plots
 from contract import places
 from contract.files import whole, write_atomic
 from contract.plan import file_of, load
-from contract.sweepfile.points import SEED
 from contract.words import slug
 
 SNAPSHOT = "snapshot.json.gz"
@@ -58,7 +57,7 @@ def report(
     offline: Path | None = None,
     strict: bool = False,
     looks: tuple[int, int] | None = None,
-    seeds: list[Any] | None = None,
+    seeds: tuple[str, list[Any]] | None = None,
     query: Mapping[str, Any] | None = None,
     said: Mapping[str, Any] | None = None,
     plan: Path | None = None,
@@ -68,11 +67,11 @@ def report(
 
     what: one sweep or several ("entity/project/id", "project/id" or "id"), or a project of which
     `query` chooses runs. offline: render this snapshot and ask no server. looks: (this look, looks
-    planned) of a procedure that adds seeds until contrasts are decided. seeds: the only ones that
-    this look may see; runs with others are left out. said: what is to be otherwise than found or
-    planned, as `analysis.choices.said` makes it. plan: the plan's file, else the one that is found
-    for the sweep, in the folder `beside` first. Looks, plan and what was said are remembered in the
-    snapshot.
+    planned) of a procedure that adds seeds until contrasts are decided. seeds: their key, and the
+    only ones that this look may see; runs with others are left out. said: what is to be otherwise
+    than found or planned, as `analysis.choices.said` makes it. plan: the plan's file, else the one
+    that is found for the sweep, in the folder `beside` first. Looks, plan and what was said are
+    remembered in the snapshot.
     Raises ReportError (exit code 2), IncompleteError (3) or NothingComparableError (4); in the last
     two cases the report is written first.
     """
@@ -87,8 +86,8 @@ def report(
     if said:
         taken.choices = {**taken.choices, **said}
     if seeds is not None:
-        seen = {seed_label(seed) for seed in seeds}
-        taken.runs = [run for run in taken.runs if seed_label(lookup(run.config, SEED, "")) in seen]
+        name, seen = seeds[0], {seed_label(seed) for seed in seeds[1]}
+        taken.runs = [run for run in taken.runs if seed_label(lookup(run.config, name, "")) in seen]
     written = write(taken, folder, keep=output is None)
     check(written, folder, strict)
     return folder / "report.md"

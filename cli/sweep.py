@@ -82,6 +82,8 @@ def run(
         raise SweepFileError("--register-only runs nothing; leave out --dry-run, --until-decided")
     if until_decided != (max_seeds is not None):
         raise SweepFileError("--until-decided and --max-seeds N belong together; give both")
+    from contract.sweepfile.points import seed_of
+    from contract.values import key
     from launch import job
     from launch.count import size
     from launch.crew import Crew
@@ -93,7 +95,7 @@ def run(
     sweep, notes = prepare(file, budget, seeds, assignments)
     points = checked_points(sweep)
     if max_seeds is not None:
-        planned(len({point.get("seed") for point in points}), max_seeds)
+        planned(len({key(point.get(seed_of(point))) for point in points}), max_seeds)
     server = None
     if dry_run:
         click.echo("W&B server: none is asked or started by --dry-run")

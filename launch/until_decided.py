@@ -12,10 +12,11 @@ import click
 
 from contract import places
 from contract.sweepfile.file import SweepFile, SweepFileError, holding
+from contract.sweepfile.points import axis_values, seed_of
 from contract.words import counted
 from launch.crew import Crew, run_agents
 from launch.overlay import write
-from launch.register import ADDED_SEEDS, register, values
+from launch.register import ADDED_SEEDS, register
 
 FEWEST_SEEDS = 3
 # Tells every report of the sweep, whoever makes it, at which level it may decide.
@@ -53,13 +54,17 @@ def until_decided(sweep: SweepFile, path: str, max_seeds: int, crew: Crew) -> tu
             f"--until-decided: {crew.server.url} takes no new cells into a sweep that has run; "
             "use --tracker embedded, or run the sweep again with more --seeds"
         )
-    own = values(sweep.config["parameters"].get("seed", {"values": []}))
+    axes = dict(axis_values(sweep.config["parameters"]))
+    seed = seed_of(axes)
+    own = axes.get(seed, [])
     counts = planned(len(own), max_seeds)
     code = 0
     for look, count in enumerate(counts, start=1):
         put_back(sweep.config, path, look, len(counts))
         seen = first_seeds(own, count)
-        written = report(path, looks=(look, len(counts)), seeds=seen, beside=sweep.path.parent)
+        written = report(
+            path, looks=(look, len(counts)), seeds=(seed, seen), beside=sweep.path.parent
+        )
         made = json.loads(written.with_name("report.json").read_text(encoding="utf-8"))
         found = undecided(made)
         cells = cells_of(made, found) if look < len(counts) else []
@@ -72,9 +77,9 @@ def until_decided(sweep: SweepFile, path: str, max_seeds: int, crew: Crew) -> tu
         seeds = first_seeds(own, counts[look])
         text = f"{ADDED_SEEDS}, {LOOKED.format(look=look, looks=len(counts))}"
         try:
-            for axes in blocks(cells):
+            for some in blocks(cells):
                 added = {**sweep.config, "description": text}
-                code = add_seeds(added, axes, seeds, path, crew) or code
+                code = add_seeds(added, {**some, seed: seeds}, path, crew) or code
         finally:
             put_back(sweep.config, path, look, len(counts))
     return written, code
@@ -115,13 +120,12 @@ def blocks(cells: list[dict[str, Any]]) -> list[dict[str, list[Any]]]:
 def add_seeds(
     config: dict[str, Any],
     axes: dict[str, list[Any]],
-    seeds: list[Any],
     path: str,
     crew: Crew,
 ) -> int:
-    """Run `seeds` of the cells in `axes`; those that are done are not run again."""
+    """Run the cells and seeds in `axes`; those that are done are not run again."""
     parameters = copy.deepcopy(config["parameters"])
-    for name, some in {**axes, "seed": seeds}.items():
+    for name, some in axes.items():
         holder, last = holding(parameters, name)
         holder[last] = {"values": some}
     smaller = {**config, "parameters": parameters}

@@ -59,3 +59,33 @@ def test_seeds_are_added_look_by_look_and_an_interrupted_call_goes_on(checkout) 
     runs = [r for r in checkout.api_runs("undecided") if r["state"] == "finished"]
     made = Counter((run["config"]["fusion"], run["config"]["seed"]) for run in runs)
     assert len(made) == 8 and set(made.values()) == {1}
+
+
+THEIRS = """\
+import argparse, random, wandb
+parser = argparse.ArgumentParser()
+parser.add_argument("--arm")
+parser.add_argument("--random_seed", type=int)
+args = parser.parse_args()
+with wandb.init(config=args) as run:
+    run.summary["score"] = random.Random(f"{args.arm} {args.random_seed}").gauss()
+"""
+THEIR_SWEEP = """\
+program: theirs.py
+method: grid
+metric: {name: score, goal: maximize}
+parameters:
+  random_seed: {values: [7, 8, 9]}
+  arm: {values: [a, b]}
+"""
+
+
+def test_seeds_of_another_name_are_added(checkout) -> None:
+    (checkout.root / "theirs.py").write_text(THEIRS)
+    (checkout.root / "theirs.yaml").write_text(THEIR_SWEEP)
+    output = checkout.runner("sweep", "theirs.yaml", "--until-decided", "--max-seeds", "4")
+    assert "look 1 of 2, 3 seeds: 1 undecided on score; seeds for 2 cells" in output
+    assert "look 2 of 2, 4 seeds" in output
+    runs = [run["config"] for run in checkout.api_runs("theirs")]
+    made = Counter((run["arm"], run["random_seed"]) for run in runs)
+    assert made == Counter({(arm, seed): 1 for arm in "ab" for seed in (7, 8, 9, 0)})
