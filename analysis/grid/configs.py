@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from contract.sweepfile.points import SEEDLIKE
 from contract.values import canonical, key
 
 NO_SEED = "-"
 NONE = "none"  # what --seed-key says where nothing matches replicates
-SEEDLIKE = re.compile(r"(.*[._-])?(seed|fold)", re.IGNORECASE)
+FOLD = re.compile(r"(.*[._-])?fold", re.IGNORECASE)  # matches replicates, and none can be added
 
 
 def lookup(config: Mapping[str, Any], name: str, default: Any) -> Any:
@@ -48,7 +49,7 @@ def seed_label(seed: Any) -> str:
 
 def seedlike(names: Iterable[str]) -> list[str]:
     """The names that may be a seed's: `seed`, `*_seed`, `*.seed`, `fold`; plain `seed` first."""
-    found = [name for name in names if SEEDLIKE.fullmatch(name)]
+    found = [name for name in names if SEEDLIKE.fullmatch(name) or FOLD.fullmatch(name)]
     return sorted(found, key=lambda name: (name != "seed", name.endswith("fold"), len(name)))
 
 

@@ -16,7 +16,7 @@ from contract.sweepfile.read import SweepConfigError
 from contract.sweepfile.search import SEED
 from contract.values import key
 
-SEEDLIKE = re.compile(r"(.+[._-])?seed")
+SEEDLIKE = re.compile(r"(.*[._-])?seed", re.IGNORECASE)
 
 
 class GridError(Exception):
