@@ -13,7 +13,9 @@ NumPy and PyTorch (Python's reseeds itself after a fork).
 
 import sys
 
-del sys.path[0]  # this folder: its files must not be found in the place of others
+SAFE_PATH = getattr(sys.flags, "safe_path", False)  # no folder of a program is on the path
+if not SAFE_PATH:
+    del sys.path[0]  # this folder: its files must not be found in the place of others
 
 import atexit  # noqa: E402
 import contextlib  # noqa: E402
@@ -136,7 +138,8 @@ def become(argv: list[str], env: dict[str, str]) -> None:
 
     program = Path(argv[0]).absolute()
     sys.argv = list(argv)  # sys.orig_argv still tells how this process came about
-    sys.path.insert(0, str(program.resolve().parent))
+    if not SAFE_PATH:
+        sys.path.insert(0, str(program.resolve().parent))
     main = ModuleType("__main__")
     main.__file__ = str(program)
     main.__builtins__ = __builtins__  # type: ignore[attr-defined]

@@ -99,14 +99,17 @@ def printed(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
     return lambda: [x for x in capfd.readouterr().out.splitlines() if not x.startswith("wandb:")]
 
 
-def test_a_forked_run_sees_what_a_started_one_sees(world, printed):
+@pytest.mark.parametrize(("safe", "word"), [("", "mine"), ("1", "installed")])
+def test_a_forked_run_sees_what_a_started_one_sees(world, printed, safe, word):
+    world.env["PYTHONSAFEPATH"] = safe
     world.program.write_text(LOOK)
     (world.folder / "helper.py").write_text("WORD = 'mine'")
+    (world.library / "helper.py").write_text("WORD = 'installed'")
     assert world.begin("--a=1", "b c").wait() == 0
     forked = json.loads(printed()[-1])
     assert world.started("--a=1", "b c").returncode == 0
     started = json.loads(printed()[-1])
-    assert started["helper"] == "mine"
+    assert started["helper"] == word
     assert forked == started
 
 
