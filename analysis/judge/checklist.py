@@ -62,7 +62,7 @@ def held_out(report: schema.Report, guest: Answer) -> Answer:
         return Answer(False, f"the sweep's own metric is {report.goal}")
     if not report.primary.startswith("test/"):
         if report.primary.startswith("val/"):
-            return Answer(False, "there is no test part; what is reported also chose the epoch")
+            return Answer(False, f"{report.primary} is of a validation part, which is for choosing")
         return Answer(None, f"{report.primary or 'no metric'} does not say of which part it is")
     return guest
 

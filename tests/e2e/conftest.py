@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
+from fusion.training.output import LOCK
 from tests import checkouts
 
 
@@ -73,7 +75,7 @@ class Checkout:
         """
         while True:
             for pid in self.processes("runner.py train"):
-                folder = self.root / "runs" / variables(pid).get("WANDB_RUN_ID", "")
+                folder = folder_of(pid, self.root / "runs")
                 if trained and not (folder / "history.jsonl").exists():
                     continue
                 with suppress(ProcessLookupError):
@@ -102,13 +104,16 @@ class Checkout:
         return json.loads(output.splitlines()[-1])
 
 
-def variables(pid: int) -> dict[str, str]:
-    """The environment of a process; nothing where it has ended."""
-    with suppress(OSError):
-        words = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
-        pairs = (word.partition("=") for word in words)
-        return {name: value for name, _, value in pairs}
-    return {}
+def folder_of(pid: int, runs: Path) -> Path:
+    """The run's folder in which a process holds files; `runs` itself where it holds none yet.
+
+    Not by its environment: Linux shows that of the process by which a forked one began.
+    """
+    with suppress(psutil.Error):
+        for file in psutil.Process(pid).open_files():
+            if Path(file.path).name == LOCK and Path(file.path).is_relative_to(runs):
+                return Path(file.path).parent
+    return runs
 
 
 def state(pid: int) -> str:

@@ -59,7 +59,7 @@ def test_killed_in_the_middle_the_same_command_completes_every_cell_once(checkou
     run = checkout.freeze_run()
     pids = {
         "run": [run],
-        "agent": [parent(run)],
+        "agent": [agent_of(run)],
         "server": checkout.processes("tracker/__main__.py"),
     }
     os.kill(pids[victim][0], signal.SIGKILL)
@@ -73,8 +73,10 @@ def test_killed_in_the_middle_the_same_command_completes_every_cell_once(checkou
     assert report["grid"]["done"] == report["grid"]["expected"] == 4
 
 
-def parent(pid: int) -> int:
-    return psutil.Process(pid).ppid()
+def agent_of(run: int) -> int:
+    """The agent above a run: its parent, or that of the process which forks its runs."""
+    above = psutil.Process(run).parents()
+    return next(process.pid for process in above if "agent" in process.cmdline())
 
 
 def test_ctrl_c_stops_cleanly_and_the_next_call_goes_on(checkout):
