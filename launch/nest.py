@@ -124,6 +124,9 @@ def serve(control: socket.socket) -> "dict | None":
 def become(argv: list[str], env: dict[str, str]) -> None:
     """Be `python argv…`, to the end."""
     os.setpgid(0, 0)
+    title = sys.modules.get("setproctitle")
+    if title is not None:  # before the environment changes, by which it finds where to write
+        title.setproctitle(" ".join([sys.executable, *argv]))
     os.environ.clear()
     os.environ.update(env)
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
@@ -131,9 +134,6 @@ def become(argv: list[str], env: dict[str, str]) -> None:
         numpy.random.seed()
     if torch is not None:
         torch.default_generator.seed()
-    title = sys.modules.get("setproctitle")
-    if title is not None:
-        title.setproctitle(" ".join([sys.executable, *argv]))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED)
 
     program = Path(argv[0]).absolute()

@@ -263,3 +263,9 @@ def test_what_lies_beside_a_program_is_loaded_by_its_runs(tmp_path):
         "def f(): import torch\n"
     )
     assert imported(program) == ["os.path", "numpy"]
+
+
+def test_a_forked_run_is_called_what_it_runs(world, printed):
+    world.program.write_text("print(open('/proc/self/cmdline').read().replace(chr(0), ' '))")
+    assert world.begin("--a=1", "b").wait() == 0
+    assert f"{world.program} --a=1 b" in printed()[-1]
