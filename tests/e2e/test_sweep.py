@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 pytestmark = pytest.mark.e2e
 
@@ -101,12 +102,16 @@ def test_ctrl_c_stops_cleanly_and_the_next_call_goes_on(checkout):
 
 def test_plain_wandb_sweep_and_agent_work_without_an_activated_environment(checkout):
     exports = checkout.exports()
-    text = (checkout.root / "sweeps" / "fusion_architecture_comparison.yaml").read_text()
-    text = text.replace("seed: {values: [0, 1, 2, 3, 4]}", "seed: {value: 0}")
-    text = text.replace("[early, late, concat, add, mul, matmul, rgb, lidar]", "[early, lidar]")
-    text += "  data: {value: 'fusion:200:0'}\n  epochs: {value: 1}\n"
+    shipped = checkout.root / "sweeps" / "fusion_architecture_comparison.yaml"
+    sweep = yaml.safe_load(shipped.read_text())
+    sweep["parameters"] |= {
+        "seed": {"value": 0},
+        "fusion": {"values": ["early", "lidar"]},
+        "data": {"value": "fusion:200:0"},
+        "epochs": {"value": 1},
+    }
     file = checkout.root / "mine.yaml"
-    file.write_text(text)
+    file.write_text(yaml.safe_dump(sweep))
     wandb = str(Path(sys.executable).parent / "wandb")
     # The checkout's own .venv, and a PATH on which `python3` is a bare interpreter.
     (checkout.root / ".venv").symlink_to(Path(sys.executable).parents[1])
